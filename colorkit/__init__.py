@@ -1,0 +1,39 @@
+"""Colour grey pictures of paintings, and replicate Kumar & Kanagala 2023 (Tables 1 and 2).
+
+The public names load when first used: `import colorkit` alone imports neither torch nor fastai.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+
+__version__ = version("colorkit")
+
+_HOME = {
+    "setup": "environment",
+    "refuse_unknown_parameters": "environment",
+    "show": "figures",
+    "open_source": "sources",
+    "curate": "curation",
+    "encode": "color",
+    "decode": "color",
+    "grey_input": "color",
+    "Experiment": "experiment",
+    "KitError": "errors",
+    "load_pixels": "data",
+    "build_generator": "models",
+    "PatchCritic": "models",
+    "AdversarialCallback": "adversarial",
+    "make_learner": "training",
+    "run_experiment": "training",
+}
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'colorkit' has no attribute '{name}'")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

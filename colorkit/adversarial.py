@@ -1,0 +1,55 @@
+"""pix2pix as one callback: everything a critic adds to a plain Learner.
+
+fastai's own GANLearner is not used: one optimizer serves both networks there, and the network
+that should stand still is moved by its momentum.
+"""
+
+import torch
+import torch.nn.functional as F
+from fastai.callback.core import Callback
+from torch import Tensor, nn
+
+
+def real_or_fake_loss(logits: Tensor, real: bool) -> Tensor:
+    """Binary cross entropy of patch logits (N, 1, h, w) against all-real or all-fake."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+
+
+class AdversarialCallback(Callback):
+    """Train a critic beside the Learner's generator, and let it judge the generator.
+
+    Each batch: the generator predicts once; the critic takes a step on the real pair and the
+    detached fake, half the loss each; then the generator takes its step on
+    l1_weight * L1 + "the updated critic calls it real". Validation stays plain L1.
+    Paper: equation 1 and section 3.3 (its D(G(x, z)) is read as D(x, G(x, z))).
+    """
+
+    run_valid = False
+
+    def __init__(self, critic: nn.Module, lr: float, betas: tuple[float, float], l1_weight: float):
+        self.critic, self.l1_weight = critic, l1_weight
+        self.critic_opt = torch.optim.Adam(critic.parameters(), lr=lr, betas=betas)
+        self.critic_loss = self.fooling_loss = None
+
+    def before_fit(self):
+        self.critic.to(self.dls.device).train()
+
+    def after_pred(self):
+        """Critic's step, on a detached fake."""
+        (L,), (ab,) = self.learn.xb, self.learn.yb
+        self.critic.requires_grad_(True)
+        fake = real_or_fake_loss(self.critic(L, self.learn.pred.detach()), real=False)
+        real = real_or_fake_loss(self.critic(L, ab), real=True)
+        self.critic_loss = (fake + real) / 2
+        self.critic_loss.backward()
+        self.critic_opt.step()
+        self.critic_opt.zero_grad()
+
+    def after_loss(self):
+        """Generator's loss, with the critic standing still."""
+        self.critic.requires_grad_(False)
+        self.fooling_loss = real_or_fake_loss(
+            self.critic(*self.learn.xb, self.learn.pred), real=True
+        )
+        self.learn.loss_grad = self.l1_weight * self.learn.loss_grad + self.fooling_loss
+        self.learn.loss = self.learn.loss_grad.clone()

@@ -1,0 +1,127 @@
+"""sRGB <-> CIELAB (D65, 2 degrees) as batched tensor operations, and the model's scaling of it.
+
+The only file that knows the constants 50, 100 and 110. Networks see `L` = L*/50 - 1 in [-1, 1]
+and `ab` = (a*, b*)/110, which lies in [-0.79, 0.90] x [-0.99, 0.86] for every sRGB colour.
+"""
+
+import torch
+from torch import Tensor
+
+L_CENTER, L_MAX, AB_SCALE = 50.0, 100.0, 110.0
+
+# IEC 61966-2-1 primaries and the D65 white point, to the digits scikit-image uses.
+_XYZ_FROM_RGB = torch.tensor(
+    [
+        [0.412453, 0.357580, 0.180423],
+        [0.212671, 0.715160, 0.072169],
+        [0.019334, 0.119193, 0.950227],
+    ],
+    dtype=torch.float64,
+)
+_RGB_FROM_XYZ = torch.linalg.inv(_XYZ_FROM_RGB)
+_WHITE = torch.tensor([0.95047, 1.0, 1.08883], dtype=torch.float64)
+_KAPPA, _EPSILON = 7.787, 0.008856  # CIE 1976: slope near black, and where the cube root begins
+_OFFSET = 16 / 116
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """Convert sRGB to CIELAB.
+
+    rgb: (..., 3, H, W), float in [0, 1]. Returns the same shape: L* in [0, 100],
+    a* in [-86.2, 98.2], b* in [-107.9, 94.5].
+    Raises ValueError for integers or a wrong channel axis.
+    Paper: section 3.1.
+    """
+    _check(rgb, "rgb")
+    linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055).clamp_min(0) ** 2.4, rgb / 12.92)
+    xyz = _mix(linear, _XYZ_FROM_RGB / _WHITE[:, None])
+    f = torch.where(xyz > _EPSILON, xyz.clamp_min(0) ** (1 / 3), _KAPPA * xyz + _OFFSET)
+    x, y, z = f.unbind(-3)
+    return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """Convert CIELAB to sRGB; colours outside sRGB are clipped to it.
+
+    lab: (..., 3, H, W), float, L* in [0, 100]. Returns the same shape in [0, 1].
+    Raises ValueError for integers or a wrong channel axis.
+    """
+    linear = _linear_rgb(lab)
+    curved = 1.055 * linear.clamp_min(0) ** (1 / 2.4) - 0.055
+    return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
+
+
+def in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:
+    """Tell which Lab colours exist in sRGB.
+
+    lab: (..., 3, H, W). Returns (..., H, W), bool: True where linear RGB stays in [0, 1]
+    within `tolerance`.
+    """
+    linear = _linear_rgb(lab)
+    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-3)
+
+
+def encode(rgb: Tensor) -> tuple[Tensor, Tensor]:
+    """Split pictures into what the model sees and what it must predict.
+
+    rgb: (..., 3, H, W), float in [0, 1]. Returns L (..., 1, H, W) in [-1, 1]
+    and ab (..., 2, H, W) in [-0.99, 0.90]. Paper: section 3.1; scaling as in pix2pix's
+    colorization data set.
+    """
+    lab = rgb_to_lab(rgb)
+    return lab[..., :1, :, :] / L_CENTER - 1, lab[..., 1:, :, :] / AB_SCALE
+
+
+def decode(L: Tensor, ab: Tensor) -> Tensor:
+    """Join the model's input and its prediction into pictures; the inverse of `encode`.
+
+    L: (..., 1, H, W), ab: (..., 2, H, W). Returns (..., 3, H, W), sRGB in [0, 1], clipped.
+    """
+    return lab_to_rgb(join(L, ab))
+
+
+def join(L: Tensor, ab: Tensor) -> Tensor:
+    """Undo the scaling: L (..., 1, H, W) and ab (..., 2, H, W) to Lab units (..., 3, H, W)."""
+    return torch.cat(((L + 1) * L_CENTER, ab * AB_SCALE), dim=-3)
+
+
+def grey_input(rgb: Tensor) -> Tensor:
+    """Make the model's input from any picture, coloured or grey (R = G = B).
+
+    The one way to get it, in training and for pictures of your own: a grey file scaled as
+    2v - 1, or Pillow's own grey, differs from L* by up to 25 units.
+    rgb: (..., 3, H, W), float in [0, 1]. Returns L (..., 1, H, W) in [-1, 1].
+    """
+    return encode(rgb)[0]
+
+
+def gamut_slice(lightness: float, size: int = 221) -> tuple[Tensor, Tensor]:
+    """Cut the ab square [-110, 110]^2 at one lightness.
+
+    lightness: L* in [0, 100]. Returns the colours (3, size, size) in [0, 1], b* upwards, and
+    the mask (size, size) of those inside sRGB. Its mean is the share of the square that exists.
+    """
+    axis = torch.linspace(-AB_SCALE, AB_SCALE, size)
+    b, a = torch.meshgrid(axis.flip(0), axis, indexing="ij")
+    lab = torch.stack((torch.full_like(a, lightness), a, b))
+    return lab_to_rgb(lab), in_gamut(lab)
+
+
+def _linear_rgb(lab: Tensor) -> Tensor:
+    _check(lab, "lab")
+    L, a, b = lab.unbind(-3)
+    y = (L + 16) / 116
+    f = torch.stack((y + a / 500, y, (y - b / 200).clamp_min(0)), dim=-3)
+    xyz = torch.where(f > _EPSILON ** (1 / 3), f**3, (f - _OFFSET) / _KAPPA)
+    return _mix(xyz, _RGB_FROM_XYZ * _WHITE)
+
+
+def _mix(pixels: Tensor, matrix: Tensor) -> Tensor:
+    return torch.einsum("dc,...chw->...dhw", matrix.to(pixels), pixels)
+
+
+def _check(pixels: Tensor, name: str) -> None:
+    if not pixels.is_floating_point():
+        raise ValueError(f"{name} is {pixels.dtype}; it must be float (uint8 pictures: / 255)")
+    if pixels.ndim < 3 or pixels.shape[-3] != 3:
+        raise ValueError(f"{name} has shape {tuple(pixels.shape)}; it must be (..., 3, H, W)")

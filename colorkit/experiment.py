@@ -1,0 +1,191 @@
+"""What a run is: one frozen description, one id, one JSON with its result."""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from . import __version__
+from .errors import KitError
+from .paths import runs_root, write_atomic
+
+MODELS = {
+    "unet_resnet18": "UNet (resnet18 backbone)",
+    "pix2pix_scratch": "pix2pix (scratch UNet)",
+    "pix2pix_resnet18": "pix2pix (pretrained resnet18 backbone UNet)",
+}
+NOTEBOOKS = {
+    "unet_resnet18": "03_unet_resnet18",
+    "pix2pix_scratch": "04_pix2pix_scratch",
+    "pix2pix_resnet18": "05_pix2pix_resnet18",
+}
+# The captions of Tables 1 and 2; section 3.3 says 1e-4 for the U-Net and belongs to no number.
+LEARNING_RATES = {
+    1: {"unet_resnet18": 1e-3, "pix2pix_scratch": 2e-4, "pix2pix_resnet18": 2e-4},
+    2: {"unet_resnet18": 2e-3, "pix2pix_scratch": 2e-3, "pix2pix_resnet18": 2e-3},
+}
+BATCH_SIZE = 16  # section 3.3
+L1_WEIGHT = 100.0  # lambda, section 3.3
+FLIP_PROBABILITY = 0.5
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much of the paper's work a run does."""
+
+    size: int  # px, square
+    epochs: int
+    weights: Literal["imagenet", "random"]  # of the ResNet-18 backbone
+
+
+PROFILES = {
+    "smoke": Profile(size=64, epochs=2, weights="random"),  # minutes on 2 CPU cores, no network
+    "class": Profile(size=128, epochs=20, weights="imagenet"),  # a lesson on a T4
+    "paper": Profile(size=256, epochs=50, weights="imagenet"),  # section 3.3
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run: everything that decides its numbers. Raises KitError for a wrong value or type."""
+
+    table: int  # 1 or 2: the learning rates
+    model: str  # a key of MODELS
+    seed: int = 0  # weights, order of the batches, flips, dropout
+    profile: str = "smoke"
+    data: str = "sample"  # "sample", "kaggle" or a folder
+    painters: str = ""  # comma-separated; empty: see sources.choose_painters
+    split_seed: int = 0  # which painting is in which split
+    weights: str = ""  # of the backbone; empty: the profile's, or COLORKIT_WEIGHTS
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            check_type(field.name, getattr(self, field.name), field.type)
+        check_choice("table", self.table, LEARNING_RATES)
+        check_choice("model", self.model, MODELS)
+        check_choice("profile", self.profile, PROFILES)
+        check_seed(self.seed)
+        wanted = self.weights or os.environ.get("COLORKIT_WEIGHTS") or self.settings.weights
+        object.__setattr__(self, "weights", wanted)
+        check_choice("weights", self.weights, ("imagenet", "random"))
+
+    @property
+    def settings(self) -> Profile:
+        """Size, epochs and default weights of the profile."""
+        return PROFILES[self.profile]
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of generator and critic alike (captions of Tables 1 and 2)."""
+        return LEARNING_RATES[self.table][self.model]
+
+    @property
+    def adversarial(self) -> bool:
+        """Tell whether a critic takes part."""
+        return self.model != "unet_resnet18"
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Adam's momenta: section 3.3 for pix2pix, PyTorch's default for the U-Net."""
+        return (0.5, 0.999) if self.adversarial else (0.9, 0.999)
+
+    @property
+    def id(self) -> str:
+        """Name of the run within its results folder, such as "t1-unet_resnet18-s0"."""
+        return f"t{self.table}-{self.model}-s{self.seed}"
+
+    def config(self) -> dict[str, Any]:
+        """List every setting that decides the numbers, for the run's JSON and the report."""
+        config = asdict(self) | {
+            "size": self.settings.size,
+            "epochs": self.settings.epochs,
+            "batch_size": BATCH_SIZE,
+            "lr": self.lr,
+            "betas": list(self.betas),
+            "l1_weight": L1_WEIGHT if self.adversarial else 1.0,
+            "flip_probability": FLIP_PROBABILITY,
+        }
+        return config | {"weights": "none" if self.model == "pix2pix_scratch" else self.weights}
+
+
+def default_out(profile: str, data: str) -> Path:
+    """Choose the results folder: runs/<profile> for the sample, else runs/<profile>-<data>.
+
+    A folder holds the results of one set of paintings, so each source has its own.
+    """
+    check_choice("profile", profile, PROFILES)
+    if data == "sample":
+        return runs_root() / profile
+    name = data if data == "kaggle" else Path(data).expanduser().resolve().name
+    return runs_root() / f"{profile}-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}"
+
+
+def result_path(out: Path, run_id: str) -> Path:
+    """Return where a run's JSON is: its presence says that the run is finished."""
+    return out / "runs" / f"{run_id}.json"
+
+
+def weights_path(out: Path, run_id: str) -> Path:
+    """Return where a run's generator is, as safetensors."""
+    return out / "runs" / f"{run_id}.safetensors"
+
+
+def write_result(out: Path, result: dict[str, Any]) -> None:
+    """Write a run's JSON, whole or not at all; NaN and infinity are refused."""
+    text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(result_path(out, result["id"]), text + "\n")
+
+
+def read_result(out: Path, run_id: str, manifest_sha256: str = "") -> dict[str, Any] | None:
+    """Read a finished run's JSON, or None if there is none.
+
+    Raises KitError if the file is damaged, or was made by another version of the kit or from
+    other paintings: such results are refused, never mixed.
+    """
+    path = result_path(out, run_id)
+    if not path.exists():
+        return None
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        made_by, made_from = result["versions"]["colorkit"], result["manifest_sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise KitError(f"{path}: damaged ({error}); delete it to run it again") from error
+    if made_by != __version__:
+        raise KitError(
+            f"{path}: made by colorkit {made_by}, this is {__version__}, and results of two "
+            "versions are never mixed; choose another --out, or delete that folder"
+        )
+    if manifest_sha256 and made_from != manifest_sha256:
+        raise KitError(
+            f"{path}: made from other paintings than {out / 'manifest.csv'} lists; "
+            "choose another --out, or delete it to run it again"
+        )
+    return result
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_choice(name: str, value: Any, choices: Any) -> None:
+    """Raise KitError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise KitError(f"{name} {value!r}: must be one of {', '.join(map(str, choices))}")
+
+
+def check_seed(seed: int) -> None:
+    """Raise KitError unless a seed is one PyTorch and NumPy accept."""
+    if not 0 <= seed < 2**32:
+        raise KitError(f"seed {seed}: must be between 0 and {2**32 - 1}")
+
+
+def check_type(name: str, value: Any, expected: type) -> None:
+    """Raise KitError if a parameter has the wrong type, such as the string '1' for a seed."""
+    if type(value) is not expected:
+        found = type(value).__name__
+        raise KitError(f"{name}={value!r}: is {found}, must be {expected.__name__}; quote no numbers")

