@@ -23,6 +23,7 @@ _HOME = {
     "build_generator": "models",
     "PatchCritic": "models",
     "AdversarialCallback": "adversarial",
+    "results_folder": "experiment",
     "make_learner": "training",
     "run_experiment": "training",
 }

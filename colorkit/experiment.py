@@ -111,12 +111,13 @@ class Experiment:
         return config | {"weights": "none" if self.model == "pix2pix_scratch" else self.weights}
 
 
-def default_out(profile: str, data: str) -> Path:
-    """Choose the results folder: runs/<profile> for the sample, else runs/<profile>-<data>.
-
-    A folder holds the results of one set of paintings, so each source has its own.
+def results_folder(out: str, profile: str, data: str) -> Path:
+    """Choose the results folder: `out`, or runs/<profile> for the sample, else
+    runs/<profile>-<data>: a folder holds the results of one set of paintings only.
     """
     check_choice("profile", profile, PROFILES)
+    if out:
+        return Path(out).expanduser().resolve()
     if data == "sample":
         return runs_root() / profile
     name = data if data == "kaggle" else Path(data).expanduser().resolve().name

@@ -39,7 +39,7 @@ def unet_resnet18(size: int, weights: str = "imagenet") -> nn.Module:
 
     backbone = resnet18()
     if weights == "imagenet":
-        backbone.load_state_dict(_imagenet_weights())
+        backbone.load_state_dict(imagenet_weights())
     body = create_body(backbone, n_in=1, pretrained=weights == "imagenet", cut=-2)
     unet = DynamicUnet(body, n_out=2, img_size=(size, size))
     del unet.layers[-1]  # ToTensorBase: the output stays a plain tensor, with the same values
@@ -141,12 +141,20 @@ def init_normal(network: nn.Module) -> nn.Module:
     return network
 
 
+def unet_parts(unet: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
+    """Name the steps of either U-Net: the encoder's, outermost first, and the decoder's."""
+    if isinstance(unet, ScratchUnet):
+        return list(unet.down), list(unet.up)
+    body, layers = unet.layers[0], unet.layers
+    return [body[2], *body[4:8]], [*layers[4:8], layers[-1]]
+
+
 def count_parameters(network: nn.Module) -> int:
     """Count the trainable numbers of a network."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def _imagenet_weights() -> dict[str, Tensor]:
+def imagenet_weights() -> dict[str, Tensor]:
     """Load ResNet-18's ImageNet weights: the file COLORKIT_RESNET18, else torchvision's loader."""
     if path := os.environ.get("COLORKIT_RESNET18"):
         return _weights_file(Path(path))

@@ -24,6 +24,7 @@ from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
 from .adversarial import AdversarialCallback
+from .color import decode, grey_input
 from .curation import manifest_for, manifest_hash
 from .data import Batches, load_pixels, split_pixels
 from .errors import KitError
@@ -138,7 +139,7 @@ def run_experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
     path = weights_path(out, experiment.id)
     write_atomic(path, safetensors.torch.save(tensors, {"config": json.dumps(config)}))
     scores = {name: evaluate(learn.model, pixels) for name, pixels in splits.items()}
-    result = describe(experiment.id, manifest) | {
+    result = describe(experiment.id, experiment.profile, manifest) | {
         "config": config,
         "seconds": time.perf_counter() - began,
         "weights_sha256": file_sha256(path),
@@ -162,7 +163,7 @@ def run_baselines(out: Path, profile: str, data: str, painters: str = "") -> dic
         for name, model in models.items()
     }
     tables = {name: model.table.tolist() for name, model in models.items()}
-    result = describe("baselines", manifest) | {"tables": tables, "scores": scores}
+    result = describe("baselines", profile, manifest) | {"tables": tables, "scores": scores}
     write_result(out, result)
     return result
 
@@ -192,6 +193,18 @@ def load_generator(out: Path, result: dict[str, Any]) -> nn.Module:
     return generator.eval()
 
 
+def predict_rgb(generator: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
+    """Turn pictures grey and colour them again.
+
+    pixels: (N, 3, S, S) uint8. Returns (N, 3, S, S), sRGB in [0, 1]; evaluation mode.
+    """
+    if isinstance(generator, nn.Module):
+        generator.eval()
+    with torch.inference_mode():
+        L = grey_input(pixels.float() / 255)
+        return decode(L, generator(L))
+
+
 def default_device() -> torch.device:
     """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -205,24 +218,27 @@ def progress_path(out: Path, run_id: str) -> Path:
 def report_to(out: Path, run_id: str) -> Callable[[dict[str, float], int], None]:
     """Make a reporter that prints each epoch's losses and leaves a note for `colorkit reproduce`."""
     began = time.perf_counter()
+    path = progress_path(out, run_id)
+    write_atomic(path, json.dumps({"epoch": 0}))
 
     def report(row: dict[str, float], epochs: int) -> None:
         left = (time.perf_counter() - began) / row["epoch"] * (epochs - row["epoch"])
         losses = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
         print(f"epoch {row['epoch']}/{epochs}  {losses}  {left:.0f} s left", flush=True)
         note = {"epoch": row["epoch"], "epochs": epochs, "seconds_left": left}
-        write_atomic(progress_path(out, run_id), json.dumps(note))
+        write_atomic(path, json.dumps(note))
 
     return report
 
 
-def describe(run_id: str, manifest: pd.DataFrame) -> dict[str, Any]:
+def describe(run_id: str, profile: str, manifest: pd.DataFrame) -> dict[str, Any]:
     """Say what made a result: the data's hash, versions, device."""
     device = default_device()
     packages = ("colorkit", "torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.machine()
     return {
         "id": run_id,
+        "profile": profile,
         "manifest_sha256": manifest_hash(manifest),
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
         "device": f"{device.type}: {name}",

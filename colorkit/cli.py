@@ -1,0 +1,110 @@
+"""The command `colorkit`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .errors import KitError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+data_app = typer.Typer(no_args_is_help=True)
+app.add_typer(data_app, name="data", help="Look at the paintings of a source.")
+console = Console(highlight=False)
+
+Data = Annotated[str, typer.Option(help="sample, kaggle, or a folder of paintings")]
+Painters = Annotated[str, typer.Option(help='comma-separated, such as "Claude Monet,Rembrandt"')]
+
+
+@app.command()
+def reproduce(
+    profile: Annotated[str, typer.Option(help="smoke, class or paper")] = "smoke",
+    data: Data = "sample",
+    painters: Painters = "",
+    tables: Annotated[str, typer.Option(help="1, 2 or 1,2")] = "1,2",
+    seeds: Annotated[str, typer.Option(help="comma-separated, such as 0,1,2")] = "0",
+    jobs: Annotated[int, typer.Option(min=1, help="notebooks at once")] = 1,
+    out: Annotated[str, typer.Option(help="results folder; runs/<profile> if empty")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="list the runs and stop")] = False,
+) -> None:
+    """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
+    from .experiment import results_folder
+    from .reproduce import Grid, check, plan
+    from .reproduce import reproduce as run_grid
+
+    data = data if data in ("sample", "kaggle") else str(Path(data).expanduser().resolve())
+    folder = results_folder(out, profile, data)
+    grid = Grid(folder, profile, data, painters, _numbers("tables", tables), _numbers("seeds", seeds))
+    if not dry_run:
+        raise typer.Exit(run_grid(grid, jobs))
+    check(grid)
+    shown = Table("notebook", "state", "target")
+    for job in plan(grid):
+        shown.add_row(job.name, job.state, str(job.target.relative_to(grid.out)))
+    console.print(shown, f"in {grid.out}")
+
+
+@data_app.command()
+def show(data: Data = "sample", painters: Painters = "") -> None:
+    """Count the paintings of each painter and show what would be used."""
+    from .sources import catalogue_counts, choose_painters, open_source
+
+    source = open_source(data)
+    chosen = choose_painters(source, painters)
+    catalogue = catalogue_counts(source.root)
+    found = [painting.painter for painting in source.paintings]
+    table = Table("painter", "found", "artists.csv", "used", title=f"{source.name}")
+    for painter in sorted({*found, *catalogue}, key=lambda name: (-found.count(name), name)):
+        listed = str(catalogue.get(painter, ""))
+        used = "yes" if painter in chosen else ""
+        table.add_row(painter, str(found.count(painter)), listed, used)
+    used_count = sum(painter in chosen for painter in found)
+    console.print(table, f"{len(found)} paintings by {len(set(found))} painters; {used_count} used")
+
+
+@data_app.command()
+def check(data: Data = "sample", painters: Painters = "") -> None:
+    """Audit every picture file and say what is done with it. Writes nothing."""
+    from .curation import audit
+    from .sources import choose_paintings, open_source
+
+    source = open_source(data)
+    paintings = choose_paintings(source, painters) if painters else source.paintings
+    curation = audit(source, paintings)
+    table = Table("file", "rule", "detail", "action", title=f"{source.name}: findings")
+    for finding in curation.findings:
+        table.add_row(finding.path, finding.rule, finding.detail, finding.action)
+    if curation.findings:
+        console.print(table)
+    console.print(f"{len(paintings)} files looked at, {len(curation.manifest)} can be used")
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: packages, device, disk, sample; exit code 1 if something is missing."""
+    from .environment import diagnose
+
+    rows = diagnose()
+    for fine, found, remedy in rows:
+        console.print("ok  " if fine else "FAIL", found, "" if fine else f"-> {remedy}")
+    raise typer.Exit(0 if all(fine for fine, _, _ in rows) else 1)
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise KitError(f"--{name} {text!r}: must be whole numbers with commas, such as 1,2") from None
+    return numbers
+
+
+def main() -> None:
+    """Run the command; an error the user can mend is one line and exit code 2."""
+    try:
+        app()
+    except KitError as error:
+        print(f"colorkit: {error}", file=sys.stderr)
+        sys.exit(2)

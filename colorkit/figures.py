@@ -1,0 +1,272 @@
+"""Figures of the course and the report. Each function returns (figure, alt text)."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
+from torch import Tensor, nn
+
+from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
+from .models import ScratchUnet, unet_parts
+
+# Okabe and Ito's palette: told apart with any colour vision. Line styles differ as well.
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+STYLES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1))]
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure in a notebook as an <img> whose alt text survives every exporter."""
+    from IPython.display import HTML, display
+
+    display(HTML(img_tag(figure, alt)))
+
+
+def img_tag(figure: Figure, alt: str) -> str:
+    """Return a figure as a self-contained HTML <img> with alt text."""
+    return (
+        f'<img alt="{html.escape(alt, quote=True)}" style="max-width:100%" '
+        f'src="data:image/png;base64,{base64.b64encode(png(figure)).decode()}">'
+    )
+
+
+def png(figure: Figure) -> bytes:
+    """Render a figure to PNG, on white, at 90 dots per inch."""
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format="png", dpi=90, facecolor="white", bbox_inches="tight", metadata={}
+    )
+    return buffer.getvalue()
+
+
+def picture_grid(
+    rows: Mapping[str, Tensor], titles: Sequence[str] = (), width: float = 9.0
+) -> tuple[Figure, str]:
+    """Lay out pictures, a labelled row for each entry: (n, 3, S, S), uint8 or float in [0, 1]."""
+    columns = max(len(pictures) for pictures in rows.values())
+    cell = min(width / columns, 2.2)
+    figure = Figure(figsize=(cell * columns + 1.4, cell * len(rows)), layout="compressed")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (label, pictures) in zip(axes, rows.items(), strict=True):
+        for axis in line:
+            axis.axis("off")
+        for axis, picture in zip(line, pictures, strict=False):
+            axis.imshow(picture.permute(1, 2, 0).cpu().numpy())
+        line[0].text(
+            -0.08, 0.5, label, transform=line[0].transAxes, ha="right", va="center", wrap=True
+        )
+    for axis, title in zip(axes[0], titles, strict=False):
+        axis.set_title(_short(title, int(12 * cell)), fontsize=8)
+    subject = f" Columns: {'; '.join(titles)}." if titles else ""
+    return figure, f"Grid of pictures. Rows from top: {', '.join(rows)}.{subject}"
+
+
+def painter_counts(here: Mapping[str, int], catalogue: Mapping[str, int]) -> tuple[Figure, str]:
+    """Draw how many paintings each painter has here, beside the catalogue's count if any."""
+    names = sorted(here, key=lambda name: -here[name])[:20]
+    figure = Figure(figsize=(7, 0.28 * len(names) + 1), layout="constrained")
+    axis = figure.subplots()
+    rows = np.arange(len(names))
+    axis.barh(rows, [here[n] for n in names], color=PALETTE[0], label="found here")
+    listed = [catalogue.get(n, np.nan) for n in names]
+    if not np.isnan(listed).all():
+        axis.plot(listed, rows, "|", color="black", markersize=12, label="in the catalogue")
+    axis.set_yticks(rows, names)
+    axis.invert_yaxis()
+    axis.set_xlabel("paintings")
+    axis.legend(frameon=False)
+    top = ", ".join(f"{name} {here[name]}" for name in names[:4])
+    return figure, f"Bars: paintings of each of {len(names)} painters. Most: {top}."
+
+
+def lab_planes(rgb: Tensor, title: str = "") -> tuple[Figure, str]:
+    """Show a picture (3, S, S) in [0, 1] beside its L*, a* and b*."""
+    lab = rgb_to_lab(rgb)
+    figure = Figure(figsize=(9, 2.6), layout="compressed")
+    axes = figure.subplots(1, 4)
+    axes[0].imshow(rgb.permute(1, 2, 0).numpy())
+    axes[0].set_title(_short(title, 20) or "picture")
+    planes = (("L*", "gray", 0, 100), ("a*  green to red", "PiYG_r", -60, 60))
+    planes += (("b*  blue to yellow", "PuOr_r", -60, 60),)
+    for axis, plane, (name, colours, low, high) in zip(axes[1:], lab, planes, strict=True):
+        image = axis.imshow(plane.numpy(), cmap=colours, vmin=low, vmax=high)
+        axis.set_title(name)
+        figure.colorbar(image, ax=axis, shrink=0.8)
+    for axis in axes:
+        axis.axis("off")
+    means = ", ".join(f"{c} {v:.0f}" for c, v in zip("Lab", lab.mean((1, 2)), strict=True))
+    return figure, f"{title}: the picture and its planes L*, a*, b*. Means: {means}."
+
+
+def gamut(lightnesses: Sequence[float] = (25, 50, 75)) -> tuple[Figure, str]:
+    """Show which ab of the square [-110, 110]^2 are sRGB colours at some lightnesses."""
+    figure = Figure(figsize=(3 * len(lightnesses), 3.2), layout="compressed")
+    axes = figure.subplots(1, len(lightnesses), squeeze=False)[0]
+    shares = []
+    for axis, lightness in zip(axes, lightnesses, strict=True):
+        colours, mask = gamut_slice(lightness)
+        picture = torch.where(mask, colours, torch.tensor(0.93))
+        axis.imshow(picture.permute(1, 2, 0).numpy(), extent=[-AB_SCALE, AB_SCALE] * 2)
+        shares.append(f"{100 * mask.float().mean():.0f} % at L* = {lightness:g}")
+        axis.set_title(f"L* = {lightness:g}")
+        axis.set_xlabel("a*")
+    axes[0].set_ylabel("b*")
+    return figure, f"Slices through sRGB in the ab plane; inside sRGB: {', '.join(shares)}."
+
+
+def colour_table(table: Sequence[Sequence[float]]) -> tuple[Figure, str]:
+    """Draw the mean colour of each lightness: table (bins, 2), ab/110."""
+    ab = AB_SCALE * np.array(table)
+    middle = (np.arange(len(ab)) + 0.5) * 100 / len(ab)
+    lab = torch.tensor(np.column_stack((middle, ab)), dtype=torch.float32).T[:, None]
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    strip, curve = figure.subplots(2, 1, height_ratios=[1, 3], sharex=True)
+    strip.imshow(
+        lab_to_rgb(lab).permute(1, 2, 0).numpy(), extent=[0, 100, 0, 1], aspect="auto"
+    )
+    strip.set_yticks([])
+    strip.set_title("the colour the table gives to each lightness")
+    for channel, name in enumerate(("a*", "b*")):
+        curve.plot(middle, ab[:, channel], STYLES[channel], color=PALETTE[channel], label=name)
+    curve.axhline(0, color="grey", linewidth=0.8)
+    curve.set_xlabel("L*")
+    curve.legend(frameon=False)
+    return figure, (
+        f"Mean a* and b* against lightness: a* from {ab[:, 0].min():.0f} to {ab[:, 0].max():.0f}, "
+        f"b* from {ab[:, 1].min():.0f} to {ab[:, 1].max():.0f}; above, the colours, all brownish."
+    )
+
+
+def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figure, str]:
+    """Draw the losses of runs by epoch, as in the paper's Figure 2; {label: history rows}."""
+    adversarial = any("critic" in row for rows in histories.values() for row in rows)
+    figure = Figure(figsize=(9 if adversarial else 5.5, 3.2), layout="constrained")
+    axes = figure.subplots(1, 2 if adversarial else 1, squeeze=False)[0]
+    panels = [("L1 loss of ab", ("train_l1", "valid_l1"))]
+    panels += [("adversarial losses", ("critic", "fooling"))] * adversarial
+    for axis, (title, names) in zip(axes, panels, strict=True):
+        for number, (label, rows) in enumerate(histories.items()):
+            for name, style in zip(names, ("-", "--"), strict=True):
+                points = [(row["epoch"], row[name]) for row in rows if name in row]
+                if points:
+                    axis.plot(
+                        *zip(*points, strict=True), linestyle=style, marker="o", markersize=3,
+                        color=PALETTE[number % len(PALETTE)], label=f"{label}: {name}",
+                    )
+        axis.set(title=title, xlabel="epoch", yscale="log")
+        axis.legend(frameon=False, fontsize=7)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    ends = "; ".join(
+        f"{label} ends at train {rows[-1]['train_l1']:.3f}, valid {rows[-1]['valid_l1']:.3f}"
+        for label, rows in histories.items()
+    )
+    return figure, f"Loss curves by epoch. L1: {ends}."
+
+
+def critic_view(rgb: Tensor, probability: Tensor, patch: int) -> tuple[Figure, str]:
+    """Show a picture (3, S, S) in [0, 1], one patch of it, and the critic's verdict (h, w)."""
+    size = rgb.shape[-1]
+    figure = Figure(figsize=(7.5, 3.2), layout="compressed")
+    left, right = figure.subplots(1, 2)
+    left.imshow(rgb.permute(1, 2, 0).numpy())
+    corner, side = max(0, (size - patch) / 2), min(patch, size)
+    left.add_patch(Rectangle((corner, corner), side - 1, side - 1, fill=False, color="w", lw=2))
+    left.set_title(f"one of its patches, {patch} x {patch} px")
+    image = right.imshow(probability.numpy(), vmin=0, vmax=1, cmap="cividis")
+    right.set_title("probability of 'real', patch by patch")
+    figure.colorbar(image, ax=right, shrink=0.8)
+    for axis in (left, right):
+        axis.axis("off")
+    low, high = probability.min(), probability.max()
+    return figure, f"A picture and a map of the critic's verdicts, from {low:.2f} to {high:.2f}."
+
+
+def feature_sizes(
+    network: nn.Module, parts: Sequence[nn.Module], L: Tensor
+) -> list[tuple[int, int]]:
+    """Run a network once on L (N, 1, S, S) and note (channels, width) of each part's output."""
+    sizes: list[tuple[int, int]] = []
+    hooks = [
+        part.register_forward_hook(lambda m, i, out: sizes.append((out.shape[1], out.shape[-1])))
+        for part in parts
+    ]
+    with torch.no_grad():
+        network.eval()(L)
+    for hook in hooks:
+        hook.remove()
+    return sizes
+
+
+def unet_diagram(unet: nn.Module, size: int) -> tuple[Figure, str]:
+    """Draw a U-Net from the sizes its steps really have, as in the paper's Figure 1."""
+    down_parts, up_parts = unet_parts(unet)
+    sizes = feature_sizes(unet, [*down_parts, *up_parts], torch.zeros(1, 1, size, size))
+    down, decoder = sizes[: len(down_parts)], sizes[len(down_parts) :]
+    encoder = [(1, size), *down]
+    joins_input = not isinstance(unet, ScratchUnet)  # fastai's adds L itself to its last step
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axis = figure.subplots()
+    places: dict[int, tuple[float, float]] = {}
+    for column, (channels, width) in enumerate(encoder + decoder):
+        height = 0.35 + 0.65 * np.log2(width + 1) / np.log2(size + 1)
+        is_encoder = column < len(encoder)
+        colour = PALETTE[0] if is_encoder else PALETTE[1]
+        axis.add_patch(Rectangle((column, -height / 2), 0.55, height, color=colour, alpha=0.8))
+        axis.text(
+            column + 0.27, -height / 2 - 0.06, f"{channels}\n{width} px", ha="center", va="top",
+            fontsize=7,
+        )
+        if is_encoder:
+            places[width] = (column + 0.55, height / 2)
+        elif width in places and (width < size or joins_input):
+            axis.add_patch(
+                FancyArrowPatch(
+                    places[width], (column, height / 2), arrowstyle="->", mutation_scale=9,
+                    connectionstyle="arc3,rad=-0.25", color="grey",
+                )
+            )
+    axis.set(xlim=(-0.3, len(encoder + decoder)), ylim=(-0.85, 1.35))
+    axis.set_title("channels and width of each step; arrows: skip connections", fontsize=9)
+    axis.axis("off")
+    deepest = encoder[-1]
+    return figure, (
+        f"U-Net: from {size} px down to {deepest[1]} px with {deepest[0]} channels and back to "
+        f"{decoder[-1][0]} channels at {size} px; arrows join steps of equal width."
+    )
+
+
+def gan_diagram() -> tuple[Figure, str]:
+    """Draw who sees what in pix2pix: generator, critic, real and fake pairs (Figure 1)."""
+    figure = Figure(figsize=(7.5, 2.6), layout="constrained")
+    axis = figure.subplots()
+    boxes = {"L": (0, 1), "generator": (1.5, 1), "fake ab": (3.2, 1.6), "true ab": (3.2, 0.2)}
+    boxes |= {"critic": (5, 0.9), "real or fake,\neach patch": (6.6, 0.9)}
+    for name, (x, y) in boxes.items():
+        network = name in ("generator", "critic")
+        axis.text(
+            x, y, name, ha="center", va="center",
+            bbox={"boxstyle": "round,pad=0.4", "fc": "#cfe8f7" if network else "white"},
+        )
+    arrows = [("L", "generator"), ("generator", "fake ab"), ("fake ab", "critic")]
+    arrows += [("true ab", "critic"), ("critic", "real or fake,\neach patch")]
+    for start, end in arrows:
+        axis.annotate("", boxes[end], boxes[start], arrowprops=_ARROW)
+    axis.annotate("", (4.7, 0.65), (0.1, 0.75), arrowprops=_ARROW | {"connectionstyle": "arc3,rad=0.35"})
+    axis.set(xlim=(-0.6, 7.6), ylim=(-0.9, 2.1))
+    axis.axis("off")
+    return figure, (
+        "L goes to the generator, which makes fake ab. The critic sees L with fake ab, or L with "
+        "the true ab, and says for each patch whether it is real."
+    )
+
+
+_ARROW: dict[str, Any] = {"arrowstyle": "->", "shrinkA": 22, "shrinkB": 24, "color": "grey"}
+
+
+def _short(title: str, limit: int) -> str:
+    return title if len(title) <= limit else title[: limit - 1] + "…"

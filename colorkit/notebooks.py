@@ -1,0 +1,113 @@
+"""Run a numbered notebook with papermill: typed parameters in, an executed notebook out.
+
+`python -m colorkit.notebooks NAME OUTPUT PARAMETERS_JSON` is what the workflow's jobs call.
+"""
+
+import json
+import os
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from .environment import refuse_unknown
+from .errors import KitError
+from .paths import kit_file
+
+
+def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
+    """Run a notebook of the kit, such as "03_unet_resnet18", and keep it as `output`.
+
+    Unknown names and wrong types raise KitError before anything runs. If a cell fails, the
+    notebook is kept with the error in it, and KitError says where (see `failure`).
+    """
+    notebook = kit_file("notebooks", f"{name}.ipynb")
+    check_parameters(notebook, parameters)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            notebook,
+            output,
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            start_timeout=180,
+            cwd=output.parent,
+        )
+    except PapermillExecutionError as error:
+        raise KitError(failure(output) or str(error)) from error
+
+
+def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
+    """Compare parameters with a notebook's own: names, and types as annotated there."""
+    known = papermill.inspect_notebook(notebook)
+    refuse_unknown(set(parameters), set(known))
+    for name, value in parameters.items():
+        expected = known[name]["inferred_type_name"].partition("[")[0]
+        if type(value).__name__ != expected:
+            raise KitError(f"{name}={value!r}: is {type(value).__name__}, must be {expected}")
+
+
+def failure(executed: Path) -> str | None:
+    """Say where an executed notebook failed: its name, the cell's heading, the error's last line.
+
+    Returns None if it did not fail, or is not there.
+    """
+    try:
+        cells = nbformat.read(executed, as_version=4).cells
+    except (OSError, ValueError):
+        return None
+    heading = "start"
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#+ +(.+)$", cell.source, re.MULTILINE)
+            heading = headings[-1] if headings else heading
+        for out in cell.get("outputs", []):
+            if out.output_type == "error":
+                last = f"{out.ename}: {out.evalue}".strip().splitlines()[-1]
+                return f"{executed.name}, under '{heading}': {last}"
+    return None
+
+
+def _end_with(parent: int) -> None:
+    """End this process when `parent` is gone, so that a killed run leaves nothing at work."""
+
+    def watch() -> None:
+        while _alive(parent):
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def main() -> int:
+    """Run one notebook as a job of the workflow."""
+    if parent := os.environ.get("COLORKIT_PARENT"):
+        _end_with(int(parent))
+    name, output, parameters = sys.argv[1:]
+    try:
+        execute(name, Path(output), json.loads(parameters))
+    except KitError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

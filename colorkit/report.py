@@ -1,0 +1,223 @@
+"""Tables and report from the runs' JSON files; nothing here trains or scores."""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+import rich.table
+import torch
+from torch import Tensor
+
+from . import figures
+from .curation import SPLITS, read_manifest
+from .experiment import MODELS, read_result
+from .metrics import BASELINES, METRICS, ColourTable, summarize
+from .paths import kit_file, write_atomic
+from .training import load_generator, load_splits, predict_rgb
+
+if TYPE_CHECKING:
+    from .reproduce import Grid
+
+COLUMNS = ["table", "split", "model", "metric", "paper", "ours", "n", "seed"]
+LABELS = MODELS | BASELINES
+SPLIT_NAMES = {"train": "Training", "valid": "Validation", "test": "Testing"}  # as in the paper
+
+
+def paper_cells() -> dict[tuple[int, str, str], float]:
+    """Read the paper's MSE for each (table, split, model) of Tables 1 and 2."""
+    cells = json.loads(kit_file("results", "paper.json").read_text(encoding="utf-8"))["cells"]
+    return {(cell["table"], cell["split"], cell["model"]): cell["mse"] for cell in cells}
+
+
+def assumptions() -> pd.DataFrame:
+    """Read the list of everything the paper leaves open, and what this kit does about it."""
+    return pd.read_csv(kit_file("data", "assumptions.csv"), keep_default_na=False)
+
+
+def collect(grid: "Grid") -> pd.DataFrame:
+    """Read the runs of a grid into one row a number (COLUMNS); a missing run has empty `ours`."""
+    paper, baselines = paper_cells(), read_result(grid.out, "baselines")
+    rows = []
+    for run in grid.experiments():
+        result = read_result(grid.out, run.id)
+        for split in SPLITS:
+            numbers, n = _summary(result and result["scores"], baselines, split)
+            for metric in METRICS:
+                cell = paper[run.table, split, run.model] if metric == "mse_ab" else math.nan
+                ours = numbers.get(metric, math.nan)
+                rows.append([run.table, split, run.model, metric, cell, ours, n, run.seed])
+    for table in grid.tables:
+        rows += [
+            [table, split, model, metric, math.nan, value, n, ""]
+            for model in BASELINES
+            for split in SPLITS
+            for numbers, n in [_summary(baselines and baselines["scores"][model], baselines, split)]
+            for metric, value in numbers.items()
+        ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def pivot(frame: pd.DataFrame, table: int) -> list[dict[str, Any]]:
+    """Arrange one table as the paper does: split by split, models, then baselines.
+
+    Each row: split, model (label), paper, ours (mean over seeds), spread (standard deviation
+    over seeds, if several), skill, n. Holes are NaN.
+    """
+    part = frame[frame["table"] == table]
+    rows = []
+    for split, name in SPLIT_NAMES.items():
+        for model, label in LABELS.items():
+            here = part[(part["split"] == split) & (part["model"] == model)]
+            mse = here[here["metric"] == "mse_ab"]
+            skill = here[here["metric"] == "skill_ab"]["ours"]
+            rows.append(
+                {
+                    "split": name,
+                    "model": label,
+                    "baseline": model in BASELINES,
+                    "paper": mse["paper"].mean(),
+                    "ours": mse["ours"].mean() if mse["ours"].notna().all() else math.nan,
+                    "spread": mse["ours"].std() if len(mse) > 1 else math.nan,
+                    "skill": skill.mean(),
+                    "n": int(mse["n"].max()) if len(mse) else 0,
+                }
+            )
+    return rows
+
+
+def score_table(scores: dict[str, dict[str, Any]], baselines: dict[str, Any]) -> pd.DataFrame:
+    """Put mse_ab of runs and baselines side by side, with the skill on the test paintings.
+
+    scores: {label: a run's "scores"}; baselines: the result of `run_baselines`.
+    """
+    named = {BASELINES[name]: value for name, value in baselines["scores"].items()} | scores
+    rows = {}
+    for label, splits in named.items():
+        reference = baselines["scores"]["mean_ab"]
+        numbers = {name: summarize(splits[name], reference[name]) for name in SPLITS}
+        rows[label] = {f"mse_ab {name}": numbers[name]["mse_ab"] for name in SPLITS}
+        rows[label]["skill test"] = numbers["test"]["skill_ab"]
+    return pd.DataFrame(rows).T.round(4)
+
+
+def terminal_table(frame: pd.DataFrame, table: int) -> rich.table.Table:
+    """Make one table for the terminal."""
+    shown = rich.table.Table(title=f"Table {table}: MSE of ab/110, paper and ours")
+    for column in ("split", "model", "paper", "ours", "skill", "paintings"):
+        shown.add_column(column, justify="left" if column in ("split", "model") else "right")
+    for row in pivot(frame, table):
+        last = row["model"] == list(LABELS.values())[-1]
+        style = "dim" if row["baseline"] else ""
+        shown.add_row(*cells(row), style=style, end_section=last)
+    return shown
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """Write one row of `pivot` as text; a missing number is a dash."""
+    spread = "" if math.isnan(row["spread"]) else f" ± {row['spread']:.4f}"
+    ours = number(row["ours"], 4) + spread
+    skill = number(row["skill"], 2, sign=True)
+    return [row["split"], row["model"], number(row["paper"], 4), ours, skill, str(row["n"])]
+
+
+def number(value: float, digits: int, sign: bool = False) -> str:
+    """Write a number with fixed digits, NaN as a dash."""
+    return "–" if math.isnan(value) else f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def comparison(grid: "Grid", table: int, count: int = 5) -> tuple[dict[str, Tensor], list[str]]:
+    """Colour the first test paintings with every finished model of a table (first seed).
+
+    Returns rows for `figures.picture_grid` ("grey", the L table, each model, "truth":
+    (count, 3, S, S)) and the paintings' titles.
+    """
+    manifest = read_manifest(grid.out / "manifest.csv")
+    pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"][:count].cpu()
+    rows = {"grey": predict_rgb(ColourTable(torch.zeros(1, 2)), pixels)}
+    if baselines := read_result(grid.out, "baselines"):
+        table_of_L = ColourTable(torch.tensor(baselines["tables"]["L_table"]))
+        rows["L table"] = predict_rgb(table_of_L, pixels)
+    for run in _finished(grid, table):
+        generator = load_generator(grid.out, run)
+        rows[MODELS[run["config"]["model"]]] = predict_rgb(generator, pixels)
+    titles = manifest.loc[manifest["split"] == "test", "title"].head(count).tolist()
+    return rows | {"truth": pixels}, titles
+
+
+def histories(grid: "Grid", table: int) -> dict[str, list[dict[str, float]]]:
+    """Read the losses by epoch of a table's finished runs (first seed), {label: rows}."""
+    return {MODELS[run["config"]["model"]]: run["history"] for run in _finished(grid, table)}
+
+
+def write_report(grid: "Grid") -> None:
+    """Write tables.csv, report.md and report.html of a grid, each whole or not at all."""
+    frame = collect(grid)
+    pictures = {table: _pictures(grid, table) for table in grid.tables}
+    facts = {
+        "grid": grid,
+        "tables": {t: [cells(row) for row in pivot(frame, t)] for t in grid.tables},
+        "others": {t: _other_metrics(frame, t) for t in grid.tables},
+        "metrics": METRICS,
+        "counts": _counts(grid),
+        "runs": [run for table in grid.tables for run in _finished(grid, table)],
+        "assumptions": assumptions().to_dict("records"),
+        "holes": int(frame["ours"].isna().any() and frame["ours"].isna().sum()),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("colorkit"), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("report.html").render(facts | {"pictures": pictures})
+    environment.autoescape = False
+    markdown = environment.get_template("report.md").render(facts)
+    write_atomic(grid.out / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
+    write_atomic(grid.out / "report.md", markdown)
+    write_atomic(grid.out / "report.html", html)
+
+
+def _summary(
+    scores: dict[str, Any] | None, baselines: dict[str, Any] | None, split: str
+) -> tuple[dict[str, float], int]:
+    if not (scores and baselines):
+        return {}, 0
+    rows = scores[split]
+    return summarize(rows, baselines["scores"]["mean_ab"][split]), len(rows)
+
+
+def _finished(grid: "Grid", table: int) -> Iterable[dict[str, Any]]:
+    wanted = [e for e in grid.experiments() if e.table == table and e.seed == grid.seeds[0]]
+    return [run for e in wanted if (run := read_result(grid.out, e.id))]
+
+
+def _pictures(grid: "Grid", table: int) -> dict[str, str]:
+    tags = {}
+    if curves := histories(grid, table):
+        tags["losses"] = figures.img_tag(*figures.losses(curves))
+    tags["comparison"] = figures.img_tag(*figures.picture_grid(*comparison(grid, table)))
+    return tags
+
+
+def _other_metrics(frame: pd.DataFrame, table: int) -> list[list[str]]:
+    part = frame[(frame["table"] == table) & (frame["split"] == "test")]
+    means = part.groupby(["model", "metric"])["ours"].mean()
+    digits = {"mse_ab": 4, "mse_rgb": 4, "psnr": 1, "ciede2000": 1, "colourfulness": 1}
+    return [
+        [LABELS[model], *(number(means.get((model, m), np.nan), digits.get(m, 2)) for m in METRICS)]
+        for model in LABELS
+    ]
+
+
+def _counts(grid: "Grid") -> list[dict[str, Any]]:
+    manifest = read_manifest(grid.out / "manifest.csv")
+    table = pd.crosstab(manifest["painter"], manifest["split"]).reindex(columns=list(SPLITS))
+    table = table.fillna(0).astype(int).assign(all=lambda t: t.sum(axis=1))
+    largest = table.sort_values("all", ascending=False)
+    shown = largest.head(8)
+    if len(largest) > 8:
+        rest = largest.iloc[8:].sum().rename(f"{len(largest) - 8} other painters")
+        shown = pd.concat([shown, rest.to_frame().T])
+    return [{"painter": name} | row.to_dict() for name, row in shown.iterrows()]

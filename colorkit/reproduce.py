@@ -1,0 +1,259 @@
+"""`colorkit reproduce`: check the request, hand the grid to Snakemake, show how far it is."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from .errors import KitError
+from .experiment import MODELS, NOTEBOOKS, Experiment, read_result, result_path
+from .paths import kit_file, write_atomic
+from .sources import choose_paintings, open_source
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs of one results folder: tables x models x seeds. `out` is absolute."""
+
+    out: Path
+    profile: str = "smoke"
+    data: str = "sample"
+    painters: str = ""
+    tables: tuple[int, ...] = (1, 2)
+    seeds: tuple[int, ...] = (0,)
+
+    def experiments(self) -> list[Experiment]:
+        """List the runs in the order they are shown; KitError for a wrong value."""
+        return [
+            Experiment(table, model, seed, self.profile, self.data, self.painters)
+            for table in self.tables
+            for seed in self.seeds
+            for model in MODELS
+        ]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook of the grid: its target says that it is done; `work` is its share of time."""
+
+    name: str
+    target: Path
+    executed: Path
+    work: float
+
+    @property
+    def state(self) -> str:
+        """Tell "done", "failed" (its notebook holds an error) or "to do"."""
+        if self.target.exists():
+            return "done"
+        return "failed" if self.failure else "to do"
+
+    @property
+    def failure(self) -> str | None:
+        """Say where the notebook failed, or None."""
+        from .notebooks import failure
+
+        return failure(self.executed)
+
+
+def plan(grid: Grid) -> list[Job]:
+    """List the notebooks that a grid needs, in order, each with its target."""
+
+    def job(name: str, target: str, work: float) -> Job:
+        return Job(name, grid.out / target, grid.out / "notebooks" / f"{name}.ipynb", work)
+
+    jobs = [
+        job("01_data_curation", "manifest.csv", 1),
+        job("02_lab_preprocessing", "runs/baselines.json", 1),
+    ]
+    for experiment in grid.experiments():
+        name = f"{NOTEBOOKS[experiment.model]}-t{experiment.table}-s{experiment.seed}"
+        jobs.append(job(name, f"runs/{experiment.id}.json", 1 + experiment.settings.epochs))
+    return [*jobs, job("06_tables_1_and_2", "report.html", 1)]
+
+
+def check(grid: Grid) -> None:
+    """Refuse a grid that cannot be run, before anything is written. Raises KitError."""
+    experiments = grid.experiments()
+    choose_paintings(open_source(grid.data), grid.painters)
+    manifest_sha256 = ""
+    if (grid.out / "manifest.csv").exists():
+        from .curation import check_manifest, manifest_hash
+
+        manifest = check_manifest(grid.out / "manifest.csv", grid.data, grid.painters)
+        manifest_sha256 = manifest_hash(manifest)
+    for run_id in ["baselines", *(experiment.id for experiment in experiments)]:
+        result = read_result(grid.out, run_id, manifest_sha256)
+        if result and result.get("profile") != grid.profile:
+            raise KitError(
+                f"{grid.out}: holds results of profile {result.get('profile')}, not {grid.profile}; "
+                "choose another --out"
+            )
+    if any(_needs_imagenet(experiment, grid.out) for experiment in experiments):
+        from .models import imagenet_weights
+
+        imagenet_weights()
+
+
+def reproduce(grid: Grid, jobs: int = 1) -> int:
+    """Run what is missing of a grid, show progress, and print both tables.
+
+    Returns the exit code: 0 if every cell was computed, 1 if a run failed, 130 if stopped.
+    Raises KitError for a request that cannot be run, or if another process is at work here.
+    """
+    check(grid)
+    console = Console(highlight=False, soft_wrap=True)
+    _make_folder(grid.out)
+    try:
+        with FileLock(grid.out / ".lock", timeout=0):
+            try:
+                _run(grid, jobs, console)
+            except KeyboardInterrupt:
+                console.print("stopped; the same command goes on from here")
+                return 130
+            return _finish(grid, console)
+    except Timeout:
+        raise KitError(
+            f"{grid.out}: another colorkit reproduce is at work there; wait for it, "
+            "or choose another --out"
+        ) from None
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KitError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
+    if not os.access(out, os.W_OK):
+        raise KitError(f"{out}: cannot be written; choose another --out")
+
+
+def _needs_imagenet(experiment: Experiment, out: Path) -> bool:
+    wanted = experiment.model == "unet_resnet18" and experiment.weights == "imagenet"
+    return wanted and not result_path(out, experiment.id).exists()
+
+
+def _run(grid: Grid, jobs: int, console: Console) -> None:
+    todo = [job for job in plan(grid) if job.state != "done"]
+    for job in todo:  # what an earlier try left says nothing about this one
+        job.executed.unlink(missing_ok=True)
+    shutil.rmtree(grid.out / "progress", ignore_errors=True)
+    settings = asdict(grid) | {"out": str(grid.out)}
+    write_atomic(grid.out / "grid.json", json.dumps(settings, indent=1) + "\n")
+    log = grid.out / "logs" / "snakemake.log"
+    log.parent.mkdir(exist_ok=True)
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    environment = os.environ | {"COLORKIT_PARENT": str(os.getpid()), "OMP_NUM_THREADS": threads}
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            _snakemake(grid, jobs), env=environment, stdout=file, stderr=file, start_new_session=True
+        )
+        with _ended(process):
+            _watch(grid, process, todo, console)
+    if process.returncode and not any(job.failure for job in todo):
+        _explain_engine(log, todo)
+
+
+def _snakemake(grid: Grid, jobs: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "snakemake"),
+        *("--snakefile", str(kit_file("workflow", "Snakefile"))),
+        *("--profile", str(kit_file("workflow", "profiles", "local"))),
+        *("--directory", str(grid.out), "--configfile", str(grid.out / "grid.json")),
+        *("--cores", str(jobs)),
+    ]
+
+
+@contextmanager
+def _ended(process: subprocess.Popen) -> Iterator[None]:
+    """End a process and its children when the block is left in any way."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Console) -> None:
+    console.print(f"{len(plan(grid)) - len(todo)} of {len(plan(grid))} notebooks are done already")
+    began, said, done = time.monotonic(), {}, set()
+    total = sum(job.work for job in todo)
+    while process.poll() is None or len(done) < sum(job.state == "done" for job in todo):
+        time.sleep(0.5)
+        progress = sum(job.work for job in todo if job.name in done)
+        for number, job in enumerate(todo, start=1):
+            if job.name in done:
+                continue
+            note = _note(grid, job)
+            progress += note.get("epoch", 0)
+            if job.target.exists():
+                done.add(job.name)
+                text = "done"
+            elif note.get("epoch"):
+                text = f"epoch {note['epoch']}/{note['epochs']}"
+            elif job.executed.exists():
+                text = "started"
+            else:
+                continue
+            if said.get(job.name) != text:
+                said[job.name] = text
+                left = _time_left(time.monotonic() - began, progress / total)
+                console.print(f"[{number}/{len(todo)}] {job.name}: {text}{left}", markup=False)
+
+
+def _note(grid: Grid, job: Job) -> dict[str, float]:
+    try:
+        return json.loads((grid.out / "progress" / f"{job.target.stem}.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _time_left(seconds: float, share: float) -> str:
+    if not 0.05 < share < 1:
+        return ""
+    left = seconds * (1 - share) / share
+    return f"   about {left / 60:.0f} min left" if left > 90 else f"   about {left:.0f} s left"
+
+
+def _explain_engine(log: Path, todo: list[Job]) -> None:
+    """Raise KitError if the workflow failed although no notebook did."""
+    texts = [log, *(log.parent / f"{job.executed.stem}.log" for job in todo)]
+    lines = [
+        line
+        for path in reversed(texts)
+        if path.exists()
+        for line in path.read_text(errors="replace").splitlines()
+        if re.search(r"error|exception", line, re.IGNORECASE)
+    ]
+    reason = lines[-1].strip() if lines else "no reason given"
+    raise KitError(f"the workflow stopped ({reason}); its logs are in {log.parent}")
+
+
+def _finish(grid: Grid, console: Console) -> int:
+    from .report import collect, terminal_table, write_report
+
+    failed = [job for job in plan(grid) if job.state != "done"]
+    frame = collect(grid)
+    if failed:
+        for job in failed:
+            console.print(f"failed: {job.failure or f'{job.name}: not reached'}", markup=False)
+        if (grid.out / "manifest.csv").exists():
+            write_report(grid)
+    for table in grid.tables:
+        console.print(terminal_table(frame, table))
+    console.print(f"report: {grid.out / 'report.html'}")
+    return 1 if failed else 0
