@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from .environment import quiet
 from .errors import KitError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -103,6 +104,7 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
 
 def main() -> None:
     """Run the command; an error the user can mend is one line and exit code 2."""
+    quiet()
     try:
         app()
     except KitError as error:

@@ -48,7 +48,7 @@ def load_pixels(root: Path, manifest: pd.DataFrame, size: int) -> Tensor:
 def split_pixels(pixels: Tensor, manifest: pd.DataFrame, device: torch.device) -> dict[str, Tensor]:
     """Move each split to the device whole: {"train": (n, 3, S, S) uint8, "test": …, "valid": …}."""
     return {
-        name: pixels[torch.from_numpy((manifest["split"] == name).to_numpy())].to(device)
+        name: pixels[torch.tensor((manifest["split"] == name).tolist())].to(device)
         for name in ("train", "test", "valid")
     }
 

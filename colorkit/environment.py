@@ -15,14 +15,18 @@ from .paths import runs_root
 
 def setup() -> None:
     """Prepare a notebook: quiet known warnings, and print one line about this machine."""
-    # fastai 2.8 on torch 2.14 warns of its own torch.jit.script at import, with a local path.
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    quiet()
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("colorkit", "torch"))
     print(f"{packages}, Python {platform.python_version()}, on {device}")
+
+
+def quiet() -> None:
+    """Hide what users can do nothing about: fastai 2.8 uses torch.jit.script, and torch warns."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
 def refuse_unknown_parameters() -> None:

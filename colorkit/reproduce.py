@@ -145,16 +145,19 @@ def _needs_imagenet(experiment: Experiment, out: Path) -> bool:
 
 
 def _run(grid: Grid, jobs: int, console: Console) -> None:
-    todo = [job for job in plan(grid) if job.state != "done"]
+    unfinished = [job for job in plan(grid)[:-1] if job.state != "done"]
+    report = plan(grid)[-1]
+    todo = [*unfinished, *([report] if unfinished or report.state != "done" else [])]
     for job in todo:  # what an earlier try left says nothing about this one
         job.executed.unlink(missing_ok=True)
+    if unfinished:  # the report of an earlier try has holes
+        report.target.unlink(missing_ok=True)
     shutil.rmtree(grid.out / "progress", ignore_errors=True)
-    settings = asdict(grid) | {"out": str(grid.out)}
+    settings = asdict(grid) | {"out": str(grid.out), "jobs": jobs}
     write_atomic(grid.out / "grid.json", json.dumps(settings, indent=1) + "\n")
     log = grid.out / "logs" / "snakemake.log"
     log.parent.mkdir(exist_ok=True)
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    environment = os.environ | {"COLORKIT_PARENT": str(os.getpid()), "OMP_NUM_THREADS": threads}
+    environment = os.environ | {"COLORKIT_PARENT": str(os.getpid())}
     with log.open("w") as file:
         process = subprocess.Popen(
             _snakemake(grid, jobs), env=environment, stdout=file, stderr=file, start_new_session=True
@@ -171,7 +174,7 @@ def _snakemake(grid: Grid, jobs: int) -> list[str]:
         *("--snakefile", str(kit_file("workflow", "Snakefile"))),
         *("--profile", str(kit_file("workflow", "profiles", "local"))),
         *("--directory", str(grid.out), "--configfile", str(grid.out / "grid.json")),
-        *("--cores", str(jobs)),
+        *("--cores", str(max(jobs, os.cpu_count() or 1))),
     ]
 
 
