@@ -27,7 +27,7 @@ _HOME = {
     "make_learner": "training",
     "run_experiment": "training",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str):

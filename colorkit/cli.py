@@ -38,7 +38,9 @@ def reproduce(
 
     data = data if data in ("sample", "kaggle") else str(Path(data).expanduser().resolve())
     folder = results_folder(out, profile, data)
-    grid = Grid(folder, profile, data, painters, _numbers("tables", tables), _numbers("seeds", seeds))
+    grid = Grid(
+        folder, profile, data, painters, _numbers("tables", tables), _numbers("seeds", seeds)
+    )
     if not dry_run:
         raise typer.Exit(run_grid(grid, jobs))
     check(grid)
@@ -98,7 +100,9 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
     try:
         numbers = tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
-        raise KitError(f"--{name} {text!r}: must be whole numbers with commas, such as 1,2") from None
+        raise KitError(
+            f"--{name} {text!r}: must be whole numbers with commas, such as 1,2"
+        ) from None
     return numbers
 
 

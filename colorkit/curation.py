@@ -8,7 +8,7 @@ import io
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ GREY_CHROMA, NEAR_GREY_CHROMA = 1.0, 5.0  # mean C*; a print on cream paper read
 # Of 64; different paintings differ by about 32. Two photographs, or versions, of one composition
 # differ by up to 12, as do a few dark portraits: a wrong pair only shares a split.
 NEAR_DUPLICATE_BITS = 12
+LEFT_OUT = "left out"
 COLUMNS = ["path", "painter", "title", "date", "museum_id", "licence"]
 COLUMNS += ["width", "height", "sha256", "group", "split"]
 
@@ -173,7 +174,9 @@ def read_manifest(path: Path) -> pd.DataFrame:
     """Read a manifest; KitError if it is not one."""
     try:
         text = {name: str for name in COLUMNS if name not in ("width", "height", "group")}
-        return pd.read_csv(io.StringIO(path.read_text()), dtype=text, keep_default_na=False)[COLUMNS]
+        return pd.read_csv(io.StringIO(path.read_text()), dtype=text, keep_default_na=False)[
+            COLUMNS
+        ]
     except (OSError, KeyError, ValueError) as error:
         raise KitError(
             f"{path}: not a manifest ({error}); delete it, and notebook 01 makes it anew"
@@ -183,21 +186,26 @@ def read_manifest(path: Path) -> pd.DataFrame:
 def manifest_for(out: Path, data: str, painters: str = "", split_seed: int = 0) -> pd.DataFrame:
     """Return the manifest of a results folder, making it where there is none yet.
 
-    Raises KitError if the folder holds results of other paintings: they are never mixed.
+    Writes manifest.csv and, for what was found, audit.csv. Raises KitError if the folder holds
+    results of other paintings: they are never mixed.
     """
     path = out / "manifest.csv"
     if not path.exists():
-        manifest = curate(data, painters, split_seed).manifest
-        write_atomic(path, manifest_text(manifest))
+        result = curate(data, painters, split_seed)
+        findings = pd.DataFrame(result.findings, columns=[f.name for f in fields(Finding)])
+        write_atomic(out / "audit.csv", findings.to_csv(index=False, lineterminator="\n"))
+        write_atomic(path, manifest_text(result.manifest))
     return check_manifest(path, data, painters)
 
 
 def check_manifest(path: Path, data: str, painters: str = "") -> pd.DataFrame:
-    """Read a manifest and make sure that it is of these paintings, unchanged."""
-    manifest, source = read_manifest(path), open_source(data)
-    offered = {painting.path for painting in choose_paintings(source, painters)}
-    painted = set(manifest["painter"]) <= {p.painter for p in choose_paintings(source, painters)}
-    if not (painted and set(manifest["path"]) <= offered):
+    """Read a manifest; KitError unless it and its audit list the files there are now."""
+    manifest = read_manifest(path)
+    offered = {painting.path for painting in choose_paintings(open_source(data), painters)}
+    audit_path = path.with_name("audit.csv")
+    findings = pd.read_csv(audit_path) if audit_path.exists() else pd.DataFrame(columns=["action"])
+    left_out = findings[findings["action"] == LEFT_OUT]
+    if offered != {*manifest["path"], *left_out.get("path", ())}:
         raise KitError(
             f"{path.parent}: holds results of other paintings than {data} "
             f"{painters or '(default painters)'}; choose another --out, or delete that folder"
@@ -238,7 +246,7 @@ def _drop_unusable(facts: list[_Facts]) -> tuple[list[_Facts], list[Finding]]:
         else:
             fault = fact.fault
         if fault:
-            findings.append(_finding(fact, *fault, "left out"))
+            findings.append(_finding(fact, *fault, LEFT_OUT))
         else:
             kept.append(fact)
     return kept, findings

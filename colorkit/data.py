@@ -31,7 +31,9 @@ def load_pixels(root: Path, manifest: pd.DataFrame, size: int) -> Tensor:
         try:
             content = (root / path).read_bytes()
         except OSError as error:
-            raise KitError(f"{root / path}: {error.strerror}; restore it and start again") from error
+            raise KitError(
+                f"{root / path}: {error.strerror}; restore it and start again"
+            ) from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise KitError(
                 f"{root / path}: has changed since manifest.csv was made; restore the file, "
@@ -71,7 +73,10 @@ class Batches:
         return -(-len(self.pixels) // BATCH_SIZE)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order, flip = torch.arange(len(self.pixels)), torch.zeros(len(self.pixels), dtype=torch.bool)
+        order, flip = (
+            torch.arange(len(self.pixels)),
+            torch.zeros(len(self.pixels), dtype=torch.bool),
+        )
         if self.generator:
             order = torch.randperm(len(order), generator=self.generator)
             flip = torch.rand(len(order), generator=self.generator) < FLIP_PROBABILITY

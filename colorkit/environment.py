@@ -80,7 +80,13 @@ def _packages() -> list[tuple[bool, str, str]]:
         except metadata.PackageNotFoundError:
             found = ""
         fine = bool(found) and wanted.specifier.contains(found, prereleases=True)
-        rows.append((fine, f"{wanted.name} {found or 'missing'}", f"pip install '{wanted.name}{wanted.specifier}'"))
+        rows.append(
+            (
+                fine,
+                f"{wanted.name} {found or 'missing'}",
+                f"pip install '{wanted.name}{wanted.specifier}'",
+            )
+        )
     return rows
 
 

@@ -189,4 +189,6 @@ def check_type(name: str, value: Any, expected: type) -> None:
     """Raise KitError if a parameter has the wrong type, such as the string '1' for a seed."""
     if type(value) is not expected:
         found = type(value).__name__
-        raise KitError(f"{name}={value!r}: is {found}, must be {expected.__name__}; quote no numbers")
+        raise KitError(
+            f"{name}={value!r}: is {found}, must be {expected.__name__}; quote no numbers"
+        )

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
 from .models import ScratchUnet, unet_parts
 
-# Okabe and Ito's palette: told apart with any colour vision. Line styles differ as well.
+# Okabe and Ito's palette: told apart with any colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-STYLES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1))]
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -36,10 +36,10 @@ def img_tag(figure: Figure, alt: str) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """Render a figure to PNG, on white, at 90 dots per inch."""
+    """Render a figure to PNG, on white, at 80 dots per inch."""
     buffer = io.BytesIO()
     figure.savefig(
-        buffer, format="png", dpi=90, facecolor="white", bbox_inches="tight", metadata={}
+        buffer, format="png", dpi=80, facecolor="white", bbox_inches="tight", metadata={}
     )
     return buffer.getvalue()
 
@@ -56,7 +56,7 @@ def picture_grid(
         for axis in line:
             axis.axis("off")
         for axis, picture in zip(line, pictures, strict=False):
-            axis.imshow(picture.permute(1, 2, 0).cpu().numpy())
+            axis.imshow(picture.permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
         line[0].text(
             -0.08, 0.5, label, transform=line[0].transAxes, ha="right", va="center", wrap=True
         )
@@ -89,12 +89,14 @@ def lab_planes(rgb: Tensor, title: str = "") -> tuple[Figure, str]:
     lab = rgb_to_lab(rgb)
     figure = Figure(figsize=(9, 2.6), layout="compressed")
     axes = figure.subplots(1, 4)
-    axes[0].imshow(rgb.permute(1, 2, 0).numpy())
+    axes[0].imshow(rgb.permute(1, 2, 0).numpy(), interpolation="nearest")
     axes[0].set_title(_short(title, 20) or "picture")
     planes = (("L*", "gray", 0, 100), ("a*  green to red", "PiYG_r", -60, 60))
     planes += (("b*  blue to yellow", "PuOr_r", -60, 60),)
     for axis, plane, (name, colours, low, high) in zip(axes[1:], lab, planes, strict=True):
-        image = axis.imshow(plane.numpy(), cmap=colours, vmin=low, vmax=high)
+        image = axis.imshow(
+            plane.numpy(), cmap=colours, vmin=low, vmax=high, interpolation="nearest"
+        )
         axis.set_title(name)
         figure.colorbar(image, ax=axis, shrink=0.8)
     for axis in axes:
@@ -126,13 +128,11 @@ def colour_table(table: Sequence[Sequence[float]]) -> tuple[Figure, str]:
     lab = torch.tensor(np.column_stack((middle, ab)), dtype=torch.float32).T[:, None]
     figure = Figure(figsize=(7, 3), layout="constrained")
     strip, curve = figure.subplots(2, 1, height_ratios=[1, 3], sharex=True)
-    strip.imshow(
-        lab_to_rgb(lab).permute(1, 2, 0).numpy(), extent=[0, 100, 0, 1], aspect="auto"
-    )
+    strip.imshow(lab_to_rgb(lab).permute(1, 2, 0).numpy(), extent=[0, 100, 0, 1], aspect="auto")
     strip.set_yticks([])
     strip.set_title("the colour the table gives to each lightness")
     for channel, name in enumerate(("a*", "b*")):
-        curve.plot(middle, ab[:, channel], STYLES[channel], color=PALETTE[channel], label=name)
+        curve.plot(middle, ab[:, channel], ("-", "--")[channel], color=PALETTE[channel], label=name)
     curve.axhline(0, color="grey", linewidth=0.8)
     curve.set_xlabel("L*")
     curve.legend(frameon=False)
@@ -145,22 +145,22 @@ def colour_table(table: Sequence[Sequence[float]]) -> tuple[Figure, str]:
 def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figure, str]:
     """Draw the losses of runs by epoch, as in the paper's Figure 2; {label: history rows}."""
     adversarial = any("critic" in row for rows in histories.values() for row in rows)
-    figure = Figure(figsize=(9 if adversarial else 5.5, 3.2), layout="constrained")
+    figure = Figure(figsize=(9 if adversarial else 5.5, 3.4), layout="constrained")
     axes = figure.subplots(1, 2 if adversarial else 1, squeeze=False)[0]
-    panels = [("L1 loss of ab", ("train_l1", "valid_l1"))]
-    panels += [("adversarial losses", ("critic", "fooling"))] * adversarial
-    for axis, (title, names) in zip(axes, panels, strict=True):
-        for number, (label, rows) in enumerate(histories.items()):
-            for name, style in zip(names, ("-", "--"), strict=True):
+    panels = [("L1 of ab", ("train_l1", "training"), ("valid_l1", "validation"))]
+    panels += [("adversarial", ("critic", "critic"), ("fooling", "fooling it"))] * adversarial
+    for axis, (title, *parts) in zip(axes, panels, strict=True):
+        for (name, _), style in zip(parts, ("-", "--"), strict=True):
+            for colour, rows in zip(PALETTE, histories.values(), strict=False):
                 points = [(row["epoch"], row[name]) for row in rows if name in row]
                 if points:
-                    axis.plot(
-                        *zip(*points, strict=True), linestyle=style, marker="o", markersize=3,
-                        color=PALETTE[number % len(PALETTE)], label=f"{label}: {name}",
-                    )
-        axis.set(title=title, xlabel="epoch", yscale="log")
-        axis.legend(frameon=False, fontsize=7)
+                    axis.plot(*zip(*points, strict=True), style, marker="o", ms=3, color=colour)
+        (_, solid), (_, dashed) = parts
+        axis.set(title=f"{title} (solid: {solid}, dashed: {dashed})", xlabel="epoch", yscale="log")
+        axis.title.set_fontsize(9)
         axis.xaxis.get_major_locator().set_params(integer=True)
+    lines = [Line2D([], [], color=colour) for colour in PALETTE[: len(histories)]]
+    figure.legend(lines, list(histories), loc="outside lower center", ncols=3, frameon=False)
     ends = "; ".join(
         f"{label} ends at train {rows[-1]['train_l1']:.3f}, valid {rows[-1]['valid_l1']:.3f}"
         for label, rows in histories.items()
@@ -173,7 +173,7 @@ def critic_view(rgb: Tensor, probability: Tensor, patch: int) -> tuple[Figure, s
     size = rgb.shape[-1]
     figure = Figure(figsize=(7.5, 3.2), layout="compressed")
     left, right = figure.subplots(1, 2)
-    left.imshow(rgb.permute(1, 2, 0).numpy())
+    left.imshow(rgb.permute(1, 2, 0).numpy(), interpolation="nearest")
     corner, side = max(0, (size - patch) / 2), min(patch, size)
     left.add_patch(Rectangle((corner, corner), side - 1, side - 1, fill=False, color="w", lw=2))
     left.set_title(f"one of its patches, {patch} x {patch} px")
@@ -218,7 +218,11 @@ def unet_diagram(unet: nn.Module, size: int) -> tuple[Figure, str]:
         colour = PALETTE[0] if is_encoder else PALETTE[1]
         axis.add_patch(Rectangle((column, -height / 2), 0.55, height, color=colour, alpha=0.8))
         axis.text(
-            column + 0.27, -height / 2 - 0.06, f"{channels}\n{width} px", ha="center", va="top",
+            column + 0.27,
+            -height / 2 - 0.06,
+            f"{channels}\n{width} px",
+            ha="center",
+            va="top",
             fontsize=7,
         )
         if is_encoder:
@@ -226,8 +230,12 @@ def unet_diagram(unet: nn.Module, size: int) -> tuple[Figure, str]:
         elif width in places and (width < size or joins_input):
             axis.add_patch(
                 FancyArrowPatch(
-                    places[width], (column, height / 2), arrowstyle="->", mutation_scale=9,
-                    connectionstyle="arc3,rad=-0.25", color="grey",
+                    places[width],
+                    (column, height / 2),
+                    arrowstyle="->",
+                    mutation_scale=9,
+                    connectionstyle="arc3,rad=-0.25",
+                    color="grey",
                 )
             )
     axis.set(xlim=(-0.3, len(encoder + decoder)), ylim=(-0.85, 1.35))
@@ -249,14 +257,20 @@ def gan_diagram() -> tuple[Figure, str]:
     for name, (x, y) in boxes.items():
         network = name in ("generator", "critic")
         axis.text(
-            x, y, name, ha="center", va="center",
+            x,
+            y,
+            name,
+            ha="center",
+            va="center",
             bbox={"boxstyle": "round,pad=0.4", "fc": "#cfe8f7" if network else "white"},
         )
     arrows = [("L", "generator"), ("generator", "fake ab"), ("fake ab", "critic")]
     arrows += [("true ab", "critic"), ("critic", "real or fake,\neach patch")]
     for start, end in arrows:
         axis.annotate("", boxes[end], boxes[start], arrowprops=_ARROW)
-    axis.annotate("", (4.7, 0.65), (0.1, 0.75), arrowprops=_ARROW | {"connectionstyle": "arc3,rad=0.35"})
+    axis.annotate(
+        "", (4.7, 0.65), (0.1, 0.75), arrowprops=_ARROW | {"connectionstyle": "arc3,rad=0.35"}
+    )
     axis.set(xlim=(-0.6, 7.6), ylim=(-0.9, 2.1))
     axis.axis("off")
     return figure, (

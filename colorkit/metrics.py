@@ -52,7 +52,9 @@ def score(L: Tensor, predicted_ab: Tensor, ab: Tensor) -> list[dict[str, float]]
         "chroma": mean_chroma(shown).tolist(),
         "chroma_true": mean_chroma(truth).tolist(),
     }
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def colourfulness(rgb: Tensor) -> Tensor:
@@ -151,6 +153,4 @@ def _bin(L: Tensor, bins: int) -> Tensor:
 
 def _ciede2000(truth: Tensor, shown: Tensor) -> list[float]:
     truth, shown = (rgb_to_lab(rgb).movedim(1, -1).cpu().numpy() for rgb in (truth, shown))
-    return [
-        float(deltaE_ciede2000(a, b).mean()) for a, b in zip(truth, shown, strict=True)
-    ]
+    return [float(deltaE_ciede2000(a, b).mean()) for a, b in zip(truth, shown, strict=True)]

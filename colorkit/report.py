@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import rich.table
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from . import figures
@@ -154,9 +155,9 @@ def histories(grid: "Grid", table: int) -> dict[str, list[dict[str, float]]]:
 
 
 def write_report(grid: "Grid") -> None:
-    """Write tables.csv, report.md and report.html of a grid, each whole or not at all."""
+    """Write tables.csv, report.md with its pictures, and report.html, which is one file."""
     frame = collect(grid)
-    pictures = {table: _pictures(grid, table) for table in grid.tables}
+    drawn = {table: _draw(grid, table) for table in grid.tables}
     facts = {
         "grid": grid,
         "tables": {t: [cells(row) for row in pivot(frame, t)] for t in grid.tables},
@@ -165,18 +166,26 @@ def write_report(grid: "Grid") -> None:
         "counts": _counts(grid),
         "runs": [run for table in grid.tables for run in _finished(grid, table)],
         "assumptions": assumptions().to_dict("records"),
-        "holes": int(frame["ours"].isna().any() and frame["ours"].isna().sum()),
+        "holes": int(frame["ours"].isna().sum()),
     }
+    tags = {t: {name: figures.img_tag(*d) for name, d in some.items()} for t, some in drawn.items()}
+    alts = {t: {name: alt for name, (_, alt) in some.items()} for t, some in drawn.items()}
+    for table, some in drawn.items():
+        for name, (figure, _) in some.items():
+            write_atomic(grid.out / "pictures" / f"{name}-t{table}.png", figures.png(figure))
+    write_atomic(grid.out / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
+    write_atomic(grid.out / "report.md", _render("report.md", facts | {"pictures": alts}))
+    write_atomic(grid.out / "report.html", _render("report.html", facts | {"pictures": tags}))
+
+
+def _render(template: str, facts: dict[str, Any]) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("colorkit"), autoescape=True, trim_blocks=True,
+        loader=jinja2.PackageLoader("colorkit"),
+        autoescape=template.endswith(".html"),
+        trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = environment.get_template("report.html").render(facts | {"pictures": pictures})
-    environment.autoescape = False
-    markdown = environment.get_template("report.md").render(facts)
-    write_atomic(grid.out / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
-    write_atomic(grid.out / "report.md", markdown)
-    write_atomic(grid.out / "report.html", html)
+    return environment.get_template(template).render(facts)
 
 
 def _summary(
@@ -193,12 +202,11 @@ def _finished(grid: "Grid", table: int) -> Iterable[dict[str, Any]]:
     return [run for e in wanted if (run := read_result(grid.out, e.id))]
 
 
-def _pictures(grid: "Grid", table: int) -> dict[str, str]:
-    tags = {}
+def _draw(grid: "Grid", table: int) -> dict[str, tuple[Figure, str]]:
+    drawn = {"comparison": figures.picture_grid(*comparison(grid, table))}
     if curves := histories(grid, table):
-        tags["losses"] = figures.img_tag(*figures.losses(curves))
-    tags["comparison"] = figures.img_tag(*figures.picture_grid(*comparison(grid, table)))
-    return tags
+        drawn["losses"] = figures.losses(curves)
+    return drawn
 
 
 def _other_metrics(frame: pd.DataFrame, table: int) -> list[list[str]]:

@@ -97,7 +97,8 @@ def check(grid: Grid) -> None:
         result = read_result(grid.out, run_id, manifest_sha256)
         if result and result.get("profile") != grid.profile:
             raise KitError(
-                f"{grid.out}: holds results of profile {result.get('profile')}, not {grid.profile}; "
+                f"{grid.out}: holds results of profile {result.get('profile')}, "
+                f"not {grid.profile}; "
                 "choose another --out"
             )
     if any(_needs_imagenet(experiment, grid.out) for experiment in experiments):
@@ -160,7 +161,11 @@ def _run(grid: Grid, jobs: int, console: Console) -> None:
     environment = os.environ | {"COLORKIT_PARENT": str(os.getpid())}
     with log.open("w") as file:
         process = subprocess.Popen(
-            _snakemake(grid, jobs), env=environment, stdout=file, stderr=file, start_new_session=True
+            _snakemake(grid, jobs),
+            env=environment,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
         )
         with _ended(process):
             _watch(grid, process, todo, console)

@@ -109,7 +109,8 @@ def catalogue_counts(root: Path | None = None) -> dict[str, int]:
         return {}
     try:
         table = pd.read_csv(path)
-        return dict(zip(table["name"].map(repair_name), table["paintings"].astype(int)))
+        names = table["name"].map(repair_name)
+        return dict(zip(names, table["paintings"].astype(int).tolist(), strict=True))
     except (KeyError, ValueError, TypeError) as error:
         raise KitError(
             f"{path}: not a catalogue ({error}); it needs the columns name and paintings"

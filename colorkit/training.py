@@ -103,15 +103,11 @@ def make_learner(
     callbacks: list[Callback] = [History(report)]
     if experiment.adversarial:
         critic = init_normal(PatchCritic())
-        callbacks.append(
-            AdversarialCallback(critic, experiment.lr, experiment.betas, L1_WEIGHT)
-        )
+        callbacks.append(AdversarialCallback(critic, experiment.lr, experiment.betas, L1_WEIGHT))
     train, valid = Batches(splits["train"], experiment.seed), Batches(splits["valid"])
     adam = partial(OptimWrapper, opt=torch.optim.Adam, betas=experiment.betas)
     loaders = DataLoaders(train, valid, device=train.device)
-    learn = Learner(
-        loaders, generator, nn.L1Loss(), opt_func=adam, lr=experiment.lr, cbs=callbacks
-    )
+    learn = Learner(loaders, generator, nn.L1Loss(), opt_func=adam, lr=experiment.lr, cbs=callbacks)
     return learn.remove_cbs([Recorder])  # it reads every loss from the device; History does not
 
 
@@ -216,7 +212,7 @@ def progress_path(out: Path, run_id: str) -> Path:
 
 
 def report_to(out: Path, run_id: str) -> Callable[[dict[str, float], int], None]:
-    """Make a reporter that prints each epoch's losses and leaves a note for `colorkit reproduce`."""
+    """Make a reporter: prints each epoch's losses, leaves a note for `colorkit reproduce`."""
     began = time.perf_counter()
     path = progress_path(out, run_id)
     write_atomic(path, json.dumps({"epoch": 0}))

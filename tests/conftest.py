@@ -1,0 +1,47 @@
+"""Small stand-ins: painted pictures in the layouts the kit reads, and quick settings."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.pop("COLORKIT_RUNS", None)
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "best-artworks"
+
+
+def paint(path: Path, seed: int, size: tuple[int, int] = (96, 80)) -> Path:
+    """Write a picture of coloured blobs on a coloured ground; another seed, another picture."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(20, 235, (6, 6, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).save(path, quality=95)
+    return path
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Path:
+    """Twenty-four paintings by three painters, one sub-folder each."""
+    root = tmp_path / "gallery"
+    for number, painter in enumerate(("Ada_Blue", "Bo_Green", "Cy_Red")):
+        for n in range(8):
+            paint(root / painter / f"{painter}_{n + 1}.jpg", seed=100 * number + n)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every test's results in its own folder."""
+    monkeypatch.setenv("COLORKIT_RUNS", str(tmp_path / "runs"))
+    for name in ("COLORKIT_WEIGHTS", "COLORKIT_RESNET18"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shrink the smoke profile to 32 px and one epoch."""
+    from colorkit.experiment import PROFILES, Profile
+
+    monkeypatch.setitem(PROFILES, "smoke", Profile(size=32, epochs=1, weights="random"))

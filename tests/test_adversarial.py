@@ -1,0 +1,113 @@
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from colorkit.adversarial import AdversarialCallback, real_or_fake_loss
+from colorkit.data import Batches
+from colorkit.experiment import Experiment
+from colorkit.models import PatchCritic, ScratchUnet, init_normal
+from colorkit.training import make_learner
+
+
+@pytest.fixture
+def splits(quick) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    names = {"train": 35, "test": 5, "valid": 6}  # the last batch has 3
+    return {
+        name: torch.randint(0, 256, (n, 3, 32, 32), generator=generator, dtype=torch.uint8)
+        for name, n in names.items()
+    }
+
+
+def equal(a: nn.Module, b: nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+def bare_loop(generator, critic, pixels, epochs, experiment):
+    """pix2pix in plain PyTorch, written for this test alone."""
+    options = {"lr": experiment.lr, "betas": (0.5, 0.999)}
+    g_opt = torch.optim.Adam(generator.parameters(), **options)
+    d_opt = torch.optim.Adam(critic.parameters(), **options)
+    bce, batches = nn.BCEWithLogitsLoss(), Batches(pixels, experiment.seed)
+    for _ in range(epochs):
+        generator.train()
+        for L, ab in batches:
+            fake = generator(L)
+            for p in critic.parameters():
+                p.requires_grad = True
+            d_opt.zero_grad()
+            on_fake, on_real = critic(L, fake.detach()), critic(L, ab)
+            loss_fake = bce(on_fake, torch.zeros_like(on_fake))
+            loss_real = bce(on_real, torch.ones_like(on_real))
+            ((loss_fake + loss_real) * 0.5).backward()
+            d_opt.step()
+            for p in critic.parameters():
+                p.requires_grad = False
+            g_opt.zero_grad()
+            verdict = critic(L, fake)
+            (F.l1_loss(fake, ab) * 100 + bce(verdict, torch.ones_like(verdict))).backward()
+            g_opt.step()
+
+
+@pytest.mark.parametrize("model", ["pix2pix_scratch", "pix2pix_resnet18"])
+def test_callback_equals_a_bare_loop_bit_for_bit(splits, model):
+    experiment = Experiment(table=1, model=model)
+    learn = make_learner(experiment, splits)
+    generator, critic = copy.deepcopy(learn.model), copy.deepcopy(learn.adversarial.critic)
+    torch.manual_seed(5)
+    bare_loop(generator, critic, splits["train"], 3, experiment)
+    torch.manual_seed(5)
+    learn.fit(3)
+    assert equal(learn.model, generator)
+    assert equal(learn.adversarial.critic, critic)
+
+
+def test_validation_moves_neither_network_and_reads_plain_l1(splits):
+    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+    learn.fit(1)
+    before = copy.deepcopy((learn.model, learn.adversarial.critic))
+    L, ab = next(iter(Batches(splits["valid"])))
+    with torch.no_grad():
+        l1 = F.l1_loss(learn.model.eval()(L), ab)
+    assert abs(learn.history.rows[-1]["valid_l1"] - float(l1)) < 1e-6
+    assert equal(before[0], learn.model)
+    assert equal(before[1], learn.adversarial.critic)
+
+
+def test_the_critic_stands_still_in_the_generators_step(splits):
+    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+    learn.fit(1)
+    assert all(p.grad is None for p in learn.adversarial.critic.parameters())
+
+
+def test_recorded_l1_is_without_the_critics_part(splits):
+    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+    learn.fit(1)
+    assert 0 < learn.history.rows[0]["train_l1"] < 1.5  # 100 x as much would be far above
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_real_or_fake_loss_of_no_opinion_is_log_2(real):
+    assert torch.isclose(real_or_fake_loss(torch.zeros(2, 1, 3, 3), real), torch.tensor(2.0).log())
+
+
+def test_a_critic_alone_learns_to_tell(splits):
+    torch.manual_seed(0)
+    critic = init_normal(PatchCritic(8))
+    callback = AdversarialCallback(critic, lr=2e-3, betas=(0.5, 0.999), l1_weight=100.0)
+    L, ab = next(iter(Batches(splits["train"])))
+    fake = init_normal(ScratchUnet(32, filters=4))(L).detach()
+    losses = []
+    for _ in range(15):
+        loss = (
+            real_or_fake_loss(critic(L, fake), False) + real_or_fake_loss(critic(L, ab), True)
+        ) / 2
+        loss.backward()
+        callback.critic_opt.step()
+        callback.critic_opt.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]

@@ -1,0 +1,171 @@
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SHARED, paint
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from colorkit import curation
+from colorkit.errors import KitError
+from colorkit.sources import catalogue_counts
+
+
+def rules(result: curation.Curation) -> dict[str, str]:
+    return {finding.path.rpartition("/")[2]: finding.rule for finding in result.findings}
+
+
+def test_every_kind_of_bad_file_is_named_and_left_out(gallery, monkeypatch):
+    bad = gallery / "Ada_Blue"
+    whole = (bad / "Ada_Blue_1.jpg").read_bytes()
+    (bad / "zero.jpg").write_bytes(b"")
+    (bad / "text.jpg").write_text("hello")
+    (bad / "cut.jpg").write_bytes(whole[:700])
+    (bad / "copy.jpg").write_bytes(whole)
+    paint(bad / "tiny.png", seed=1, size=(40, 30))
+    Image.fromarray(np.arange(80 * 96, dtype=np.uint32).reshape(80, 96).astype(np.uint8)).save(
+        bad / "grey.png"
+    )
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
+    paint(bad / "bomb.png", seed=2, size=(300, 300))
+    result = curation.curate(str(gallery))
+    named = rules(result)
+    assert {named[f"{n}.jpg"] for n in ("zero", "text", "cut")} == {"unreadable"}
+    assert (named["tiny.png"], named["grey.png"], named["bomb.png"]) == (
+        "tiny",
+        "grey",
+        "unreadable",
+    )
+    assert "same file twice" in (named.get("copy.jpg"), named.get("Ada_Blue_1.jpg"))
+    assert len(result.manifest) == 24
+    assert all(f.action == "left out" for f in result.findings)
+
+
+def test_near_duplicates_are_found_and_share_a_split(gallery):
+    original = Image.open(gallery / "Bo_Green" / "Bo_Green_3.jpg")
+    original.resize((70, 70)).save(gallery / "Bo_Green" / "again.jpg", quality=40)
+    for seed in range(20):
+        manifest = curation.curate(str(gallery), split_seed=seed).manifest
+        pair = manifest[manifest["path"].str.contains("Bo_Green_3|again")]
+        assert pair["group"].nunique() == pair["split"].nunique() == 1
+    assert manifest["group"].nunique() == 24
+
+
+def test_near_grey_is_kept_and_told(gallery):
+    faint = np.full((80, 80, 3), 120, np.uint8)
+    faint[..., 0] += 4
+    Image.fromarray(faint).save(gallery / "Cy_Red" / "faint.png")
+    result = curation.curate(str(gallery))
+    assert rules(result)["faint.png"] == "near-grey"
+    assert result.manifest["path"].str.endswith("faint.png").any()
+
+
+def test_papers_split_sizes():
+    assert curation.split_sizes(519) == {"train": 363, "test": 52, "valid": 104}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from("abcd"), min_size=10, max_size=200), st.integers(0, 1000))
+def test_split_is_exact_and_nearly_in_proportion(painters, seed):
+    result = pd.Series(curation.split(painters, range(len(painters)), seed))
+    assert result.value_counts().to_dict() == curation.split_sizes(len(painters))
+    for painter in set(painters):
+        here = result[[p == painter for p in painters]]
+        for name, share in curation.SPLITS.items():
+            assert abs((here == name).sum() - share * len(here)) <= 2.5
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 30), min_size=10, max_size=100), st.integers(0, 1000))
+def test_groups_stay_whole(groups, seed):
+    table = pd.DataFrame(
+        {"group": groups, "split": curation.split(["x"] * len(groups), groups, seed)}
+    )
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_split_depends_on_its_seed_only():
+    painters, groups = ["a"] * 30 + ["b"] * 30, list(range(60))
+    assert curation.split(painters, groups, 1) == curation.split(painters, groups, 1)
+    assert curation.split(painters, groups, 1) != curation.split(painters, groups, 2)
+
+
+def test_412_quartets_and_no_other_total_is_special():
+    counts = catalogue_counts()
+    fits = curation.quartets(counts)
+    assert len(fits) == len(set(fits)) == 412
+    assert all(sum(counts[p] for p in four) == 519 for four in fits)
+
+
+def test_perceptual_hash_survives_size_and_quality(gallery):
+    one, other = (Image.open(gallery / "Cy_Red" / f"Cy_Red_{n}.jpg") for n in (1, 2))
+    hashes = np.array([curation.perceptual_hash(p) for p in (one, one.resize((50, 200)), other)])
+    assert (hashes[0] != hashes[1]).sum() <= 4
+    assert (hashes[0] != hashes[2]).sum() > curation.NEAR_DUPLICATE_BITS
+
+
+def test_manifest_round_trip_keeps_the_hash(gallery, tmp_path):
+    manifest = curation.manifest_for(tmp_path / "out", str(gallery))
+    again = curation.read_manifest(tmp_path / "out" / "manifest.csv")
+    assert curation.manifest_hash(again) == curation.manifest_hash(manifest)
+    assert curation.manifest_hash(manifest.assign(split="train")) != curation.manifest_hash(
+        manifest
+    )
+
+
+def test_a_folder_of_other_paintings_is_refused(gallery, tmp_path):
+    curation.manifest_for(tmp_path / "out", str(gallery))
+    with pytest.raises(KitError, match="results of other paintings"):
+        curation.manifest_for(tmp_path / "out", "sample")
+    with pytest.raises(KitError, match="results of other paintings"):
+        curation.manifest_for(tmp_path / "out", str(gallery), "Ada Blue,Bo Green")
+    paint(gallery / "Ada_Blue" / "new.jpg", seed=77)
+    with pytest.raises(KitError, match="results of other paintings"):
+        curation.manifest_for(tmp_path / "out", str(gallery))
+
+
+def test_what_was_left_out_is_written_beside_the_manifest(gallery, tmp_path):
+    (gallery / "Ada_Blue" / "zero.jpg").write_bytes(b"")
+    manifest = curation.manifest_for(tmp_path / "out", str(gallery))
+    assert len(curation.manifest_for(tmp_path / "out", str(gallery))) == len(manifest) == 24
+    assert "zero.jpg,Ada Blue,unreadable,empty file,left out" in (
+        (tmp_path / "out" / "audit.csv").read_text()
+    )
+
+
+def test_damaged_manifest_is_named(tmp_path):
+    (tmp_path / "manifest.csv").write_text("half a li")
+    with pytest.raises(KitError, match="not a manifest"):
+        curation.read_manifest(tmp_path / "manifest.csv")
+
+
+def test_nothing_is_written_in_the_data_folder(gallery, tmp_path):
+    before = sorted(gallery.rglob("*"))
+    for folder in (gallery, *gallery.iterdir()):
+        os.chmod(folder, 0o555)
+    try:
+        curation.manifest_for(tmp_path / "out", str(gallery))
+    finally:
+        for folder in (gallery, *gallery.iterdir()):
+            os.chmod(folder, 0o755)
+    assert sorted(gallery.rglob("*")) == before
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are not beside this checkout")
+def test_real_audit_drops_duerers_second_copy():
+    result = curation.curate(str(SHARED), "Albrecht Durer,Edvard Munch")
+    twice = [f for f in result.findings if f.rule == "same file twice"]
+    assert len(twice) == 6
+    munch = result.manifest[result.manifest["path"].str.contains("Munch_[23]")]
+    assert munch["group"].nunique() == 1  # two versions of The Scream
+
+
+def test_copying_a_source_keeps_the_manifest(gallery, tmp_path):
+    copy = shutil.copytree(gallery, tmp_path / "elsewhere" / "gallery")
+    hashes = {
+        curation.manifest_hash(curation.curate(str(root)).manifest) for root in (gallery, copy)
+    }
+    assert len(hashes) == 1

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+
+from colorkit import metrics
+from colorkit.color import encode
+
+
+@pytest.fixture
+def pixels() -> torch.Tensor:
+    return torch.randint(0, 256, (20, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
+
+
+def test_the_truth_scores_perfectly(pixels):
+    L, ab = encode(pixels.float() / 255)
+    for row in metrics.score(L, ab, ab):
+        assert row["mse_ab"] == row["mse_rgb"] == row["ciede2000"] == 0
+        assert row["chroma"] == row["chroma_true"]
+
+
+def test_mse_ab_is_in_units_of_110(pixels):
+    L, ab = encode(pixels.float() / 255)
+    off_by_11 = metrics.score(L, ab + 11 / 110, ab)
+    assert np.allclose([row["mse_ab"] for row in off_by_11], 0.01, atol=1e-6)
+
+
+def test_psnr_follows_from_mse_rgb(pixels):
+    L, ab = encode(pixels.float() / 255)
+    for row in metrics.score(L, ab * 0.5, ab):
+        assert np.isclose(row["psnr"], -10 * np.log10(row["mse_rgb"]), atol=1e-3)
+
+
+def test_predictions_are_not_clipped_before_mse_ab(pixels):
+    L, ab = encode(pixels.float() / 255)
+    assert metrics.score(L, ab + 5, ab)[0]["mse_ab"] == pytest.approx(25, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("lab1", "lab2", "expected"),
+    [
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((50, -1.3802, -84.2814), (50, 0, -82.7485), 1.0000),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+        ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
+    ],
+)
+def test_the_librarys_ciede2000_has_sharmas_values(lab1, lab2, expected):
+    """Sharma, Wu and Dalal 2005, table 1, pairs 1, 4, 25 and 34."""
+    assert metrics.deltaE_ciede2000(np.array(lab1), np.array(lab2)) == pytest.approx(
+        expected, abs=1e-4
+    )
+
+
+def test_colourfulness_is_signed_and_zero_for_grey():
+    assert metrics.colourfulness(torch.full((1, 3, 8, 8), 0.4))[0] < 1e-4
+    rng = torch.Generator().manual_seed(1)
+    rgb = torch.rand((1, 3, 32, 32), generator=rng)
+    r, g, b = (255 * rgb[0]).double().numpy()
+    rg, yb = r - g, (r + g) / 2 - b
+    expected = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
+    assert float(metrics.colourfulness(rgb)[0]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_mean_colour_is_the_best_constant_and_the_table_is_better(pixels):
+    baselines = metrics.fit_baselines(pixels)
+    mse = {
+        name: np.mean([row["mse_ab"] for row in metrics.evaluate(model, pixels)])
+        for name, model in baselines.items()
+    }
+    assert mse["L_table"] < mse["mean_ab"] < mse["grey"]
+    shifted = metrics.ColourTable(baselines["mean_ab"].table + 0.01)
+    assert np.mean([row["mse_ab"] for row in metrics.evaluate(shifted, pixels)]) > mse["mean_ab"]
+    ab = encode(pixels.float() / 255)[1]
+    assert torch.allclose(baselines["mean_ab"].table[0], ab.mean((0, 2, 3)), atol=1e-5)
+
+
+def test_a_lightness_never_seen_gets_the_mean_colour():
+    dark = torch.randint(0, 40, (4, 3, 8, 8), dtype=torch.uint8)
+    table = metrics.fit_colour_table(dark, bins=20)
+    mean = metrics.fit_colour_table(dark, bins=1).table[0]
+    assert torch.allclose(table.table[-1], mean)
+    assert table(torch.ones(2, 1, 4, 4)).shape == (2, 2, 4, 4)
+
+
+def test_skill_is_zero_for_the_mean_colour_and_one_for_the_truth(pixels):
+    mean = metrics.evaluate(metrics.fit_baselines(pixels)["mean_ab"], pixels)
+    assert metrics.summarize(mean, mean)["skill_ab"] == 0
+    truth = [row | {"mse_ab": 0.0} for row in mean]
+    assert metrics.summarize(truth, mean)["skill_ab"] == 1
+    assert set(metrics.summarize(mean, mean)) == set(metrics.METRICS)
+
+
+def test_evaluation_is_in_evaluation_mode(pixels):
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.Dropout(0.5)).train()
+    assert metrics.evaluate(model, pixels) == metrics.evaluate(model, pixels)
+
+
+def test_rms_in_lab_units():
+    assert metrics.rms_lab(0.0133) == pytest.approx(12.7, abs=0.05)

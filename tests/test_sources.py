@@ -1,0 +1,187 @@
+import io
+import os
+import shutil
+import sys
+import types
+
+import numpy as np
+import pytest
+from conftest import SHARED, paint
+from PIL import Image
+
+from colorkit import sources
+from colorkit.errors import KitError
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_sample_has_the_museum_facts():
+    source = sources.open_source("sample")
+    assert len(source.paintings) == 174
+    assert all(p.licence == "CC0" and p.title and p.museum_id for p in source.paintings)
+    assert all((source.root / p.path).exists() for p in source.paintings)
+
+
+def test_catalogue_is_kaggles():
+    counts = sources.catalogue_counts()
+    assert (len(counts), sum(counts.values())) == (50, 8446)
+    assert set(sources.DEFAULT_QUARTET) <= set(counts)
+    assert sum(counts[painter] for painter in sources.DEFAULT_QUARTET) == 519
+
+
+@pytest.mark.parametrize("folder", ["Albrecht_Du╠êrer", "Albrecht_DuΓòá├¬rer", "Albrecht_Dürer"])
+def test_broken_names_are_mended(folder):
+    assert sources.repair_name(folder) == "Albrecht Dürer"
+
+
+@pytest.mark.parametrize("name", ["Claude_Monet", "Paul_Cézanne", "Édouard_Manet", "李白"])
+def test_sound_names_stay(name):
+    assert sources.repair_name(name) == name.replace("_", " ")
+
+
+@pytest.mark.parametrize(
+    "layout", ["{p}/{p}_{n}.jpg", "images/images/{p}/{p}_{n}.jpg", "resized/resized/{p}_{n}.jpg"]
+)
+def test_every_layout_is_read(tmp_path, layout):
+    for painter in ("Claude_Monet", "Rembrandt"):
+        for n in (1, 10, 16, 100, 128):  # numbering has gaps
+            paint(tmp_path / layout.format(p=painter, n=n), seed=n)
+    source = sources.open_source(str(tmp_path))
+    assert [p.painter for p in source.paintings] == ["Claude Monet"] * 5 + ["Rembrandt"] * 5
+
+
+def test_originals_come_before_the_smaller_copies(tmp_path):
+    paint(tmp_path / "images/images/Rembrandt/Rembrandt_1.jpg", seed=1)
+    paint(tmp_path / "resized/resized/Rembrandt_1.jpg", seed=1)
+    assert [p.path for p in sources.open_source(str(tmp_path)).paintings] == [
+        "images/images/Rembrandt/Rembrandt_1.jpg"
+    ]
+
+
+def test_painters_are_found_without_case_or_accents(gallery):
+    shutil.copytree(gallery / "Ada_Blue", gallery / "Zoé_Brûlé")
+    source = sources.open_source(str(gallery))
+    assert sources.choose_painters(source, "zoe brule, ADA_BLUE") == ("Ada Blue", "Zoé Brûlé")
+
+
+def test_a_catalogue_gives_the_default_quartet(tmp_path):
+    (tmp_path / "artists.csv").write_text("name,paintings\nRembrandt,262\n")
+    for painter in (*sources.DEFAULT_QUARTET, "Rembrandt"):
+        for n in range(3):
+            name = painter.replace(" ", "_")
+            paint(tmp_path / "images/images" / name / f"{name}_{n}.jpg", seed=n)
+    source = sources.open_source(str(tmp_path))
+    assert sources.choose_painters(source) == tuple(sorted(sources.DEFAULT_QUARTET))
+    assert source.catalogue == {"Rembrandt": 262}
+
+
+def test_unknown_painter_gets_close_names(gallery):
+    source = sources.open_source(str(gallery))
+    with pytest.raises(KitError, match="'Ada Blu'.*did you mean Ada Blue"):
+        sources.choose_painters(source, "Ada Blu")
+
+
+def test_missing_empty_and_small_folders(tmp_path):
+    with pytest.raises(KitError, match="no such folder"):
+        sources.open_source(str(tmp_path / "nowhere"))
+    with pytest.raises(KitError, match="no paintings in it"):
+        sources.open_source(str(tmp_path))
+    for n in range(9):
+        paint(tmp_path / "Few" / f"{n}.jpg", seed=n)
+    with pytest.raises(KitError, match="9 usable paintings.*at least 10"):
+        sources.choose_paintings(sources.open_source(str(tmp_path)))
+
+
+def test_a_broken_catalogue_is_named(gallery):
+    (gallery / "artists.csv").write_text("who,how many\nRembrandt,262\n")
+    with pytest.raises(KitError, match=r"artists.csv: not a catalogue.*name and paintings"):
+        sources.open_source(str(gallery))
+
+
+def test_kaggle_is_asked_for_a_version_and_its_layout_read(gallery, monkeypatch):
+    asked = []
+    fake = types.SimpleNamespace(dataset_download=lambda handle: asked.append(handle) or gallery)
+    monkeypatch.setitem(sys.modules, "kagglehub", fake)
+    assert len(sources.open_source("kaggle").paintings) == 24
+    assert asked == ["ikarus777/best-artworks-of-all-time/versions/1"]
+
+
+def test_kaggle_out_of_reach_says_what_to_do(monkeypatch):
+    def unreachable(handle):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setitem(
+        sys.modules, "kagglehub", types.SimpleNamespace(dataset_download=unreachable)
+    )
+    with pytest.raises(KitError, match=r"no route to host.*by hand.*--data FOLDER.*--data sample"):
+        sources.open_source("kaggle")
+
+
+def test_kagglehub_serves_a_cached_version_without_network(gallery, tmp_path, monkeypatch):
+    versions = tmp_path / "cache/datasets/ikarus777/best-artworks-of-all-time/versions"
+    shutil.copytree(gallery, versions / "1")
+    marker = tmp_path / "cache/datasets/ikarus777/best-artworks-of-all-time/1.complete"
+    marker.touch()
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "cache"))
+    assert len(sources.open_source("kaggle").paintings) == 24
+
+
+COLOURS = np.zeros((4, 4, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (encoded(Image.fromarray(COLOURS)), (200, 100, 50)),
+        (encoded(Image.fromarray(COLOURS).quantize(4)), (200, 100, 50)),
+        (encoded(Image.fromarray(np.full((4, 4), 90, np.uint8))), (90, 90, 90)),
+        (encoded(Image.fromarray(np.full((4, 4), 90 * 257, np.uint16))), (90, 90, 90)),
+        (encoded(Image.new("RGBA", (4, 4), (200, 100, 50, 0))), (255, 255, 255)),
+        (encoded(Image.new("LA", (4, 4), (90, 255))), (90, 90, 90)),
+        (encoded(Image.new("CMYK", (4, 4), (0, 0, 0, 0)), "JPEG"), (255, 255, 255)),
+    ],
+    ids=["rgb", "palette", "grey", "16-bit", "alpha", "grey-alpha", "cmyk"],
+)
+def test_modes_become_rgb(content, expected):
+    picture = sources.read_picture(content)
+    assert picture.mode == "RGB"
+    assert np.abs(np.array(picture.getpixel((1, 1))) - expected).max() <= 2
+
+
+def test_pictures_are_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera on its side
+    content = encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif)
+    assert sources.read_picture(content).size == (20, 40)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "empty file"), (b"not a picture", "not a picture")],
+    ids=["zero bytes", "text"],
+)
+def test_what_is_no_picture_says_so(content, says):
+    with pytest.raises(ValueError, match=says):
+        sources.read_picture(content)
+
+
+def test_truncated_and_huge_pictures_say_so(monkeypatch, gallery):
+    whole = (gallery / "Ada_Blue" / "Ada_Blue_1.jpg").read_bytes()
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        sources.read_picture(whole[: len(whole) // 2])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ValueError, match="Pillow's limit of 1,000 pixels"):
+        sources.read_picture(whole)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are not beside this checkout")
+def test_real_folder_counts_duerer_once():
+    source = sources.open_source(str(SHARED))
+    assert sum(p.painter == "Albrecht Dürer" for p in source.paintings) == 12  # two folders of 6
+    assert len({p.painter for p in source.paintings}) == 38
+    assert source.catalogue["Albrecht Dürer"] == 328
+    assert os.sep not in source.paintings[0].painter
