@@ -23,7 +23,7 @@ lab: $(VENV)/.repro
 
 # The notebooks' committed outputs: a smoke run on the sample, from nothing.
 NBCONVERT = $(BIN)/jupyter nbconvert --to notebook --inplace --execute --log-level WARN \
-	--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
+	--ExecutePreprocessor.record_timing=False
 outputs: $(VENV)/.repro
 	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export COLORKIT_RUNS=$$runs && \
 	$(NBCONVERT) notebooks/0[1-5]_*.ipynb && \

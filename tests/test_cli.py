@@ -1,0 +1,84 @@
+import pytest
+
+from colorkit import cli
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command with some words; returns (exit code, stdout, stderr)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["colorkit", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--profile", "big"], "profile 'big': must be one of smoke, class, paper"),
+        (["--tables", "1,3"], "table 3: must be one of 1, 2"),
+        (["--tables", "one"], "must be whole numbers"),
+        (["--seeds", "-1"], "seed -1"),
+        (["--data", "/no/such/folder"], "no such folder"),
+        (["--painters", "Claude Monnet"], "'Claude Monnet': not in sample; did you mean"),
+    ],
+)
+def test_bad_requests_are_one_line_exit_2_and_write_nothing(call, runs, words, says):
+    code, _, err = call("reproduce", *words)
+    assert code == 2
+    assert says in err
+    assert err.startswith("colorkit: ")
+    assert len(err.strip().splitlines()) == 1
+    assert not runs.exists()
+
+
+def test_too_few_paintings(call, runs):
+    code, _, err = call("reproduce", "--painters", "Vincent van Gogh")
+    assert code == 2
+    assert "4 usable paintings; a split needs at least 10" in err
+    assert not runs.exists()
+
+
+def test_imagenet_weights_are_missed_before_anything_runs(call, runs, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLORKIT_RESNET18", str(tmp_path / "none.pth"))
+    code, _, err = call("reproduce", "--profile", "class")
+    assert code == 2
+    assert "must be a file resnet18-f37072fd.pth" in err
+    assert not runs.exists()
+
+
+def test_dry_run_lists_the_grid_and_writes_nothing(call, runs):
+    code, out, _ = call("reproduce", "--dry-run", "--seeds", "0,1")
+    assert code == 0
+    assert out.count("to do") == 3 + 2 * 2 * 3
+    assert not runs.exists()
+
+
+def test_data_show_counts_and_compares_with_the_catalogue(call, gallery):
+    (gallery / "artists.csv").write_text("name,paintings\nAda Blue,12\nDi Grey,3\n")
+    code, out, _ = call("data", "show", "--data", str(gallery), "--painters", "Ada Blue")
+    assert code == 0
+    line = next(line for line in out.splitlines() if "Ada Blue" in line)
+    assert [cell.strip() for cell in line.split("│")[1:5]] == ["Ada Blue", "8", "12", "yes"]
+    assert "Di Grey" in out
+    assert "24 paintings by 3 painters; 8 used" in out
+
+
+def test_data_check_names_bad_files(call, gallery):
+    (gallery / "Ada_Blue" / "zero.jpg").write_bytes(b"")
+    code, out, _ = call("data", "check", "--data", str(gallery))
+    assert code == 0
+    assert "zero.jpg" in out
+    assert "25 files looked at, 24 can be used" in out
+
+
+def test_doctor_finds_this_machine_fit(call):
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "the sample has 174 paintings" in out
+    assert "FAIL" not in out
