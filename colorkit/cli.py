@@ -36,7 +36,8 @@ def reproduce(
     from .reproduce import Grid, check, plan
     from .reproduce import reproduce as run_grid
 
-    data = data if data in ("sample", "kaggle") else str(Path(data).expanduser().resolve())
+    if data not in ("", "sample", "kaggle"):  # the workflow's jobs work in another folder
+        data = str(Path(data).expanduser().resolve())
     folder = results_folder(out, profile, data)
     grid = Grid(
         folder, profile, data, painters, _numbers("tables", tables), _numbers("seeds", seeds)
@@ -77,7 +78,9 @@ def check(data: Data = "sample", painters: Painters = "") -> None:
     source = open_source(data)
     paintings = choose_paintings(source, painters) if painters else source.paintings
     curation = audit(source, paintings)
-    table = Table("file", "rule", "detail", "action", title=f"{source.name}: findings")
+    table = Table(title=f"{source.name}: findings")
+    for column in ("file", "rule", "detail", "action"):
+        table.add_column(column, overflow="fold")
     for finding in curation.findings:
         table.add_row(finding.path, finding.rule, finding.detail, finding.action)
     if curation.findings:

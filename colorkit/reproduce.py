@@ -101,7 +101,11 @@ def check(grid: Grid) -> None:
                 f"not {grid.profile}; "
                 "choose another --out"
             )
-    if any(_needs_imagenet(experiment, grid.out) for experiment in experiments):
+
+
+def fetch_weights(grid: Grid) -> None:
+    """Get the ImageNet weights now if a run needs them: KitError before anything is written."""
+    if any(_needs_imagenet(experiment, grid.out) for experiment in grid.experiments()):
         from .models import imagenet_weights
 
         imagenet_weights()
@@ -114,6 +118,7 @@ def reproduce(grid: Grid, jobs: int = 1) -> int:
     Raises KitError for a request that cannot be run, or if another process is at work here.
     """
     check(grid)
+    fetch_weights(grid)
     console = Console(highlight=False, soft_wrap=True)
     _make_folder(grid.out)
     try:

@@ -55,6 +55,8 @@ def open_source(data: str) -> Source:
     """
     if data == "sample":
         return _sample()
+    if not data:
+        raise KitError("data '': empty; give a folder of paintings, 'kaggle' or 'sample'")
     root = _kaggle_folder() if data == "kaggle" else Path(data).expanduser().resolve()
     if not root.is_dir():
         raise KitError(f"{data}: no such folder; give a folder of paintings, 'kaggle' or 'sample'")

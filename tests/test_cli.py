@@ -25,6 +25,7 @@ def call(monkeypatch, capsys):
         (["--tables", "one"], "must be whole numbers"),
         (["--seeds", "-1"], "seed -1"),
         (["--data", "/no/such/folder"], "no such folder"),
+        (["--data", ""], "data '': empty"),
         (["--painters", "Claude Monnet"], "'Claude Monnet': not in sample; did you mean"),
     ],
 )
