@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: reproduce test lab outputs clean
+.PHONY: reproduce test lab outputs
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -30,9 +30,6 @@ outputs: $(VENV)/.repro
 	$(BIN)/colorkit reproduce && \
 	$(NBCONVERT) notebooks/06_*.ipynb && \
 	cp "$$runs/smoke/pictures/comparison-t1.png" results/comparison.png
-
-clean:
-	rm -rf $(VENV) runs
 
 $(VENV)/.repro: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("colorkit needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'

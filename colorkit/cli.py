@@ -1,7 +1,6 @@
 """The command `colorkit`."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,11 +9,12 @@ from rich.table import Table
 
 from .environment import quiet
 from .errors import KitError
+from .paths import user_path
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True)
 app.add_typer(data_app, name="data", help="Look at the paintings of a source.")
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False)
 
 Data = Annotated[str, typer.Option(help="sample, kaggle, or a folder of paintings")]
 Painters = Annotated[str, typer.Option(help='comma-separated, such as "Claude Monet,Rembrandt"')]
@@ -33,11 +33,11 @@ def reproduce(
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
     from .experiment import results_folder
-    from .reproduce import Grid, check, plan
+    from .reproduce import Grid, check, missing, plan
     from .reproduce import reproduce as run_grid
 
     if data not in ("", "sample", "kaggle"):  # the workflow's jobs work in another folder
-        data = str(Path(data).expanduser().resolve())
+        data = str(user_path(data))
     folder = results_folder(out, profile, data)
     grid = Grid(
         folder, profile, data, painters, _numbers("tables", tables), _numbers("seeds", seeds)
@@ -45,24 +45,25 @@ def reproduce(
     if not dry_run:
         raise typer.Exit(run_grid(grid, jobs))
     check(grid)
-    shown = Table("notebook", "state", "target")
+    shown, todo = Table("notebook", "state", "results"), missing(grid)
     for job in plan(grid):
-        shown.add_row(job.name, job.state, str(job.target.relative_to(grid.out)))
+        results = ", ".join(str(path.relative_to(grid.out)) for path in job.results)
+        state = "to do" if job in todo and job.done else job.state
+        shown.add_row(job.name, state, results)
     console.print(shown, f"in {grid.out}")
 
 
 @data_app.command()
 def show(data: Data = "sample", painters: Painters = "") -> None:
     """Count the paintings of each painter and show what would be used."""
-    from .sources import catalogue_counts, choose_painters, open_source
+    from .sources import choose_painters, open_source
 
     source = open_source(data)
     chosen = choose_painters(source, painters)
-    catalogue = catalogue_counts(source.root)
     found = [painting.painter for painting in source.paintings]
     table = Table("painter", "found", "artists.csv", "used", title=f"{source.name}")
-    for painter in sorted({*found, *catalogue}, key=lambda name: (-found.count(name), name)):
-        listed = str(catalogue.get(painter, ""))
+    for painter in sorted({*found, *source.catalogue}, key=lambda name: (-found.count(name), name)):
+        listed = str(source.catalogue.get(painter, ""))
         used = "yes" if painter in chosen else ""
         table.add_row(painter, str(found.count(painter)), listed, used)
     used_count = sum(painter in chosen for painter in found)
@@ -73,10 +74,11 @@ def show(data: Data = "sample", painters: Painters = "") -> None:
 def check(data: Data = "sample", painters: Painters = "") -> None:
     """Audit every picture file and say what is done with it. Writes nothing."""
     from .curation import audit
-    from .sources import choose_paintings, open_source
+    from .sources import choose_painters, open_source
 
     source = open_source(data)
-    paintings = choose_paintings(source, painters) if painters else source.paintings
+    chosen = choose_painters(source, painters) if painters else ()
+    paintings = [p for p in source.paintings if not chosen or p.painter in chosen]
     curation = audit(source, paintings)
     table = Table(title=f"{source.name}: findings")
     for column in ("file", "rule", "detail", "action"):
@@ -114,6 +116,13 @@ def main() -> None:
     quiet()
     try:
         app()
-    except KitError as error:
-        print(f"colorkit: {error}", file=sys.stderr)
-        sys.exit(2)
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'colorkit[repro]', or in a checkout pip install -e '.[repro]'"
+        _fail(f"{error.name} is not installed; {remedy}")
+    except (KitError, OSError) as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> None:
+    print(f"colorkit: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

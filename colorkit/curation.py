@@ -99,7 +99,8 @@ def split(painters: Sequence[str], groups: Sequence[int], seed: int = 0) -> list
 
     Groups of near-duplicates stay whole. Painter after painter, each group (shuffled) goes to
     the split that lags most behind its share, so every painter is spread in proportion and the
-    totals are exact up to the size of a group: 363, 52 and 104 of 519.
+    totals are exact up to the size of a group: 363, 52 and 104 of 519. No split is empty;
+    KitError if there are fewer than three groups.
     """
     table = pd.DataFrame({"painter": list(painters), "group": list(groups)})
     shuffled = table.sample(frac=1, random_state=seed)
@@ -114,11 +115,25 @@ def split(painters: Sequence[str], groups: Sequence[int], seed: int = 0) -> list
         name = (lag[room] if room.any() else targets - placed).idxmax()
         placed[name] += size
         chosen[group] = name
+    _fill_empty_splits(chosen)
     return [chosen[group] for group in groups]
 
 
+def _fill_empty_splits(chosen: dict[int, str]) -> None:
+    if len(chosen) < len(SPLITS):
+        raise KitError(
+            f"{len(chosen)} groups of near-duplicates: too few for three splits, as each stays "
+            "whole; add other paintings"
+        )
+    for name in SPLITS:
+        if name not in chosen.values():
+            counts = pd.Series(chosen).value_counts()
+            last = max(g for g, split_name in chosen.items() if split_name == counts.index[0])
+            chosen[last] = name
+
+
 def split_sizes(count: int) -> dict[str, int]:
-    """Share `count` paintings 70:10:20 in whole numbers (largest remainders), none left empty."""
+    """Share `count` paintings 70:10:20 in whole numbers (largest remainders)."""
     sizes = {name: int(count * share + 1e-9) for name, share in SPLITS.items()}
     remainders = sorted(SPLITS, key=lambda name: sizes[name] - count * SPLITS[name])
     for name in remainders[: count - sum(sizes.values())]:
@@ -174,13 +189,20 @@ def read_manifest(path: Path) -> pd.DataFrame:
     """Read a manifest; KitError if it is not one."""
     try:
         text = {name: str for name in COLUMNS if name not in ("width", "height", "group")}
-        return pd.read_csv(io.StringIO(path.read_text()), dtype=text, keep_default_na=False)[
+        return pd.read_csv(io.BytesIO(path.read_bytes()), dtype=text, keep_default_na=False)[
             COLUMNS
         ]
     except (OSError, KeyError, ValueError) as error:
         raise KitError(
             f"{path}: not a manifest ({error}); delete it, and notebook 01 makes it anew"
         ) from error
+
+
+def save(out: Path, curation: Curation) -> None:
+    """Write audit.csv and manifest.csv into a results folder."""
+    findings = pd.DataFrame(curation.findings, columns=[f.name for f in fields(Finding)])
+    write_atomic(out / "audit.csv", findings.to_csv(index=False, lineterminator="\n"))
+    write_atomic(out / "manifest.csv", manifest_text(curation.manifest))
 
 
 def manifest_for(out: Path, data: str, painters: str = "", split_seed: int = 0) -> pd.DataFrame:
@@ -191,26 +213,40 @@ def manifest_for(out: Path, data: str, painters: str = "", split_seed: int = 0) 
     """
     path = out / "manifest.csv"
     if not path.exists():
-        result = curate(data, painters, split_seed)
-        findings = pd.DataFrame(result.findings, columns=[f.name for f in fields(Finding)])
-        write_atomic(out / "audit.csv", findings.to_csv(index=False, lineterminator="\n"))
-        write_atomic(path, manifest_text(result.manifest))
-    return check_manifest(path, data, painters)
+        save(out, curate(data, painters, split_seed))
+    return check_manifest(path, data, painters, split_seed)
 
 
-def check_manifest(path: Path, data: str, painters: str = "") -> pd.DataFrame:
-    """Read a manifest; KitError unless it and its audit list the files there are now."""
-    manifest = read_manifest(path)
-    offered = {painting.path for painting in choose_paintings(open_source(data), painters)}
-    audit_path = path.with_name("audit.csv")
-    findings = pd.read_csv(audit_path) if audit_path.exists() else pd.DataFrame(columns=["action"])
-    left_out = findings[findings["action"] == LEFT_OUT]
-    if offered != {*manifest["path"], *left_out.get("path", ())}:
+def check_manifest(path: Path, data: str, painters: str = "", split_seed: int = 0) -> pd.DataFrame:
+    """Read a manifest; KitError unless it is of the files there are now, and of this split."""
+    manifest, source = read_manifest(path), open_source(data)
+    offered = {painting.path for painting in choose_paintings(source, painters)}
+    files = manifest.set_index("path")["sha256"].items()
+    if offered != {*manifest["path"], *_left_out(path.with_name("audit.csv"))} or any(
+        hashlib.sha256((source.root / name).read_bytes()).hexdigest() != sha256
+        for name, sha256 in files
+    ):
         raise KitError(
             f"{path.parent}: holds results of other paintings than {data} "
             f"{painters or '(default painters)'}; choose another --out, or delete that folder"
         )
+    if split(manifest["painter"], manifest["group"], split_seed) != manifest["split"].tolist():
+        raise KitError(
+            f"{path}: its split is not that of split seed {split_seed}; choose another --out, "
+            "or delete that folder"
+        )
     return manifest
+
+
+def _left_out(path: Path) -> list[str]:
+    try:
+        findings = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return findings.loc[findings["action"] == LEFT_OUT, "path"].tolist()
+    except (OSError, KeyError, ValueError) as error:
+        raise KitError(
+            f"{path}: not an audit ({error}); delete it and manifest.csv, and notebook 01 makes "
+            "them anew"
+        ) from error
 
 
 def _look(root: Path, painting: Painting) -> _Facts:

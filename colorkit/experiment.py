@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from . import __version__
 from .errors import KitError
-from .paths import runs_root, write_atomic
+from .paths import runs_root, user_path, write_atomic
 
 MODELS = {
     "unet_resnet18": "UNet (resnet18 backbone)",
@@ -111,16 +111,22 @@ class Experiment:
         return config | {"weights": "none" if self.model == "pix2pix_scratch" else self.weights}
 
 
+def baselines_config(profile: str) -> dict[str, Any]:
+    """List the settings that decide the baselines' numbers."""
+    check_choice("profile", profile, PROFILES)
+    return {"profile": profile, "size": PROFILES[profile].size}
+
+
 def results_folder(out: str, profile: str, data: str) -> Path:
     """Choose the results folder: `out`, or runs/<profile> for the sample, else
     runs/<profile>-<data>: a folder holds the results of one set of paintings only.
     """
     check_choice("profile", profile, PROFILES)
     if out:
-        return Path(out).expanduser().resolve()
+        return user_path(out)
     if data == "sample":
         return runs_root() / profile
-    name = data if data == "kaggle" else Path(data).expanduser().resolve().name
+    name = data if data == "kaggle" else user_path(data).name
     return runs_root() / f"{profile}-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}"
 
 
@@ -140,11 +146,13 @@ def write_result(out: Path, result: dict[str, Any]) -> None:
     write_atomic(result_path(out, result["id"]), text + "\n")
 
 
-def read_result(out: Path, run_id: str, manifest_sha256: str = "") -> dict[str, Any] | None:
+def read_result(
+    out: Path, run_id: str, manifest_sha256: str = "", config: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
     """Read a finished run's JSON, or None if there is none.
 
-    Raises KitError if the file is damaged, or was made by another version of the kit or from
-    other paintings: such results are refused, never mixed.
+    Raises KitError if the file is damaged, or was made by another version of the kit, from
+    other paintings or with other settings than `config`: such results are never mixed.
     """
     path = result_path(out, run_id)
     if not path.exists():
@@ -152,6 +160,7 @@ def read_result(out: Path, run_id: str, manifest_sha256: str = "") -> dict[str, 
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         made_by, made_from = result["versions"]["colorkit"], result["manifest_sha256"]
+        made_with = result["config"]
     except (ValueError, KeyError, TypeError) as error:
         raise KitError(f"{path}: damaged ({error}); delete it to run it again") from error
     if made_by != __version__:
@@ -164,6 +173,13 @@ def read_result(out: Path, run_id: str, manifest_sha256: str = "") -> dict[str, 
             f"{path}: made from other paintings than {out / 'manifest.csv'} lists; "
             "choose another --out, or delete it to run it again"
         )
+    for name, value in (config or {}).items():
+        # The manifest's hash says which paintings; how they were asked for is free.
+        if name not in ("data", "painters") and made_with.get(name) != value:
+            raise KitError(
+                f"{path}: made with {name} {made_with.get(name)}, not {value}; "
+                "choose another --out, or delete it to run it again"
+            )
     return result
 
 

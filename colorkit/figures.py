@@ -61,7 +61,7 @@ def picture_grid(
             -0.08, 0.5, label, transform=line[0].transAxes, ha="right", va="center", wrap=True
         )
     for axis, title in zip(axes[0], titles, strict=False):
-        axis.set_title(_short(title, int(12 * cell)), fontsize=8)
+        axis.set_title(_short(title, int(12 * cell)), fontsize=8, parse_math=False)
     subject = f" Columns: {'; '.join(titles)}." if titles else ""
     return figure, f"Grid of pictures. Rows from top: {', '.join(rows)}.{subject}"
 
@@ -76,7 +76,7 @@ def painter_counts(here: Mapping[str, int], catalogue: Mapping[str, int]) -> tup
     listed = [catalogue.get(n, np.nan) for n in names]
     if not np.isnan(listed).all():
         axis.plot(listed, rows, "|", color="black", markersize=12, label="in the catalogue")
-    axis.set_yticks(rows, names)
+    axis.set_yticks(rows, names, parse_math=False)
     axis.invert_yaxis()
     axis.set_xlabel("paintings")
     axis.legend(frameon=False)
@@ -90,7 +90,7 @@ def lab_planes(rgb: Tensor, title: str = "") -> tuple[Figure, str]:
     figure = Figure(figsize=(9, 2.6), layout="compressed")
     axes = figure.subplots(1, 4)
     axes[0].imshow(rgb.permute(1, 2, 0).numpy(), interpolation="nearest")
-    axes[0].set_title(_short(title, 20) or "picture")
+    axes[0].set_title(_short(title, 20) or "picture", parse_math=False)
     planes = (("L*", "gray", 0, 100), ("a*  green to red", "PiYG_r", -60, 60))
     planes += (("b*  blue to yellow", "PuOr_r", -60, 60),)
     for axis, plane, (name, colours, low, high) in zip(axes[1:], lab, planes, strict=True):
@@ -176,7 +176,8 @@ def critic_view(rgb: Tensor, probability: Tensor, patch: int) -> tuple[Figure, s
     left.imshow(rgb.permute(1, 2, 0).numpy(), interpolation="nearest")
     corner, side = max(0, (size - patch) / 2), min(patch, size)
     left.add_patch(Rectangle((corner, corner), side - 1, side - 1, fill=False, color="w", lw=2))
-    left.set_title(f"one of its patches, {patch} x {patch} px")
+    whole = f"one patch ({patch} px) covers it all"
+    left.set_title(whole if patch > size else f"one of its patches, {patch} x {patch} px")
     image = right.imshow(probability.numpy(), vmin=0, vmax=1, cmap="cividis")
     right.set_title("probability of 'real', patch by patch")
     figure.colorbar(image, ax=right, shrink=0.8)

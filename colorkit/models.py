@@ -162,7 +162,7 @@ def imagenet_weights() -> dict[str, Tensor]:
 
     try:
         return ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # no network, or a damaged file in torchvision's cache
         raise KitError(
             f"ImageNet weights of ResNet-18: cannot be downloaded ({error}); set COLORKIT_RESNET18 "
             "to a local resnet18-f37072fd.pth, or COLORKIT_WEIGHTS=random to train without them"

@@ -98,7 +98,7 @@ def _alive(process: int) -> bool:
 
 def main() -> int:
     """Run one notebook as a job of the workflow."""
-    if parent := os.environ.get("COLORKIT_PARENT"):
+    if os.name == "posix" and (parent := os.environ.get("COLORKIT_PARENT")):
         _end_with(int(parent))
     name, output, parameters = sys.argv[1:]
     try:

@@ -28,9 +28,19 @@ def runs_root() -> Path:
     Jupyter each start a notebook somewhere else.
     """
     if configured := os.environ.get("COLORKIT_RUNS"):
-        return Path(configured).expanduser().resolve()
+        return user_path(configured)
     checkout = _PACKAGE.parent
     return (checkout if (checkout / "pyproject.toml").exists() else Path.cwd()) / "runs"
+
+
+def user_path(text: str) -> Path:
+    """Read a path that a user wrote, ~ included, as an absolute one; KitError if it is none."""
+    try:
+        path = Path(text).expanduser().resolve()
+        path.exists()  # a name that is too long shows here
+    except (OSError, RuntimeError, ValueError) as error:
+        raise KitError(f"{text[:60]}: not a path ({error}); give another folder") from error
+    return path
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

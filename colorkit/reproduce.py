@@ -13,13 +13,23 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from .curation import Curation, check_manifest, curate, manifest_hash, save
 from .errors import KitError
-from .experiment import MODELS, NOTEBOOKS, Experiment, read_result, result_path
+from .experiment import (
+    MODELS,
+    NOTEBOOKS,
+    Experiment,
+    baselines_config,
+    read_result,
+    result_path,
+)
+from .models import imagenet_weights
 from .paths import kit_file, write_atomic
-from .sources import choose_paintings, open_source
+from .sources import open_source
 
 
 @dataclass(frozen=True)
@@ -45,17 +55,27 @@ class Grid:
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook of the grid: its target says that it is done; `work` is its share of time."""
+    """One notebook of the grid; `work` is its share of the time.
+
+    Snakemake sets `mark` when the notebook ran to its end. The results are not Snakemake's own
+    files, because it would delete those of a notebook that fails after the training.
+    """
 
     name: str
-    target: Path
+    results: tuple[Path, ...]
+    mark: Path
     executed: Path
     work: float
 
     @property
+    def done(self) -> bool:
+        """Tell whether the notebook ran to its end and its results are there."""
+        return self.mark.exists() and all(path.exists() for path in self.results)
+
+    @property
     def state(self) -> str:
         """Tell "done", "failed" (its notebook holds an error) or "to do"."""
-        if self.target.exists():
+        if self.done:
             return "done"
         return "failed" if self.failure else "to do"
 
@@ -68,46 +88,58 @@ class Job:
 
 
 def plan(grid: Grid) -> list[Job]:
-    """List the notebooks that a grid needs, in order, each with its target."""
+    """List the notebooks that a grid needs, in order, each with its results."""
 
-    def job(name: str, target: str, work: float) -> Job:
-        return Job(name, grid.out / target, grid.out / "notebooks" / f"{name}.ipynb", work)
+    def job(name: str, work: float, *results: str) -> Job:
+        paths = tuple(grid.out / result for result in results)
+        executed = grid.out / "notebooks" / f"{name}.ipynb"
+        return Job(name, paths, grid.out / "done" / name, executed, work)
 
     jobs = [
-        job("01_data_curation", "manifest.csv", 1),
-        job("02_lab_preprocessing", "runs/baselines.json", 1),
+        job("01_data_curation", 1, "manifest.csv"),
+        job("02_lab_preprocessing", 1, "runs/baselines.json"),
     ]
     for experiment in grid.experiments():
         name = f"{NOTEBOOKS[experiment.model]}-t{experiment.table}-s{experiment.seed}"
-        jobs.append(job(name, f"runs/{experiment.id}.json", 1 + experiment.settings.epochs))
-    return [*jobs, job("06_tables_1_and_2", "report.html", 1)]
+        jobs.append(job(name, 1 + experiment.settings.epochs, f"runs/{experiment.id}.json"))
+    return [*jobs, job("06_tables_1_and_2", 1, "report.html", "report.md", "tables.csv")]
 
 
-def check(grid: Grid) -> None:
-    """Refuse a grid that cannot be run, before anything is written. Raises KitError."""
-    experiments = grid.experiments()
-    choose_paintings(open_source(grid.data), grid.painters)
-    manifest_sha256 = ""
-    if (grid.out / "manifest.csv").exists():
-        from .curation import check_manifest, manifest_hash
+def missing(grid: Grid) -> list[Job]:
+    """List the notebooks still to be run; the report is made anew for another set of runs."""
+    *jobs, report = plan(grid)
+    todo = [job for job in jobs if not job.done]
+    try:
+        same = json.loads((grid.out / "grid.json").read_text()) == _request(grid)
+    except (OSError, ValueError):
+        same = False
+    return todo if same and not todo and report.done else [*todo, report]
 
-        manifest = check_manifest(grid.out / "manifest.csv", grid.data, grid.painters)
-        manifest_sha256 = manifest_hash(manifest)
-    for run_id in ["baselines", *(experiment.id for experiment in experiments)]:
-        result = read_result(grid.out, run_id, manifest_sha256)
-        if result and result.get("profile") != grid.profile:
-            raise KitError(
-                f"{grid.out}: holds results of profile {result.get('profile')}, "
-                f"not {grid.profile}; "
-                "choose another --out"
-            )
+
+def check(grid: Grid) -> Curation | None:
+    """Refuse a grid that cannot be run, before anything is written. Raises KitError.
+
+    Returns the audited and split paintings if the results folder has no manifest yet.
+    """
+    experiments, source = grid.experiments(), open_source(grid.data)
+    if grid.data != "sample" and grid.out.is_relative_to(source.root):
+        raise KitError(
+            f"{grid.out}: lies in the folder of paintings, where nothing is ever written; "
+            "choose another --out"
+        )
+    if not (grid.out / "manifest.csv").exists():
+        return curate(grid.data, grid.painters)
+    manifest = check_manifest(grid.out / "manifest.csv", grid.data, grid.painters)
+    paintings = manifest_hash(manifest)
+    read_result(grid.out, "baselines", paintings, baselines_config(grid.profile))
+    for experiment in experiments:
+        read_result(grid.out, experiment.id, paintings, experiment.config())
+    return None
 
 
 def fetch_weights(grid: Grid) -> None:
     """Get the ImageNet weights now if a run needs them: KitError before anything is written."""
     if any(_needs_imagenet(experiment, grid.out) for experiment in grid.experiments()):
-        from .models import imagenet_weights
-
         imagenet_weights()
 
 
@@ -117,13 +149,15 @@ def reproduce(grid: Grid, jobs: int = 1) -> int:
     Returns the exit code: 0 if every cell was computed, 1 if a run failed, 130 if stopped.
     Raises KitError for a request that cannot be run, or if another process is at work here.
     """
-    check(grid)
+    curation = check(grid)
     fetch_weights(grid)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     _make_folder(grid.out)
     try:
         with FileLock(grid.out / ".lock", timeout=0):
             try:
+                if curation:
+                    save(grid.out, curation)
                 _run(grid, jobs, console)
             except KeyboardInterrupt:
                 console.print("stopped; the same command goes on from here")
@@ -151,16 +185,14 @@ def _needs_imagenet(experiment: Experiment, out: Path) -> bool:
 
 
 def _run(grid: Grid, jobs: int, console: Console) -> None:
-    unfinished = [job for job in plan(grid)[:-1] if job.state != "done"]
-    report = plan(grid)[-1]
-    todo = [*unfinished, *([report] if unfinished or report.state != "done" else [])]
+    todo = missing(grid)
     for job in todo:  # what an earlier try left says nothing about this one
         job.executed.unlink(missing_ok=True)
-    if unfinished:  # the report of an earlier try has holes
-        report.target.unlink(missing_ok=True)
+        job.mark.unlink(missing_ok=True)
+    for part in grid.out.rglob(".part-*"):  # what a kill left half-written
+        part.unlink()
     shutil.rmtree(grid.out / "progress", ignore_errors=True)
-    settings = asdict(grid) | {"out": str(grid.out), "jobs": jobs}
-    write_atomic(grid.out / "grid.json", json.dumps(settings, indent=1) + "\n")
+    write_atomic(grid.out / "grid.json", json.dumps(_request(grid), indent=1) + "\n")
     log = grid.out / "logs" / "snakemake.log"
     log.parent.mkdir(exist_ok=True)
     environment = os.environ | {"COLORKIT_PARENT": str(os.getpid())}
@@ -178,13 +210,20 @@ def _run(grid: Grid, jobs: int, console: Console) -> None:
         _explain_engine(log, todo)
 
 
+def _request(grid: Grid) -> dict[str, object]:
+    lists = {"tables": list(grid.tables), "seeds": list(grid.seeds)}
+    return asdict(grid) | lists | {"out": str(grid.out)}
+
+
 def _snakemake(grid: Grid, jobs: int) -> list[str]:
+    gpus = torch.cuda.device_count() or jobs  # one training at a time on each GPU
     return [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(kit_file("workflow", "Snakefile"))),
         *("--profile", str(kit_file("workflow", "profiles", "local"))),
         *("--directory", str(grid.out), "--configfile", str(grid.out / "grid.json")),
-        *("--cores", str(max(jobs, os.cpu_count() or 1))),
+        *("--cores", str(max(jobs, os.cpu_count() or 1)), "--resources", f"gpu={gpus}"),
+        *("--config", f"jobs={jobs}"),
     ]
 
 
@@ -197,15 +236,16 @@ def _ended(process: subprocess.Popen) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGTERM) if os.name == "posix" else process.terminate()
             process.wait()
 
 
 def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Console) -> None:
-    console.print(f"{len(plan(grid)) - len(todo)} of {len(plan(grid))} notebooks are done already")
+    count = len(plan(grid))
+    console.print(f"{count - len(todo)} of {count} notebooks are done already")
     began, said, done = time.monotonic(), {}, set()
     total = sum(job.work for job in todo)
-    while process.poll() is None or len(done) < sum(job.state == "done" for job in todo):
+    while process.poll() is None or len(done) < sum(job.done for job in todo):
         time.sleep(0.5)
         progress = sum(job.work for job in todo if job.name in done)
         for number, job in enumerate(todo, start=1):
@@ -213,7 +253,7 @@ def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Cons
                 continue
             note = _note(grid, job)
             progress += note.get("epoch", 0)
-            if job.target.exists():
+            if job.done:
                 done.add(job.name)
                 text = "done"
             elif note.get("epoch"):
@@ -225,12 +265,12 @@ def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Cons
             if said.get(job.name) != text:
                 said[job.name] = text
                 left = _time_left(time.monotonic() - began, progress / total)
-                console.print(f"[{number}/{len(todo)}] {job.name}: {text}{left}", markup=False)
+                console.print(f"[{number}/{len(todo)}] {job.name}: {text}{left}")
 
 
 def _note(grid: Grid, job: Job) -> dict[str, float]:
     try:
-        return json.loads((grid.out / "progress" / f"{job.target.stem}.json").read_text())
+        return json.loads((grid.out / "progress" / f"{job.results[0].stem}.json").read_text())
     except (OSError, ValueError):
         return {}
 
@@ -259,14 +299,13 @@ def _explain_engine(log: Path, todo: list[Job]) -> None:
 def _finish(grid: Grid, console: Console) -> int:
     from .report import collect, terminal_table, write_report
 
-    failed = [job for job in plan(grid) if job.state != "done"]
+    failed = [job for job in plan(grid) if not job.done]
     frame = collect(grid)
     if failed:
         for job in failed:
-            console.print(f"failed: {job.failure or f'{job.name}: not reached'}", markup=False)
-        if (grid.out / "manifest.csv").exists():
-            write_report(grid)
+            console.print(f"failed: {job.failure or f'{job.name}: not reached'}")
+        write_report(grid)
     for table in grid.tables:
         console.print(terminal_table(frame, table))
     console.print(f"report: {grid.out / 'report.html'}")
-    return 1 if failed else 0
+    return 1 if failed or frame["ours"].isna().any() else 0

@@ -5,7 +5,6 @@ import io
 import json
 import re
 import unicodedata
-import warnings
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,7 +14,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from .errors import KitError
-from .paths import kit_file
+from .paths import kit_file, user_path
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
 # One of the 412 quartets with 519 paintings in Kaggle's catalogue: portraits and landscapes, one
@@ -57,10 +56,13 @@ def open_source(data: str) -> Source:
         return _sample()
     if not data:
         raise KitError("data '': empty; give a folder of paintings, 'kaggle' or 'sample'")
-    root = _kaggle_folder() if data == "kaggle" else Path(data).expanduser().resolve()
+    root = _kaggle_folder() if data == "kaggle" else user_path(data)
     if not root.is_dir():
         raise KitError(f"{data}: no such folder; give a folder of paintings, 'kaggle' or 'sample'")
-    paintings = _list_folder(root)
+    try:
+        paintings = _list_folder(root)
+    except OSError as error:
+        raise KitError(f"{error.filename}: {error.strerror}; make it readable") from error
     if not paintings:
         raise KitError(
             f"{data}: no paintings in it; expected images/images/<Painter>/*.jpg, "
@@ -75,16 +77,19 @@ def choose_painters(source: Source, painters: str = "") -> tuple[str, ...]:
     Without names: the default quartet where artists.csv makes the source a catalogue, else all.
     Raises KitError for an unknown painter, with close names.
     """
-    present = {_key(painting.painter): painting.painter for painting in source.paintings}
+    present: dict[str, set[str]] = {}
+    for painting in source.paintings:
+        present.setdefault(_key(painting.painter), set()).add(painting.painter)
     wanted = [name.strip() for name in painters.split(",") if name.strip()]
+    if _key(painters.strip()) in present:  # a painter with a comma in the name
+        wanted = [painters.strip()]
     if not wanted:
-        is_catalogue = (source.root / "artists.csv").exists()
-        quartet = all(_key(name) in present for name in DEFAULT_QUARTET)
-        wanted = DEFAULT_QUARTET if is_catalogue and quartet else tuple(present.values())
+        quartet = source.catalogue and all(_key(name) in present for name in DEFAULT_QUARTET)
+        wanted = list(DEFAULT_QUARTET if quartet else present)
     for name in wanted:
         if _key(name) not in present:
             raise KitError(_unknown_painter(name, present, source))
-    return tuple(sorted({present[_key(name)] for name in wanted}))
+    return tuple(sorted({painter for name in wanted for painter in present[_key(name)]}))
 
 
 def choose_paintings(source: Source, painters: str = "") -> list[Painting]:
@@ -113,7 +118,7 @@ def catalogue_counts(root: Path | None = None) -> dict[str, int]:
         table = pd.read_csv(path)
         names = table["name"].map(repair_name)
         return dict(zip(names, table["paintings"].astype(int).tolist(), strict=True))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
         raise KitError(
             f"{path}: not a catalogue ({error}); it needs the columns name and paintings"
         ) from error
@@ -145,17 +150,18 @@ def read_picture(content: bytes) -> Image.Image:
     if not content:
         raise ValueError("empty file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(content))
-            picture.load()
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        picture = Image.open(io.BytesIO(content))
+        # Pillow only warns up to twice its limit, and warnings filters are not for threads.
+        if picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError
+        picture.load()
+        return _to_rgb(ImageOps.exif_transpose(picture))
+    except Image.DecompressionBombError as error:
         limit = f"{Image.MAX_IMAGE_PIXELS:,} pixels"
         raise ValueError(f"larger than Pillow's limit of {limit}") from error
     except Exception as error:  # Pillow's decoders raise anything on damaged files
         reason = "not a picture" if "cannot identify" in str(error) else str(error)
         raise ValueError(f"cannot be decoded: {reason}") from error
-    return _to_rgb(ImageOps.exif_transpose(picture))
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -220,6 +226,9 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _paintings(root: Path, found: list[tuple[str, Path]]) -> tuple[Painting, ...]:
+    for _, path in found:
+        if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+            raise KitError(f"{str(path)!a}: the name is not UTF-8; rename it")
     paintings = (
         Painting(path.relative_to(root).as_posix(), painter, repair_name(path.stem))
         for painter, path in found
@@ -232,9 +241,9 @@ def _key(name: str) -> str:
     return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
 
 
-def _unknown_painter(name: str, present: dict[str, str], source: Source) -> str:
+def _unknown_painter(name: str, present: dict[str, set[str]], source: Source) -> str:
     close = difflib.get_close_matches(_key(name), list(present), n=3, cutoff=0.5)
-    near = f"did you mean {', '.join(present[key] for key in close)}? " if close else ""
+    near = f"did you mean {', '.join(min(present[key]) for key in close)}? " if close else ""
     return (
         f"painter '{name}': not in {source.name}; {near}"
         "'colorkit data show' lists the painters there"

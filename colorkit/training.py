@@ -32,6 +32,7 @@ from .experiment import (
     L1_WEIGHT,
     PROFILES,
     Experiment,
+    baselines_config,
     check_choice,
     file_sha256,
     read_result,
@@ -119,7 +120,8 @@ def run_experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
     table and seed, which is run first if need be. Raises KitError if the loss diverges.
     """
     manifest = manifest_for(out, experiment.data, experiment.painters, experiment.split_seed)
-    if result := read_result(out, experiment.id, manifest_hash(manifest)):
+    config = experiment.config()
+    if result := read_result(out, experiment.id, manifest_hash(manifest), config):
         print(f"{experiment.id}: finished before, read from {out.name}/runs")
         return result
     start = None
@@ -131,11 +133,10 @@ def run_experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
     learn = make_learner(experiment, splits, start, report_to(out, experiment.id))
     learn.fit(experiment.settings.epochs)
     tensors = {name: t.contiguous().cpu() for name, t in learn.model.state_dict().items()}
-    config = experiment.config()
     path = weights_path(out, experiment.id)
     write_atomic(path, safetensors.torch.save(tensors, {"config": json.dumps(config)}))
     scores = {name: evaluate(learn.model, pixels) for name, pixels in splits.items()}
-    result = describe(experiment.id, experiment.profile, manifest) | {
+    result = describe(experiment.id, manifest) | {
         "config": config,
         "seconds": time.perf_counter() - began,
         "weights_sha256": file_sha256(path),
@@ -150,7 +151,8 @@ def run_experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
 def run_baselines(out: Path, profile: str, data: str, painters: str = "") -> dict[str, Any]:
     """Fit and score the predictors without a network; writes <out>/runs/baselines.json."""
     manifest = manifest_for(out, data, painters)
-    if result := read_result(out, "baselines", manifest_hash(manifest)):
+    config = baselines_config(profile)
+    if result := read_result(out, "baselines", manifest_hash(manifest), config):
         return result
     splits = load_splits(out, profile, data, manifest)
     models = fit_baselines(splits["train"])
@@ -159,7 +161,8 @@ def run_baselines(out: Path, profile: str, data: str, painters: str = "") -> dic
         for name, model in models.items()
     }
     tables = {name: model.table.tolist() for name, model in models.items()}
-    result = describe("baselines", profile, manifest) | {"tables": tables, "scores": scores}
+    result = describe("baselines", manifest)
+    result |= {"config": config, "tables": tables, "scores": scores}
     write_result(out, result)
     return result
 
@@ -227,14 +230,13 @@ def report_to(out: Path, run_id: str) -> Callable[[dict[str, float], int], None]
     return report
 
 
-def describe(run_id: str, profile: str, manifest: pd.DataFrame) -> dict[str, Any]:
+def describe(run_id: str, manifest: pd.DataFrame) -> dict[str, Any]:
     """Say what made a result: the data's hash, versions, device."""
     device = default_device()
     packages = ("colorkit", "torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.machine()
     return {
         "id": run_id,
-        "profile": profile,
         "manifest_sha256": manifest_hash(manifest),
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
         "device": f"{device.type}: {name}",

@@ -80,11 +80,22 @@ def test_split_is_exact_and_nearly_in_proportion(painters, seed):
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 30), min_size=10, max_size=100), st.integers(0, 1000))
-def test_groups_stay_whole(groups, seed):
+def test_groups_stay_whole_and_no_split_is_empty(groups, seed):
+    if len(set(groups)) < 3:
+        with pytest.raises(KitError, match="too few for three splits"):
+            curation.split(["x"] * len(groups), groups, seed)
+        return
     table = pd.DataFrame(
         {"group": groups, "split": curation.split(["x"] * len(groups), groups, seed)}
     )
     assert (table.groupby("group")["split"].nunique() == 1).all()
+    assert set(table["split"]) == set(curation.SPLITS)
+
+
+def test_another_split_seed_is_refused(gallery, tmp_path):
+    curation.manifest_for(tmp_path / "out", str(gallery), split_seed=1)
+    with pytest.raises(KitError, match="not that of split seed 0"):
+        curation.manifest_for(tmp_path / "out", str(gallery))
 
 
 def test_split_depends_on_its_seed_only():
@@ -93,11 +104,10 @@ def test_split_depends_on_its_seed_only():
     assert curation.split(painters, groups, 1) != curation.split(painters, groups, 2)
 
 
-def test_412_quartets_and_no_other_total_is_special():
-    counts = catalogue_counts()
-    fits = curation.quartets(counts)
-    assert len(fits) == len(set(fits)) == 412
-    assert all(sum(counts[p] for p in four) == 519 for four in fits)
+def test_412_quartets_have_519_paintings():
+    fits = curation.quartets(catalogue_counts())
+    assert len(fits) == len({frozenset(four) for four in fits}) == 412
+    assert curation.quartets({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}, total=10) == [tuple("abcd")]
 
 
 def test_perceptual_hash_survives_size_and_quality(gallery):
@@ -108,8 +118,10 @@ def test_perceptual_hash_survives_size_and_quality(gallery):
 
 
 def test_manifest_round_trip_keeps_the_hash(gallery, tmp_path):
-    manifest = curation.manifest_for(tmp_path / "out", str(gallery))
-    again = curation.read_manifest(tmp_path / "out" / "manifest.csv")
+    manifest = curation.curate(str(gallery)).manifest
+    manifest.loc[0, "title"] = 'NA, "quoted"\rand more'
+    (tmp_path / "manifest.csv").write_bytes(curation.manifest_text(manifest).encode())
+    again = curation.read_manifest(tmp_path / "manifest.csv")
     assert curation.manifest_hash(again) == curation.manifest_hash(manifest)
     assert curation.manifest_hash(manifest.assign(split="train")) != curation.manifest_hash(
         manifest

@@ -13,7 +13,12 @@ from colorkit.experiment import (
     write_result,
 )
 
-RESULT = {"id": "x", "manifest_sha256": "abc", "versions": {"colorkit": __version__}}
+RESULT = {
+    "id": "x",
+    "manifest_sha256": "abc",
+    "versions": {"colorkit": __version__},
+    "config": {"weights": "random"},
+}
 
 
 @pytest.mark.parametrize(
@@ -75,6 +80,13 @@ def test_results_round_trip(tmp_path):
     assert read_result(tmp_path, "x") is None
     write_result(tmp_path, RESULT)
     assert read_result(tmp_path, "x", "abc") == RESULT
+
+
+def test_results_of_other_settings_are_refused(tmp_path):
+    write_result(tmp_path, RESULT)
+    assert read_result(tmp_path, "x", "abc", {"weights": "random", "data": "elsewhere"})
+    with pytest.raises(KitError, match="made with weights random, not imagenet"):
+        read_result(tmp_path, "x", "abc", {"weights": "imagenet"})
 
 
 def test_not_a_number_is_never_written(tmp_path):

@@ -4,14 +4,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import paint
 
 from colorkit.errors import KitError
 from colorkit.experiment import MODELS, result_path
-from colorkit.reproduce import Grid, check, plan
+from colorkit.reproduce import Grid, Job, check, missing, plan
 from colorkit.reproduce import reproduce as run_grid
 from colorkit.training import run_experiment
 
@@ -37,7 +39,7 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> Non
 
 def test_killed_then_failing_then_mended(gallery, tmp_path):
     """The whole story on real notebooks: kill -9, go on with a failing run, mend it, go on."""
-    out = tmp_path / "out"
+    out = tmp_path / "a {folder} with 'odd' letters"
     in_the_way = out / "runs" / "t1-pix2pix_scratch-s0.safetensors"
     in_the_way.mkdir(parents=True)  # the scratch model cannot write its weights
     first = start(gallery, out)
@@ -100,11 +102,29 @@ def test_the_plan_is_the_grid(tmp_path):
     assert "05_pix2pix_resnet18-t2-s1" in names
 
 
-def test_states_follow_the_files(tmp_path):
-    job = plan(Grid(tmp_path))[0]
+def finish(job: Job) -> None:
+    for path in (job.mark, *job.results):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_notebook_is_done_when_it_ran_to_its_end_and_its_results_are_there(tmp_path):
+    job = plan(Grid(tmp_path))[-1]
     assert job.state == "to do"
-    job.target.touch()
+    finish(job)
     assert job.state == "done"
+    job.results[-1].unlink()
+    assert job.state == "to do"
+
+
+def test_another_set_of_runs_gets_another_report(tmp_path):
+    one, both = Grid(tmp_path, tables=(1,)), Grid(tmp_path, tables=(1, 2))
+    for job in plan(both):
+        finish(job)
+    settings = {"tables": [1], "seeds": [0], "out": str(tmp_path)}
+    (tmp_path / "grid.json").write_text(json.dumps(asdict(one) | settings))
+    assert missing(one) == []
+    assert [job.name for job in missing(both)] == ["06_tables_1_and_2"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +132,7 @@ def test_states_follow_the_files(tmp_path):
     [
         ({"versions": {"colorkit": "0.0.1"}}, "made by colorkit 0.0.1"),
         ({"manifest_sha256": "0"}, "made from other paintings"),
-        ({"profile": "paper"}, "holds results of profile paper, not smoke"),
+        ({"config": {"profile": "paper"}}, "made with .*, not"),
     ],
 )
 def test_foreign_results_are_refused_not_mixed(quick, gallery, tmp_path, change, says):
@@ -125,10 +145,28 @@ def test_foreign_results_are_refused_not_mixed(quick, gallery, tmp_path, change,
         check(grid)
 
 
-def test_other_paintings_are_refused(quick, gallery, tmp_path):
-    run_experiment(next(iter(Grid(tmp_path, data=str(gallery)).experiments()[1:])), tmp_path)
+def test_other_paintings_are_refused_under_the_same_names_too(quick, gallery, tmp_path):
+    out = tmp_path / "out"
+    run_experiment(Grid(out, data=str(gallery)).experiments()[1], out)
+    check(Grid(out, data=str(gallery)))
     with pytest.raises(KitError, match="results of other paintings"):
-        check(Grid(tmp_path, data="sample"))
+        check(Grid(out, data="sample"))
+    paint(gallery / "Ada_Blue" / "Ada_Blue_1.jpg", seed=555)
+    with pytest.raises(KitError, match="results of other paintings"):
+        check(Grid(out, data=str(gallery)))
+
+
+def test_results_do_not_go_into_the_paintings(gallery):
+    with pytest.raises(KitError, match="lies in the folder of paintings"):
+        check(Grid(gallery / "out", data=str(gallery)))
+
+
+def test_only_unusable_files_are_refused_before_anything_is_written(gallery, tmp_path):
+    for path in gallery.rglob("*.jpg"):
+        path.write_bytes(b"")
+    with pytest.raises(KitError, match="0 usable paintings"):
+        run_grid(Grid(tmp_path / "out", data=str(gallery)))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -68,6 +68,22 @@ def test_painters_are_found_without_case_or_accents(gallery):
     assert sources.choose_painters(source, "zoe brule, ADA_BLUE") == ("Ada Blue", "Zoé Brûlé")
 
 
+def test_painters_that_differ_in_accents_only_are_all_kept(gallery):
+    shutil.copytree(gallery / "Ada_Blue", gallery / "Adá_Blue")
+    shutil.copytree(gallery / "Ada_Blue", gallery / "Smith,_John")
+    source = sources.open_source(str(gallery))
+    assert len(sources.choose_paintings(source)) == 40
+    assert sources.choose_painters(source, "ada blue") == ("Ada Blue", "Adá Blue")
+    assert sources.choose_painters(source, "Smith, John") == ("Smith, John",)
+
+
+def test_names_that_are_not_utf_8_are_refused(gallery):
+    os.mkdir(os.fsencode(gallery) + b"/\xff\xfe")
+    paint(gallery / "x.jpg", seed=1).rename(os.fsdecode(os.fsencode(gallery) + b"/\xff\xfe/x.jpg"))
+    with pytest.raises(KitError, match="not UTF-8; rename it"):
+        sources.open_source(str(gallery))
+
+
 def test_a_catalogue_gives_the_default_quartet(tmp_path):
     (tmp_path / "artists.csv").write_text("name,paintings\nRembrandt,262\n")
     for painter in (*sources.DEFAULT_QUARTET, "Rembrandt"):
@@ -99,6 +115,9 @@ def test_missing_empty_and_small_folders(tmp_path):
 def test_a_broken_catalogue_is_named(gallery):
     (gallery / "artists.csv").write_text("who,how many\nRembrandt,262\n")
     with pytest.raises(KitError, match=r"artists.csv: not a catalogue.*name and paintings"):
+        sources.open_source(str(gallery))
+    (gallery / "artists.csv").write_text("name,paintings\n,262\n")
+    with pytest.raises(KitError, match=r"artists.csv: not a catalogue"):
         sources.open_source(str(gallery))
 
 
