@@ -55,6 +55,18 @@ def split_pixels(pixels: Tensor, manifest: pd.DataFrame, device: torch.device) -
     }
 
 
+def examples(
+    splits: dict[str, Tensor], manifest: pd.DataFrame, count: int = 5
+) -> tuple[Tensor, list[str]]:
+    """Pick test paintings to look at, spread evenly over the painters.
+
+    Returns (count, 3, S, S) uint8 on the CPU, or fewer if there are fewer, and their titles.
+    """
+    titles = manifest.loc[manifest["split"] == "test", "title"].tolist()
+    chosen = np.linspace(0, len(titles) - 1, min(count, len(titles))).astype(int).tolist()
+    return splits["test"][chosen].cpu(), [titles[index] for index in chosen]
+
+
 class Batches:
     """Batches (L, ab) of one split, made on its device; what fastai's Learner iterates over.
 

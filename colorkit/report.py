@@ -15,6 +15,7 @@ from torch import Tensor
 
 from . import figures
 from .curation import SPLITS, read_manifest
+from .data import examples
 from .experiment import MODELS, read_result
 from .metrics import BASELINES, METRICS, ColourTable, summarize
 from .paths import kit_file, write_atomic
@@ -130,14 +131,15 @@ def number(value: float, digits: int, sign: bool = False) -> str:
     return "–" if math.isnan(value) else f"{value:{'+' if sign else ''}.{digits}f}"
 
 
-def comparison(grid: "Grid", table: int, count: int = 5) -> tuple[dict[str, Tensor], list[str]]:
-    """Colour the first test paintings with every finished model of a table (first seed).
+def comparison(grid: "Grid", table: int) -> tuple[dict[str, Tensor], list[str]]:
+    """Colour some test paintings with every finished model of a table (first seed).
 
     Returns rows for `figures.picture_grid` ("grey", the L table, each model, "truth":
-    (count, 3, S, S)) and the paintings' titles.
+    (n, 3, S, S)) and the paintings' titles.
     """
     manifest = read_manifest(grid.out / "manifest.csv")
-    pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"][:count].cpu()
+    splits = load_splits(grid.out, grid.profile, grid.data, manifest)
+    pixels, titles = examples(splits, manifest)
     rows = {"grey": predict_rgb(ColourTable(torch.zeros(1, 2)), pixels)}
     if baselines := read_result(grid.out, "baselines"):
         table_of_L = ColourTable(torch.tensor(baselines["tables"]["L_table"]))
@@ -145,7 +147,6 @@ def comparison(grid: "Grid", table: int, count: int = 5) -> tuple[dict[str, Tens
     for run in _finished(grid, table):
         generator = load_generator(grid.out, run)
         rows[MODELS[run["config"]["model"]]] = predict_rgb(generator, pixels)
-    titles = manifest.loc[manifest["split"] == "test", "title"].head(count).tolist()
     return rows | {"truth": pixels}, titles
 
 

@@ -258,7 +258,7 @@ def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Cons
                 text = "done"
             elif note.get("epoch"):
                 text = f"epoch {note['epoch']}/{note['epochs']}"
-            elif job.executed.exists():
+            elif job.executed.exists() and job.name not in said:
                 text = "started"
             else:
                 continue

@@ -6,7 +6,7 @@ from PIL import Image
 
 from colorkit.color import encode
 from colorkit.curation import curate
-from colorkit.data import Batches, load_pixels, split_pixels
+from colorkit.data import Batches, examples, load_pixels, split_pixels
 from colorkit.errors import KitError
 
 
@@ -40,6 +40,15 @@ def test_splits_keep_the_manifests_order(gallery):
         "valid": 5,
     }
     assert torch.equal(splits["test"], pixels[np.flatnonzero(manifest["split"] == "test")])
+
+
+def test_examples_are_spread_over_the_test_paintings(gallery):
+    manifest = curate(str(gallery)).manifest.assign(split="test")
+    splits = {"test": load_pixels(gallery, manifest, 32)}
+    pictures, titles = examples(splits, manifest, count=3)
+    assert [title[:2] for title in titles] == ["Ad", "Bo", "Cy"]
+    assert torch.equal(pictures[2], splits["test"][-1])
+    assert len(examples(splits, manifest, count=99)[1]) == 24
 
 
 @pytest.fixture
