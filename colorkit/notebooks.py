@@ -32,8 +32,8 @@ def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            notebook,
-            output,
+            _plain(notebook),
+            _plain(output),
             parameters,
             kernel_name="python3",
             progress_bar=False,
@@ -46,12 +46,17 @@ def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
 
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
     """Compare parameters with a notebook's own: names, and types as annotated there."""
-    known = papermill.inspect_notebook(notebook)
+    known = papermill.inspect_notebook(_plain(notebook))
     refuse_unknown(set(parameters), set(known))
     for name, value in parameters.items():
         expected = known[name]["inferred_type_name"].partition("[")[0]
         if type(value).__name__ != expected:
             raise KitError(f"{name}={value!r}: is {type(value).__name__}, must be {expected}")
+
+
+def _plain(path: Path) -> str:
+    """Write a path for papermill, which takes braces for parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def failure(executed: Path) -> str | None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -187,6 +186,7 @@ def _needs_imagenet(experiment: Experiment, out: Path) -> bool:
 def _run(grid: Grid, jobs: int, console: Console) -> None:
     todo = missing(grid)
     for job in todo:  # what an earlier try left says nothing about this one
+        (grid.out / "logs" / f"{job.name}.log").unlink(missing_ok=True)
         job.executed.unlink(missing_ok=True)
         job.mark.unlink(missing_ok=True)
     for part in grid.out.rglob(".part-*"):  # what a kill left half-written
@@ -206,8 +206,6 @@ def _run(grid: Grid, jobs: int, console: Console) -> None:
         )
         with _ended(process):
             _watch(grid, process, todo, console)
-    if process.returncode and not any(job.failure for job in todo):
-        _explain_engine(log, todo)
 
 
 def _request(grid: Grid) -> dict[str, object]:
@@ -282,18 +280,12 @@ def _time_left(seconds: float, share: float) -> str:
     return f"   about {left / 60:.0f} min left" if left > 90 else f"   about {left:.0f} s left"
 
 
-def _explain_engine(log: Path, todo: list[Job]) -> None:
-    """Raise KitError if the workflow failed although no notebook did."""
-    texts = [log, *(log.parent / f"{job.executed.stem}.log" for job in todo)]
-    lines = [
-        line
-        for path in reversed(texts)
-        if path.exists()
-        for line in path.read_text(errors="replace").splitlines()
-        if re.search(r"error|exception", line, re.IGNORECASE)
-    ]
-    reason = lines[-1].strip() if lines else "no reason given"
-    raise KitError(f"the workflow stopped ({reason}); its logs are in {log.parent}")
+def _last_words(grid: Grid, job: Job) -> str:
+    """Say why a notebook has no result although no cell of it failed."""
+    log = grid.out / "logs" / f"{job.name}.log"
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    told = [line.strip() for line in lines if line.strip()]
+    return f"{job.name}: {told[-1] if told else f'not reached, see {log.parent}'}"
 
 
 def _finish(grid: Grid, console: Console) -> int:
@@ -303,7 +295,7 @@ def _finish(grid: Grid, console: Console) -> int:
     frame = collect(grid)
     if failed:
         for job in failed:
-            console.print(f"failed: {job.failure or f'{job.name}: not reached'}")
+            console.print(f"failed: {job.failure or _last_words(grid, job)}")
         write_report(grid)
     for table in grid.tables:
         console.print(terminal_table(frame, table))
