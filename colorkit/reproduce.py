@@ -253,6 +253,7 @@ def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Cons
             progress += note.get("epoch", 0)
             if job.done:
                 done.add(job.name)
+                progress += job.work - note.get("epoch", 0)
                 text = "done"
             elif note.get("epoch"):
                 text = f"epoch {note['epoch']}/{note['epochs']}"
