@@ -1,3 +1,4 @@
+import types
 import warnings
 
 import pytest
@@ -12,8 +13,20 @@ def test_an_unknown_parameter_gets_close_names():
         environment.refuse_unknown({"sed"}, {"seed", "table"})
 
 
-def test_outside_a_notebook_there_is_nothing_to_refuse():
-    environment.refuse_unknown_parameters()
+@pytest.mark.parametrize(
+    ("injected", "refused"),
+    [("# Parameters\nseed = 1", False), ("# Parameters\nsed = 1", True), ("sed = 1", False)],
+    ids=["known", "unknown", "a student's own cell"],
+)
+def test_only_papermills_cell_is_looked_at(monkeypatch, injected, refused):
+    cells = ["seed: int = 0  # a seed", injected, "colorkit.refuse_unknown_parameters()"]
+    shell = types.SimpleNamespace(user_ns={"In": cells})
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    if refused:
+        with pytest.raises(KitError, match="'sed': unknown"):
+            environment.refuse_unknown_parameters()
+    else:
+        assert environment.refuse_unknown_parameters() is None
 
 
 def test_setup_prints_one_line(capsys):
