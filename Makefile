@@ -1,10 +1,11 @@
 # make reproduce: everything, from an empty machine to both tables. make test: all tests.
+# make test-kill: 20 kills a model. make gpu-evidence DATA=FOLDER [WHEELS=FOLDER]: for GPU machines.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: reproduce test lab outputs
+.PHONY: reproduce test test-kill lab outputs gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -17,6 +18,17 @@ test: $(VENV)/.test
 	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export COLORKIT_RUNS=$$runs && \
 	$(BIN)/pytest --nbval notebooks/01_*.ipynb notebooks/02_*.ipynb && \
 	$(BIN)/pytest --nbval-lax notebooks/0[3-6]_*.ipynb
+
+# Every model killed at 20 moments and started again: about half an hour on 2 CPU cores.
+test-kill: $(VENV)/.test
+	COLORKIT_KILLS=20 $(BIN)/pytest -rP tests/test_survival.py
+
+# Bench and tables at the paper's settings, on any Linux machine with a CUDA GPU, no network
+# needed: packages are PYTHON's own or wheels in a folder (this kit's too). Stops after nine
+# minutes and goes on when called again; ends with results/<device>-<date>/.
+gpu-evidence:
+	$(if $(WHEELS),$(PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target .site $(WHEELS)/*.whl)
+	PYTHONPATH=.site $(PYTHON) -m colorkit evidence --profile paper --data '$(DATA)' $(ARGS)
 
 lab: $(VENV)/.repro
 	$(BIN)/jupyter lab notebooks

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 from torch import Tensor, nn
 
+from .device import adam
+
 
 def real_or_fake_loss(logits: Tensor, real: bool) -> Tensor:
     """Binary cross entropy of patch logits (N, 1, h, w) against all-real or all-fake."""
@@ -21,14 +23,23 @@ class AdversarialCallback(Callback):
     Each batch: the generator predicts once; the critic takes a step on the real pair and the
     detached fake, half the loss each; then the generator takes its step on
     l1_weight * L1 + "the updated critic calls it real". Validation stays plain L1.
+    `scaler` is needed for fp16 only (see device.loss_scaler).
     Paper: equation 1 and section 3.3 (its D(G(x, z)) is read as D(x, G(x, z))).
     """
 
     run_valid = False
 
-    def __init__(self, critic: nn.Module, lr: float, betas: tuple[float, float], l1_weight: float):
+    def __init__(
+        self,
+        critic: nn.Module,
+        lr: float,
+        betas: tuple[float, float],
+        l1_weight: float,
+        scaler: torch.amp.GradScaler | None = None,
+    ):
         self.critic, self.l1_weight = critic, l1_weight
-        self.critic_opt = torch.optim.Adam(critic.parameters(), lr=lr, betas=betas)
+        self.critic_opt = adam(critic.parameters(), lr=lr, betas=betas)
+        self.scaler = scaler or torch.amp.GradScaler(enabled=False)
         self.critic_loss = self.fooling_loss = None
 
     def before_fit(self):
@@ -41,8 +52,8 @@ class AdversarialCallback(Callback):
         fake = real_or_fake_loss(self.critic(L, self.learn.pred.detach()), real=False)
         real = real_or_fake_loss(self.critic(L, ab), real=True)
         self.critic_loss = (fake + real) / 2
-        self.critic_loss.backward()
-        self.critic_opt.step()
+        self.scaler.scale(self.critic_loss).backward()
+        self.scaler.step(self.critic_opt)
         self.critic_opt.zero_grad()
 
     def after_loss(self):

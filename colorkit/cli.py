@@ -1,5 +1,6 @@
 """The command `colorkit`."""
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from .environment import quiet
 from .errors import KitError
+from .experiment import BATCH_SIZE
 from .paths import user_path
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -17,18 +19,28 @@ app.add_typer(data_app, name="data", help="Look at the paintings of a source.")
 console = Console(highlight=False, markup=False)
 
 Data = Annotated[str, typer.Option(help="sample, kaggle, or a folder of paintings")]
+Profile = Annotated[str, typer.Option(help="smoke, class or paper")]
+Out = Annotated[str, typer.Option(help="results folder; runs/<profile> if empty")]
+BatchSize = Annotated[int, typer.Option(help="paintings a step; the paper's is 16")]
+Precision = Annotated[str, typer.Option(help="auto (by device), fp32, bf16 or fp16")]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="the same bits from a GPU each time; slower")
+]
 Painters = Annotated[str, typer.Option(help='comma-separated, such as "Claude Monet,Rembrandt"')]
 
 
 @app.command()
 def reproduce(
-    profile: Annotated[str, typer.Option(help="smoke, class or paper")] = "smoke",
+    profile: Profile = "smoke",
     data: Data = "sample",
     painters: Painters = "",
     tables: Annotated[str, typer.Option(help="1, 2 or 1,2")] = "1,2",
     seeds: Annotated[str, typer.Option(help="comma-separated, such as 0,1,2")] = "0",
+    batch_size: BatchSize = BATCH_SIZE,
+    precision: Precision = "auto",
+    deterministic: Deterministic = False,
     jobs: Annotated[int, typer.Option(min=1, help="notebooks at once")] = 1,
-    out: Annotated[str, typer.Option(help="results folder; runs/<profile> if empty")] = "",
+    out: Out = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list the runs and stop")] = False,
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
@@ -36,12 +48,11 @@ def reproduce(
     from .reproduce import Grid, check, missing, plan
     from .reproduce import reproduce as run_grid
 
-    if data not in ("", "sample", "kaggle"):  # the workflow's jobs work in another folder
-        data = str(user_path(data))
+    data = _absolute(data)
     folder = results_folder(out, profile, data)
-    grid = Grid(
-        folder, profile, data, painters, _numbers("tables", tables), _numbers("seeds", seeds)
-    )
+    numbers = _numbers("tables", tables), _numbers("seeds", seeds)
+    settings = batch_size, precision, deterministic
+    grid = Grid(folder, profile, data, painters, *numbers, *settings)
     if not dry_run:
         raise typer.Exit(run_grid(grid, jobs))
     check(grid)
@@ -51,6 +62,43 @@ def reproduce(
         state = "to do" if job in todo and job.done else job.state
         shown.add_row(job.name, state, results)
     console.print(shown, f"in {grid.out}")
+
+
+@app.command()
+def bench(
+    size: Annotated[int, typer.Option(help="px of the steps; 0: 256 on a GPU, else 64")] = 0,
+    batch: BatchSize = BATCH_SIZE,
+    device: Annotated[str, typer.Option(help="cuda or cpu; empty: the GPU if there is one")] = "",
+) -> None:
+    """Measure how fast this machine trains, and what stands between it and its hardware."""
+    from .device import choose_device
+    from .evidence import performance, write_bench
+    from .paths import runs_root
+
+    chosen = choose_device(device)
+    path = runs_root() / f"bench-{chosen.type}.json"
+    console.print(performance(write_bench(path, size, batch, chosen)), f"written to {path}")
+
+
+@app.command()
+def evidence(
+    profile: Profile = "paper",
+    data: Data = "sample",
+    painters: Painters = "",
+    minutes: Annotated[float, typer.Option(help="stop after so long; call again to go on")] = 9,
+    results: Annotated[str, typer.Option(help="where to publish")] = "results",
+    out: Out = "",
+) -> None:
+    """Run the bench and both tables without notebooks, and publish the small files."""
+    from .evidence import gather
+    from .experiment import results_folder
+    from .reproduce import Grid
+
+    data = _absolute(data)
+    grid = Grid(results_folder(out, profile, data), profile, data, painters)
+    words = [word.rpartition("/")[2] for word in sys.argv[1:]]  # no machine's paths in results
+    command = shlex.join(["colorkit", *words])
+    raise typer.Exit(gather(grid, minutes, user_path(results), command))
 
 
 @data_app.command()
@@ -99,6 +147,11 @@ def doctor() -> None:
     for fine, found, remedy in rows:
         console.print("ok  " if fine else "FAIL", found, "" if fine else f"-> {remedy}")
     raise typer.Exit(0 if all(fine for fine, _, _ in rows) else 1)
+
+
+def _absolute(data: str) -> str:
+    """Make a folder's path absolute: jobs of the workflow work in another one."""
+    return data if data in ("", "sample", "kaggle") else str(user_path(data))
 
 
 def _numbers(name: str, text: str) -> tuple[int, ...]:

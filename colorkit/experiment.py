@@ -1,6 +1,5 @@
 """What a run is: one frozen description, one id, one JSON with its result."""
 
-import hashlib
 import json
 import os
 import re
@@ -28,6 +27,7 @@ LEARNING_RATES = {
     2: {"unet_resnet18": 2e-3, "pix2pix_scratch": 2e-3, "pix2pix_resnet18": 2e-3},
 }
 BATCH_SIZE = 16  # section 3.3
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 L1_WEIGHT = 100.0  # lambda, section 3.3
 FLIP_PROBABILITY = 0.5
 
@@ -60,6 +60,9 @@ class Experiment:
     painters: str = ""  # comma-separated; empty: see sources.choose_painters
     split_seed: int = 0  # which painting is in which split
     weights: str = ""  # of the backbone; empty: the profile's, or COLORKIT_WEIGHTS
+    batch_size: int = BATCH_SIZE
+    precision: str = "auto"  # by device: bf16, fp16 on older GPUs, fp32 on a CPU
+    deterministic: bool = False  # the same bits from CUDA each time; a CPU gives them anyway
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -67,7 +70,10 @@ class Experiment:
         check_choice("table", self.table, LEARNING_RATES)
         check_choice("model", self.model, MODELS)
         check_choice("profile", self.profile, PROFILES)
+        check_choice("precision", self.precision, PRECISIONS)
         check_seed(self.seed)
+        if not 1 <= self.batch_size <= 1024:
+            raise KitError(f"batch_size {self.batch_size}: must be between 1 and 1024")
         wanted = self.weights or os.environ.get("COLORKIT_WEIGHTS") or self.settings.weights
         object.__setattr__(self, "weights", wanted)
         check_choice("weights", self.weights, ("imagenet", "random"))
@@ -98,11 +104,14 @@ class Experiment:
         return f"t{self.table}-{self.model}-s{self.seed}"
 
     def config(self) -> dict[str, Any]:
-        """List every setting that decides the numbers, for the run's JSON and the report."""
+        """List every setting that decides the numbers, for the run's JSON and the report.
+
+        A run's JSON holds the precision that was used, never "auto".
+        """
         config = asdict(self) | {
+            "data": data_name(self.data),
             "size": self.settings.size,
             "epochs": self.settings.epochs,
-            "batch_size": BATCH_SIZE,
             "lr": self.lr,
             "betas": list(self.betas),
             "l1_weight": L1_WEIGHT if self.adversarial else 1.0,
@@ -126,8 +135,12 @@ def results_folder(out: str, profile: str, data: str) -> Path:
         return user_path(out)
     if data == "sample":
         return runs_root() / profile
-    name = data if data == "kaggle" else user_path(data).name
-    return runs_root() / f"{profile}-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}"
+    return runs_root() / f"{profile}-{re.sub(r'[^A-Za-z0-9._-]+', '-', data_name(data))}"
+
+
+def data_name(data: str) -> str:
+    """Name a source for people: "sample", "kaggle", or a folder's own name without its path."""
+    return data if data in ("sample", "kaggle") else user_path(data).name
 
 
 def result_path(out: Path, run_id: str) -> Path:
@@ -138,6 +151,11 @@ def result_path(out: Path, run_id: str) -> Path:
 def weights_path(out: Path, run_id: str) -> Path:
     """Return where a run's generator is, as safetensors."""
     return out / "runs" / f"{run_id}.safetensors"
+
+
+def failure_path(out: Path, run_id: str) -> Path:
+    """Return where it says why a run diverged; it is there until the run is tried again."""
+    return out / "runs" / f"{run_id}.failed.json"
 
 
 def write_result(out: Path, result: dict[str, Any]) -> None:
@@ -173,20 +191,22 @@ def read_result(
             f"{path}: made from other paintings than {out / 'manifest.csv'} lists; "
             "choose another --out, or delete it to run it again"
         )
-    for name, value in (config or {}).items():
-        # The manifest's hash says which paintings; how they were asked for is free.
-        if name not in ("data", "painters") and made_with.get(name) != value:
-            raise KitError(
-                f"{path}: made with {name} {made_with.get(name)}, not {value}; "
-                "choose another --out, or delete it to run it again"
-            )
+    if names := differing(made_with, config or {}):
+        raise KitError(
+            f"{path}: made with {names[0]} {made_with.get(names[0])}, not {config[names[0]]}; "
+            "choose another --out, or delete it to run it again"
+        )
     return result
 
 
-def file_sha256(path: Path) -> str:
-    """Hash a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def differing(made_with: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Name the settings of a result that are not the wanted ones.
+
+    The manifest's hash says which paintings: how they were asked for is free. So is the
+    precision unless one was asked for.
+    """
+    free = {"data", "painters"} | {name for name, value in wanted.items() if value == "auto"}
+    return [name for name in wanted if name not in free and made_with.get(name) != wanted[name]]
 
 
 def check_choice(name: str, value: Any, choices: Any) -> None:

@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
 from .color import AB_SCALE, decode, rgb_to_lab
-from .data import Batches
+from .data import CPU, Batches
 
 METRICS = {
     "mse_ab": "MSE of ab/110 (the paper's MSE, as we read it); lower is better",
@@ -74,15 +74,17 @@ def mean_chroma(rgb: Tensor) -> Tensor:
     return rgb_to_lab(rgb)[:, 1:].norm(dim=1).mean(dim=(1, 2))
 
 
-def evaluate(predict: Callable[[Tensor], Tensor], pixels: Tensor) -> list[dict[str, float]]:
-    """Score a model on pictures (N, 3, S, S) uint8, in evaluation mode.
+def evaluate(
+    predict: Callable[[Tensor], Tensor], pixels: Tensor, device: torch.device = CPU
+) -> list[dict[str, float]]:
+    """Score a model on pictures (N, 3, S, S) uint8, in evaluation mode, on its device.
 
     Batch norm uses its running statistics and dropout is off (pix2pix's own default differs).
     """
     if isinstance(predict, nn.Module):
         predict.eval()
     with torch.inference_mode():
-        return [row for L, ab in Batches(pixels) for row in score(L, predict(L), ab)]
+        return [row for L, ab in Batches(pixels, device=device) for row in score(L, predict(L), ab)]
 
 
 def summarize(
@@ -123,20 +125,20 @@ def fit_colour_table(pixels: Tensor, bins: int) -> ColourTable:
     pixels: (N, 3, S, S) uint8. A lightness that never occurs gets the mean of all pixels.
     """
     counts, sums = torch.zeros(bins), torch.zeros(2, bins)
-    for L, ab in Batches(pixels.cpu()):
+    for L, ab in Batches(pixels):
         index = _bin(L, bins).flatten()
         counts += torch.bincount(index, minlength=bins)
         for channel in range(2):
             sums[channel] += torch.bincount(index, ab[:, channel].flatten(), minlength=bins)
     everywhere = sums.sum(1) / counts.sum()
     table = torch.where(counts > 0, sums / counts.clamp_min(1), everywhere[:, None])
-    return ColourTable(table.T.contiguous().to(pixels.device))
+    return ColourTable(table.T.contiguous())
 
 
 def fit_baselines(train_pixels: Tensor) -> dict[str, ColourTable]:
     """Make the trivial predictors (keys of BASELINES) from the training paintings."""
     return {
-        "grey": ColourTable(torch.zeros(1, 2, device=train_pixels.device)),
+        "grey": ColourTable(torch.zeros(1, 2)),
         "mean_ab": fit_colour_table(train_pixels, bins=1),
         "L_table": fit_colour_table(train_pixels, bins=20),
     }

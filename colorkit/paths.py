@@ -1,14 +1,21 @@
 """Where things are: the kit's own files, the runs, and how to write a file whole or not at all."""
 
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from .errors import KitError
 
 _PACKAGE = Path(__file__).resolve().parent
+_PART = ".part-"
+CHECKSUM = 16  # hexadecimal digits of sha256 in a checked file's name
 
 
 def kit_file(*parts: str) -> Path:
@@ -48,30 +55,90 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
     Raises KitError when the disk is full or the folder cannot be written.
     """
-    data = content.encode() if isinstance(content, str) else content
+    _write(path.parent, [content.encode() if isinstance(content, str) else content], path.name)
+
+
+def write_checked(folder: Path, stem: str, suffix: str, chunks: Iterable[bytes]) -> Path:
+    """Write <stem>-<checksum><suffix>, whole or not at all, chunk by chunk; return its path.
+
+    The name holds the beginning of the content's sha256, so `is_whole` needs no other file.
+    Raises KitError as `write_atomic` does.
+    """
+    digest = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+
+    return _write(folder, hashed(), lambda: f"{stem}-{digest.hexdigest()[:CHECKSUM]}{suffix}")
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a file of `write_checked` still is what was written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
+        return file_sha256(path)[:CHECKSUM] == path.stem.rpartition("-")[2]
+    except OSError:
+        return False
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def only_one(lock: Path, busy: str) -> Iterator[None]:
+    """Let one process at a time into the block; others get KitError(busy) at once.
+
+    The lock is the operating system's, so a process that is killed gives it back.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise KitError(busy) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what a kill left half-written in a folder."""
+    for part in folder.rglob(f"{_PART}*"):
+        part.unlink(missing_ok=True)
+
+
+def _write(folder: Path, chunks: Iterable[bytes], name: str | Callable[[], str]) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_PART, delete=False) as part:
             try:
-                part.write(data)
+                for chunk in chunks:
+                    part.write(chunk)
                 part.flush()
                 os.fsync(part.fileno())
             except BaseException:
                 os.unlink(part.name)
                 raise
+        path = folder / (name if isinstance(name, str) else name())
         os.chmod(part.name, 0o644)
         os.replace(part.name, path)
     except OSError as error:
-        raise _explain(error, path, len(data)) from error
+        raise _explain(error, folder / name if isinstance(name, str) else folder) from error
+    return path
 
 
-def _explain(error: OSError, path: Path, size: int) -> KitError:
+def _explain(error: OSError, path: Path) -> KitError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        parent = next(folder for folder in path.parents if folder.exists())
+        parent = next(folder for folder in (path, *path.parents) if folder.exists())
         free = shutil.disk_usage(parent).free
         return KitError(
-            f"{path}: the disk is full ({size / 1e6:.1f} MB to write, {free / 1e6:.1f} MB free); "
-            "make room and run the same command again: finished runs are kept"
+            f"{path}: the disk is full ({free / 1e6:.1f} MB free); make room and run the same "
+            "command again: finished runs and checkpoints are kept"
         )
     return KitError(
         f"{path}: cannot be written ({error.strerror or error}); "

@@ -16,7 +16,7 @@ from torch import Tensor
 from . import figures
 from .curation import SPLITS, read_manifest
 from .data import examples
-from .experiment import MODELS, read_result
+from .experiment import MODELS, data_name, failure_path, read_result
 from .metrics import BASELINES, METRICS, ColourTable, summarize
 from .paths import kit_file, write_atomic
 from .training import load_generator, load_splits, predict_rgb
@@ -24,7 +24,7 @@ from .training import load_generator, load_splits, predict_rgb
 if TYPE_CHECKING:
     from .reproduce import Grid
 
-COLUMNS = ["table", "split", "model", "metric", "paper", "ours", "n", "seed"]
+COLUMNS = ["table", "split", "model", "metric", "paper", "ours", "n", "seed", "status"]
 LABELS = MODELS | BASELINES
 SPLIT_NAMES = {"train": "Training", "valid": "Validation", "test": "Testing"}  # as in the paper
 
@@ -41,20 +41,26 @@ def assumptions() -> pd.DataFrame:
 
 
 def collect(grid: "Grid") -> pd.DataFrame:
-    """Read the runs of a grid into one row a number (COLUMNS); a missing run has empty `ours`."""
+    """Read the runs of a grid into one row a number (COLUMNS).
+
+    `status` is "ok", "failed" for a run that diverged, or "missing"; `ours` is then empty.
+    """
     paper, baselines = paper_cells(), read_result(grid.out, "baselines")
     rows = []
     for run in grid.experiments():
         result = read_result(grid.out, run.id)
+        failed = failure_path(grid.out, run.id).exists()
+        status = "ok" if result else "failed" if failed else "missing"
         for split in SPLITS:
             numbers, n = _summary(result and result["scores"], baselines, split)
             for metric in METRICS:
                 cell = paper[run.table, split, run.model] if metric == "mse_ab" else math.nan
                 ours = numbers.get(metric, math.nan)
-                rows.append([run.table, split, run.model, metric, cell, ours, n, run.seed])
+                row = [run.table, split, run.model, metric, cell, ours, n, run.seed, status]
+                rows.append(row)
     for table in grid.tables:
         rows += [
-            [table, split, model, metric, math.nan, value, n, ""]
+            [table, split, model, metric, math.nan, value, n, "", "ok"]
             for model in BASELINES
             for split in SPLITS
             for numbers, n in [_summary(baselines and baselines["scores"][model], baselines, split)]
@@ -67,7 +73,8 @@ def pivot(frame: pd.DataFrame, table: int) -> list[dict[str, Any]]:
     """Arrange one table as the paper does: split by split, models, then baselines.
 
     Each row: split, model (label), paper, ours (mean over seeds), spread (standard deviation
-    over seeds, if several), skill, n. Holes are NaN.
+    over seeds, if several), skill, n, failed ("failed", or how many of the seeds did; else
+    empty). Holes are NaN; a mean over some of the seeds only is a hole.
     """
     part = frame[frame["table"] == table]
     rows = []
@@ -76,19 +83,26 @@ def pivot(frame: pd.DataFrame, table: int) -> list[dict[str, Any]]:
             here = part[(part["split"] == split) & (part["model"] == model)]
             mse = here[here["metric"] == "mse_ab"]
             skill = here[here["metric"] == "skill_ab"]["ours"]
+            complete = mse["ours"].notna().all()
             rows.append(
                 {
                     "split": name,
                     "model": label,
                     "baseline": model in BASELINES,
                     "paper": mse["paper"].mean(),
-                    "ours": mse["ours"].mean() if mse["ours"].notna().all() else math.nan,
-                    "spread": mse["ours"].std() if len(mse) > 1 else math.nan,
-                    "skill": skill.mean(),
+                    "ours": mse["ours"].mean() if complete else math.nan,
+                    "spread": mse["ours"].std() if complete and len(mse) > 1 else math.nan,
+                    "skill": skill.mean() if complete else math.nan,
                     "n": int(mse["n"].max()) if len(mse) else 0,
+                    "failed": _failed(mse["status"]),
                 }
             )
     return rows
+
+
+def _failed(statuses: pd.Series) -> str:
+    count = int((statuses == "failed").sum())
+    return f"{count} of {len(statuses)} failed" if count and len(statuses) > 1 else "failed" * count
 
 
 def score_table(scores: dict[str, dict[str, Any]], baselines: dict[str, Any]) -> pd.DataFrame:
@@ -119,9 +133,9 @@ def terminal_table(frame: pd.DataFrame, table: int) -> rich.table.Table:
 
 
 def cells(row: dict[str, Any]) -> list[str]:
-    """Write one row of `pivot` as text; a missing number is a dash."""
+    """Write one row of `pivot` as text; a missing number is a dash, or says that runs failed."""
     spread = "" if math.isnan(row["spread"]) else f" ± {row['spread']:.4f}"
-    ours = number(row["ours"], 4) + spread
+    ours = row["failed"] or number(row["ours"], 4) + spread
     skill = number(row["skill"], 2, sign=True)
     return [row["split"], row["model"], number(row["paper"], 4), ours, skill, str(row["n"])]
 
@@ -161,6 +175,7 @@ def write_report(grid: "Grid") -> None:
     drawn = {table: _draw(grid, table) for table in grid.tables}
     facts = {
         "grid": grid,
+        "data": data_name(grid.data),
         "tables": {t: [cells(row) for row in pivot(frame, t)] for t in grid.tables},
         "others": {t: _other_metrics(frame, t) for t in grid.tables},
         "metrics": METRICS,
@@ -175,11 +190,12 @@ def write_report(grid: "Grid") -> None:
         for name, (figure, _) in some.items():
             write_atomic(grid.out / "pictures" / f"{name}-t{table}.png", figures.png(figure))
     write_atomic(grid.out / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
-    write_atomic(grid.out / "report.md", _render("report.md", facts | {"pictures": alts}))
-    write_atomic(grid.out / "report.html", _render("report.html", facts | {"pictures": tags}))
+    write_atomic(grid.out / "report.md", render("report.md", facts | {"pictures": alts}))
+    write_atomic(grid.out / "report.html", render("report.html", facts | {"pictures": tags}))
 
 
-def _render(template: str, facts: dict[str, Any]) -> str:
+def render(template: str, facts: dict[str, Any]) -> str:
+    """Fill in one of the kit's templates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("colorkit"),
         autoescape=template.endswith(".html"),

@@ -8,17 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 import torch
-from filelock import FileLock, Timeout
 from rich.console import Console
 
+from .checkpoints import epochs_kept
 from .curation import Curation, check_manifest, curate, manifest_hash, save
-from .errors import KitError
+from .errors import KitError, sigterm_as_interrupt
 from .experiment import (
+    BATCH_SIZE,
     MODELS,
     NOTEBOOKS,
     Experiment,
@@ -27,8 +29,10 @@ from .experiment import (
     result_path,
 )
 from .models import imagenet_weights
-from .paths import kit_file, write_atomic
+from .paths import kit_file, only_one, remove_parts, write_atomic
 from .sources import open_source
+
+WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it is stopped
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,16 @@ class Grid:
     painters: str = ""
     tables: tuple[int, ...] = (1, 2)
     seeds: tuple[int, ...] = (0,)
+    batch_size: int = BATCH_SIZE
+    precision: str = "auto"
+    deterministic: bool = False
 
     def experiments(self) -> list[Experiment]:
         """List the runs in the order they are shown; KitError for a wrong value."""
+        names = ("profile", "data", "painters", "batch_size", "precision", "deterministic")
+        settings = {name: getattr(self, name) for name in names}
         return [
-            Experiment(table, model, seed, self.profile, self.data, self.painters)
+            Experiment(table, model, seed, **settings)
             for table in self.tables
             for seed in self.seeds
             for model in MODELS
@@ -152,21 +161,27 @@ def reproduce(grid: Grid, jobs: int = 1) -> int:
     fetch_weights(grid)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     _make_folder(grid.out)
-    try:
-        with FileLock(grid.out / ".lock", timeout=0):
-            try:
-                if curation:
-                    save(grid.out, curation)
-                _run(grid, jobs, console)
-            except KeyboardInterrupt:
-                console.print("stopped; the same command goes on from here")
-                return 130
-            return _finish(grid, console)
-    except Timeout:
-        raise KitError(
-            f"{grid.out}: another colorkit reproduce is at work there; wait for it, "
-            "or choose another --out"
-        ) from None
+    with only_one(grid.out / ".lock", busy(grid)):
+        try:
+            if curation:
+                save(grid.out, curation)
+            _run(grid, jobs, console)
+        except KeyboardInterrupt:
+            console.print(f"stopped{standing(grid)}; the same command goes on from here")
+            return 130
+        return _finish(grid, console)
+
+
+def busy(grid: Grid) -> str:
+    """Say that a results folder is taken."""
+    return f"{grid.out}: another colorkit is at work there; wait for it, or choose another --out"
+
+
+def standing(grid: Grid) -> str:
+    """Say in brackets how many epochs of each unfinished run are safe; nothing if none are."""
+    kept = [(run, epochs_kept(grid.out, run.id)) for run in grid.experiments()]
+    told = [f"{run.id} after epoch {n} of {run.settings.epochs}" for run, n in kept if n]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _make_folder(out: Path) -> None:
@@ -189,14 +204,13 @@ def _run(grid: Grid, jobs: int, console: Console) -> None:
         (grid.out / "logs" / f"{job.name}.log").unlink(missing_ok=True)
         job.executed.unlink(missing_ok=True)
         job.mark.unlink(missing_ok=True)
-    for part in grid.out.rglob(".part-*"):  # what a kill left half-written
-        part.unlink()
+    remove_parts(grid.out)
     shutil.rmtree(grid.out / "progress", ignore_errors=True)
     write_atomic(grid.out / "grid.json", json.dumps(_request(grid), indent=1) + "\n")
     log = grid.out / "logs" / "snakemake.log"
     log.parent.mkdir(exist_ok=True)
     environment = os.environ | {"COLORKIT_PARENT": str(os.getpid())}
-    with log.open("w") as file:
+    with log.open("w") as file, sigterm_as_interrupt():
         process = subprocess.Popen(
             _snakemake(grid, jobs),
             env=environment,
@@ -204,7 +218,7 @@ def _run(grid: Grid, jobs: int, console: Console) -> None:
             stderr=file,
             start_new_session=True,
         )
-        with _ended(process):
+        with _ended(grid, process):
             _watch(grid, process, todo, console)
 
 
@@ -226,16 +240,30 @@ def _snakemake(grid: Grid, jobs: int) -> list[str]:
 
 
 @contextmanager
-def _ended(process: subprocess.Popen) -> Iterator[None]:
-    """End a process and its children when the block is left in any way."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _ended(grid: Grid, process: subprocess.Popen) -> Iterator[None]:
+    """End a process and its children when the block is left in any way.
+
+    Trainings are told first, and given time to finish the checkpoint they are writing.
+    """
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
         if process.poll() is None:
+            process.terminate()  # Snakemake then begins no other job
+            _end_trainings(grid)
             os.killpg(process.pid, signal.SIGTERM) if os.name == "posix" else process.terminate()
             process.wait()
+
+
+def _end_trainings(grid: Grid) -> None:
+    notes = (grid.out / "progress").glob("*.json")
+    trainings = {json.loads(note.read_text())["process"] for note in notes}
+    for training in trainings:
+        with suppress(ProcessLookupError):
+            os.kill(training, signal.SIGTERM)
+    end = time.monotonic() + WRITE_SECONDS
+    while any(map(psutil.pid_exists, trainings)) and time.monotonic() < end:
+        time.sleep(0.2)
 
 
 def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Console) -> None:

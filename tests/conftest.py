@@ -20,6 +20,12 @@ def paint(path: Path, seed: int, size: tuple[int, int] = (96, 80)) -> Path:
     return path
 
 
+def equal(one, other) -> bool:
+    """Tell whether two networks have the same weights and running statistics, bit for bit."""
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all((a == b).all() for a, b in pairs)
+
+
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
     """Twenty-four paintings by three painters, one sub-folder each."""
@@ -34,8 +40,8 @@ def gallery(tmp_path: Path) -> Path:
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep every test's results in its own folder."""
     monkeypatch.setenv("COLORKIT_RUNS", str(tmp_path / "runs"))
-    for name in ("COLORKIT_WEIGHTS", "COLORKIT_RESNET18"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("WEIGHTS", "RESNET18", "BACKUP", "CHECKPOINT_EVERY"):
+        monkeypatch.delenv(f"COLORKIT_{name}", raising=False)
     return tmp_path / "runs"
 
 
@@ -45,3 +51,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     from colorkit.experiment import PROFILES, Profile
 
     monkeypatch.setitem(PROFILES, "smoke", Profile(size=32, epochs=1, weights="random"))
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train thin networks: what is tested does not depend on their width."""
+    from colorkit import models, training
+
+    def build_generator(model: str, size: int, weights: str):
+        return models.init_normal(models.ScratchUnet(size, filters=8))
+
+    monkeypatch.setattr(training, "build_generator", build_generator)
+    monkeypatch.setattr(training, "PatchCritic", lambda: models.PatchCritic(filters=8))

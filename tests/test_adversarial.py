@@ -3,9 +3,10 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from conftest import equal
 
 from colorkit.adversarial import AdversarialCallback, real_or_fake_loss
+from colorkit.bench import bare_epoch
 from colorkit.data import Batches
 from colorkit.experiment import Experiment
 from colorkit.models import PatchCritic, ScratchUnet, init_normal
@@ -22,44 +23,18 @@ def splits(quick) -> dict[str, torch.Tensor]:
     }
 
 
-def equal(a: nn.Module, b: nn.Module) -> bool:
-    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
-    return all(torch.equal(x, y) for x, y in pairs)
-
-
-def bare_loop(generator, critic, pixels, epochs, experiment):
-    """pix2pix in plain PyTorch, written for this test alone."""
-    options = {"lr": experiment.lr, "betas": (0.5, 0.999)}
-    g_opt = torch.optim.Adam(generator.parameters(), **options)
-    d_opt = torch.optim.Adam(critic.parameters(), **options)
-    bce, batches = nn.BCEWithLogitsLoss(), Batches(pixels, experiment.seed)
-    for _ in range(epochs):
-        generator.train()
-        for L, ab in batches:
-            fake = generator(L)
-            for p in critic.parameters():
-                p.requires_grad = True
-            d_opt.zero_grad()
-            on_fake, on_real = critic(L, fake.detach()), critic(L, ab)
-            loss_fake = bce(on_fake, torch.zeros_like(on_fake))
-            loss_real = bce(on_real, torch.ones_like(on_real))
-            ((loss_fake + loss_real) * 0.5).backward()
-            d_opt.step()
-            for p in critic.parameters():
-                p.requires_grad = False
-            g_opt.zero_grad()
-            verdict = critic(L, fake)
-            (F.l1_loss(fake, ab) * 100 + bce(verdict, torch.ones_like(verdict))).backward()
-            g_opt.step()
-
-
 @pytest.mark.parametrize("model", ["pix2pix_scratch", "pix2pix_resnet18"])
 def test_callback_equals_a_bare_loop_bit_for_bit(splits, model):
     experiment = Experiment(table=1, model=model)
     learn = make_learner(experiment, splits)
-    generator, critic = copy.deepcopy(learn.model), copy.deepcopy(learn.adversarial.critic)
+    networks = copy.deepcopy(learn.model), copy.deepcopy(learn.adversarial.critic)
+    options = {"lr": experiment.lr, "betas": (0.5, 0.999)}
+    optimizers = [torch.optim.Adam(network.parameters(), **options) for network in networks]
+    generator, critic = networks
+    batches = Batches(splits["train"], experiment.seed)
     torch.manual_seed(5)
-    bare_loop(generator, critic, splits["train"], 3, experiment)
+    for _ in range(3):
+        bare_epoch(batches, generator.train(), critic, optimizers)
     torch.manual_seed(5)
     learn.fit(3)
     assert equal(learn.model, generator)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from colorkit import report
-from colorkit.experiment import MODELS, read_result, result_path
+from colorkit.experiment import MODELS, failure_path, read_result, result_path
 from colorkit.metrics import BASELINES, METRICS
 from colorkit.reproduce import Grid
 from colorkit.training import run_baselines, run_experiment
@@ -39,6 +39,7 @@ def test_every_number_has_a_row_and_missing_runs_are_holes(grid):
         "ours",
         "n",
         "seed",
+        "status",
     ]
     models = frame[frame["model"].isin(MODELS)]
     assert (models.groupby(["metric", "seed"]).size() == 9).all()
@@ -46,6 +47,7 @@ def test_every_number_has_a_row_and_missing_runs_are_holes(grid):
     done = models["model"] == "pix2pix_scratch"
     assert models.loc[done, "ours"].notna().all()
     assert models.loc[~done, "ours"].isna().all()
+    assert set(models.loc[~done, "status"]) == {"missing"}
     assert set(frame["model"]) == {*MODELS, *BASELINES}
 
 
@@ -82,6 +84,24 @@ def test_one_failed_seed_is_a_hole_not_a_mean_of_the_others(grid):
     rows = report.pivot(report.collect(grid), 1)
     row = next(r for r in rows if r["model"] == MODELS["pix2pix_scratch"])
     assert math.isnan(row["ours"])
+
+
+def test_a_run_that_diverged_is_shown_as_failed_not_as_a_number(grid):
+    for seed in (0, 1):
+        failure_path(grid.out, f"t1-unet_resnet18-s{seed}").write_text("{}")
+    result_path(grid.out, "t1-pix2pix_scratch-s1").rename(
+        failure_path(grid.out, "t1-pix2pix_scratch-s1")
+    )
+    frame = report.collect(grid)
+    unet = frame[frame["model"] == "unet_resnet18"]
+    assert set(unet["status"]) == {"failed"}
+    assert unet["ours"].isna().all()
+    shown = {row["model"]: report.cells(row)[3:5] for row in report.pivot(frame, 1)}
+    assert shown[MODELS["unet_resnet18"]] == ["2 of 2 failed", "–"]
+    assert shown[MODELS["pix2pix_scratch"]] == ["1 of 2 failed", "–"]
+    report.write_report(grid)
+    assert "1 of 2 failed" in (grid.out / "report.html").read_text()
+    assert "1 of 2 failed" in (grid.out / "report.md").read_text()
 
 
 def test_report_is_one_file_and_says_what_is_missing(grid):

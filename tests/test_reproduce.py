@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from conftest import paint
 
@@ -74,13 +75,20 @@ def test_killed_then_failing_then_mended(gallery, tmp_path):
     assert len(list((out / "notebooks").glob("*.ipynb"))) == 6
 
 
-def test_stopped_by_a_signal_says_so(gallery, tmp_path):
-    process = start(gallery, tmp_path / "out")
-    wait_for(tmp_path / "out" / "logs" / "snakemake.log", process)
+def test_stopped_by_a_signal_it_finishes_the_write_and_says_where_it_stands(gallery, tmp_path):
+    out = tmp_path / "out"
+    process = start(gallery, out)
+    checkpoints = out / "checkpoints" / "t1-unet_resnet18-s0"
+    wait_for(checkpoints, process)
+    while not list(checkpoints.iterdir()):  # a write begins
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    text = process.communicate(timeout=60)[0]
+    text = process.communicate(timeout=120)[0]
     assert process.returncode == 130, text
-    assert "the same command goes on from here" in text
+    assert "stopped (t1-unet_resnet18-s0 after epoch 1 of 2); the same command goes on" in text
+    assert [path.suffix for path in checkpoints.iterdir()] == [".safetensors"]
+    trained = json.loads((out / "progress" / "t1-unet_resnet18-s0.json").read_text())["process"]
+    assert not psutil.pid_exists(trained)
 
 
 def test_two_at_once_the_second_leaves(gallery, tmp_path):

@@ -1,0 +1,157 @@
+"""Evidence from one machine: the bench and the whole grid, published as small files.
+
+Runs without notebooks, so that a GPU machine needs few packages; in slices, because such a
+machine may be lent for minutes.
+"""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from .bench import bench
+from .curation import PAPER_TOTAL, manifest_for, read_manifest
+from .device import default_device
+from .errors import DivergedError, sigterm_as_interrupt
+from .experiment import BATCH_SIZE, MODELS, PROFILES, read_result, result_path
+from .paths import only_one, write_atomic
+from .report import collect, render, terminal_table, write_report
+from .reproduce import Grid, busy, check, fetch_weights, standing
+from .training import run_baselines, run_experiment
+
+MARKS = "<!-- performance -->", "<!-- end of performance -->"
+
+
+def gather(grid: Grid, minutes: float, results: Path, command: str) -> int:
+    """Measure and train what is missing, for at most `minutes`; publish once all is there.
+
+    Writes <results>/<device>-<date>/. Returns 0 if all was computed, 1 if a run diverged, 130
+    if time was up or the user stopped it: the same command goes on. Raises KitError as
+    `reproduce` does.
+    """
+    check(grid)
+    fetch_weights(grid)
+    grid.out.mkdir(parents=True, exist_ok=True)
+    with only_one(grid.out / ".lock", busy(grid)), sigterm_as_interrupt(), _deadline(minutes):
+        try:
+            _work(grid)
+        except KeyboardInterrupt:
+            print(f"stopped{standing(grid)}; the same command goes on from here")
+            return 130
+    folder = publish(grid, results, command)
+    console, frame = Console(highlight=False, markup=False), collect(grid)
+    for table in grid.tables:
+        console.print(terminal_table(frame, table))
+    print(f"published in {folder}")
+    return int(frame["ours"].isna().any())
+
+
+@contextmanager
+def _deadline(minutes: float) -> Iterator[None]:
+    """Interrupt the block, as Ctrl-C would, when its time is up."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _work(grid: Grid) -> None:
+    manifest_for(grid.out, grid.data, grid.painters)
+    if not (grid.out / "bench.json").exists():
+        print("bench: decoding, steps, epochs, ceilings")
+        write_bench(grid.out / "bench.json", 0, grid.batch_size, default_device())
+    run_baselines(grid.out, grid.profile, grid.data, grid.painters)
+    for experiment in grid.experiments():
+        print(experiment.id, flush=True)
+        try:
+            run_experiment(experiment, grid.out)
+        except DivergedError as error:  # a result as well: the table says "failed"
+            print(error)
+
+
+def write_bench(path: Path, size: int, batch_size: int, device: torch.device) -> dict[str, Any]:
+    """Run the bench and write it as JSON; size 0: 256 px on a GPU, 64 px on a CPU."""
+    measured = bench(size or (256 if device.type == "cuda" else 64), batch_size, device)
+    write_atomic(path, json.dumps(measured, indent=1) + "\n")
+    return measured
+
+
+def publish(grid: Grid, results: Path, command: str) -> Path:
+    """Copy a grid's small files to <results>/<device>-<date>/, with a README; return the folder."""
+    write_report(grid)
+    benched = json.loads((grid.out / "bench.json").read_text())
+    folder = results / f"{_slug(benched['device'])}-{time.strftime('%Y-%m-%d')}"
+    found = [read_result(grid.out, e.id) for e in grid.experiments()]
+    runs = [run for run in found if run]
+    paths = [result_path(grid.out, name) for name in ("baselines", *(run["id"] for run in runs))]
+    paths += [grid.out / name for name in ("bench.json", "tables.csv", "report.html")]
+    for path in paths:
+        write_atomic(folder / path.relative_to(grid.out), path.read_bytes())
+    facts = {"grid": grid, "bench": benched, "runs": runs, "command": command}
+    facts |= {"differences": differences(grid, runs), "performance": performance(benched)}
+    write_atomic(folder / "README.md", render("evidence.md", facts))
+    return folder
+
+
+def _slug(device: str) -> str:
+    if device.startswith("cpu"):
+        return "cpu"
+    return re.sub(r"[^a-z0-9]+", "-", device.removeprefix("cuda: ").lower()).strip("-")
+
+
+def differences(grid: Grid, runs: list[dict[str, Any]]) -> list[str]:
+    """Say in words how a grid's runs differ from the paper's."""
+    manifest, paper = read_manifest(grid.out / "manifest.csv"), PROFILES["paper"]
+    painters, settings = manifest["painter"].nunique(), PROFILES[grid.profile]
+    told = [f"{len(manifest)} paintings by {painters} painters; the paper has {PAPER_TOTAL} by 4"]
+    if any(run["config"]["weights"] == "random" for run in runs):
+        told.append("the ResNet-18 begins with random weights; the paper's with ImageNet's")
+    for unit, ours, theirs in (
+        ("px", settings.size, paper.size),
+        ("epochs", settings.epochs, paper.epochs),
+        ("paintings a step", grid.batch_size, BATCH_SIZE),
+    ):
+        if ours != theirs:
+            told.append(f"{ours} {unit}; the paper has {theirs}")
+    precisions = ", ".join(sorted({run["config"]["precision"] for run in runs}))
+    return [*told, f"computed in {precisions}; the paper does not say in what"]
+
+
+def performance(benched: dict[str, Any]) -> str:
+    """Write a bench as Markdown: a table of the models, the data path in words."""
+    largest = max(row["epoch"]["data_share"] for row in benched["models"].values())
+    return render("performance.md", {"bench": benched, "names": MODELS, "data_share": largest})
+
+
+def newest_benches(results: Path) -> dict[str, dict[str, Any]]:
+    """Read the newest published bench of each device: {folder's name: bench}."""
+    newest = {}
+    for path in sorted(results.glob("*/bench.json")):
+        newest[path.parent.name[: -len("-2000-01-01")]] = path
+    return {p.parent.name: json.loads(p.read_text()) for p in newest.values()}
+
+
+def readme_section(results: Path) -> str:
+    """Write README's section on performance from the published benches."""
+    parts = [
+        f"**{bench['device']}, {bench['threads']} threads** ([{name}](results/{name}/README.md))"
+        f"\n\n{performance(bench)}"
+        for name, bench in newest_benches(results).items()
+    ]
+    return "\n\n".join([MARKS[0], *parts, MARKS[1]])
+
+
+def update_readme(readme: Path, results: Path) -> None:
+    """Put the newest benches into a README, between its marks."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
+    write_atomic(readme, before + readme_section(results) + rest.partition(MARKS[1])[2])
