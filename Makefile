@@ -24,8 +24,9 @@ test-kill: $(VENV)/.test
 	COLORKIT_KILLS=20 $(BIN)/pytest -rP tests/test_survival.py
 
 # Bench and tables at the paper's settings, on any Linux machine with a CUDA GPU, no network
-# needed: packages are PYTHON's own or wheels in a folder (this kit's too). Stops after nine
-# minutes and goes on when called again; ends with results/<device>-<date>/.
+# needed: packages are PYTHON's own or wheels in a folder (this kit's too), the backbone's weights
+# a file named by COLORKIT_RESNET18, or COLORKIT_WEIGHTS=random. Stops before nine minutes are over
+# and goes on when called again; ends with results/<device>-<date>/.
 gpu-evidence:
 	$(if $(WHEELS),$(PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target .site $(WHEELS)/*.whl)
 	PYTHONPATH=.site $(PYTHON) -m colorkit evidence --profile paper --data '$(DATA)' $(ARGS)

@@ -24,7 +24,7 @@ _HOME = {
     "PatchCritic": "models",
     "AdversarialCallback": "adversarial",
     "results_folder": "experiment",
-    "make_learner": "training",
+    "make_learner": "learner",
     "run_experiment": "training",
 }
 __all__ = sorted(_HOME)

@@ -7,11 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from .errors import KitError
-from .paths import user_path, write_atomic
+from .paths import file_sha256, user_path, write_atomic
+
+_FETCHED = ".fetched"  # in a results folder: what is deleted there after that stays deleted
 
 
 class Backup:
-    """Copies files of a results folder, one at a time and without holding training up.
+    """Copies checkpoints of a results folder, one at a time, without holding training up.
 
     A checkpoint that comes while the one before is still being copied is left out: a later one
     follows. A copy that fails is said, and training goes on.
@@ -23,7 +25,7 @@ class Backup:
         self.copying.set_result(None)
 
     def copy(self, path: Path) -> None:
-        """Begin to copy a checkpoint; older ones of the same run then go."""
+        """Begin to copy a checkpoint; older ones of the same run go once it is there."""
         if self.target and self.copying.done():
             self.copying = self.pool.submit(self._replace, path)
 
@@ -33,9 +35,21 @@ class Backup:
 
     def _replace(self, path: Path) -> None:
         copy = self.target / path.relative_to(self.out)
-        _copy(path, copy)
-        for old in set(copy.parent.glob(f"*{copy.suffix}")) - {copy}:
-            old.unlink(missing_ok=True)
+        if _copy(path, copy):
+            for old in set(copy.parent.glob(f"*{copy.suffix}")) - {copy}:
+                old.unlink(missing_ok=True)
+
+
+def target(out: Path) -> Path | None:
+    """Return where the copies of a results folder go; None without a backup or a manifest.
+
+    The name holds the manifest's checksum: folders of the same name with other paintings keep
+    apart.
+    """
+    named, manifest = os.environ.get("COLORKIT_BACKUP"), out / "manifest.csv"
+    if not named or not manifest.exists():
+        return None
+    return user_path(named) / f"{out.name}-{file_sha256(manifest)[:8]}"
 
 
 def keep(out: Path, *paths: Path) -> None:
@@ -45,24 +59,23 @@ def keep(out: Path, *paths: Path) -> None:
             _copy(path, folder / path.relative_to(out))
 
 
-def fetch(out: Path, *patterns: str) -> None:
-    """Bring back from the backup what a results folder has lost, such as "runs/t1-*.json"."""
-    folder = target(out)
-    for pattern in patterns if folder else ():
+def fetch(out: Path) -> None:
+    """Bring back what the backup has of a results folder that is new on this disk."""
+    folder, mark = target(out), out / _FETCHED
+    if not folder or mark.exists():
+        return
+    for pattern in ("runs/[!.]*", "checkpoints/*/[!.]*"):
         for copy in sorted(folder.glob(pattern)):
             if not (path := out / copy.relative_to(folder)).exists():
                 print(f"{path.name}: brought back from {folder}")
                 write_atomic(path, copy.read_bytes())
+    write_atomic(mark, "")
 
 
-def target(out: Path) -> Path | None:
-    """Return where the copies of a results folder go, or None."""
-    named = os.environ.get("COLORKIT_BACKUP")
-    return user_path(named) / out.name if named else None
-
-
-def _copy(path: Path, copy: Path) -> None:
+def _copy(path: Path, copy: Path) -> bool:
     try:
         write_atomic(copy, path.read_bytes())
     except (KitError, OSError) as error:
         print(f"no backup of {path.name}: {error}")
+        return False
+    return True

@@ -4,12 +4,13 @@ What is compared is measured in one run, in turns: a machine's speed differs fro
 """
 
 import hashlib
+import json
 import os
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,65 +19,80 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from fastai.callback.core import Callback, CancelValidException
 from fastai.learner import Learner
 from PIL import Image, ImageOps
 from skimage.color import rgb2lab
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.flop_counter import FlopCounterMode
 
-from .adversarial import real_or_fake_loss
 from .checkpoints import Checkpoints
 from .color import AB_SCALE, L_CENTER
 from .curation import COLUMNS, PAPER_TOTAL, split_sizes
 from .data import Batches, load_pixels, split_pixels
-from .device import DTYPES, adam, compute_in, device_name
-from .experiment import L1_WEIGHT, MODELS, PROFILES, Experiment
-from .models import PatchCritic, build_generator
+from .device import DTYPES, adam, compute_in, device_name, prepare
+from .experiment import MODELS, PROFILES, Experiment
+from .learner import make_learner, precision_on
+from .measure import (
+    TURNS,
+    Clock,
+    SkipValidation,
+    bare_epoch,
+    count_flops,
+    exhaust,
+    in_turns,
+    ratio,
+    timed,
+)
+from .models import build_generator
+from .paths import write_atomic
 from .sources import open_source
-from .training import make_learner, precision_on
 
 PAPER_SIZE = PROFILES["paper"].size
 JPEG_SIDE = 1200  # px, of the longer side
-TURNS = 5
 
 
-def bench(size: int, batch_size: int, device: torch.device) -> dict[str, Any]:
+def bench(size: int, batch_size: int, device: torch.device, kept: Path) -> dict[str, Any]:
     """Measure the data path, the models, and this machine's own ceilings: a JSON's worth.
 
     size: px of the training steps; the data path is measured at the paper's 256 px always.
-    A GPU trains the paper's 363 paintings an epoch, a CPU four batches.
+    A GPU trains the paper's 363 paintings an epoch, a CPU four batches. Each part is kept in the
+    folder `kept` as soon as it is measured, and read from there if it is.
     """
     count = split_sizes(PAPER_TOTAL)["train"] if device.type == "cuda" else 4 * batch_size
     precision = precision_on(Experiment(1, "unet_resnet18"), device)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         manifest = write_jpegs(folder, PAPER_TOTAL)
-        data = measure_data(folder, manifest, batch_size, device)
         pixels = load_pixels(folder, manifest.head(count), size)
+
+        def part(name: str, measure: Callable[..., dict[str, Any]], *words: Any) -> dict[str, Any]:
+            path = kept / f"{name}.json"
+            if not path.exists():
+                write_atomic(path, json.dumps(measure(*words, device)))
+            return json.loads(path.read_text())
+
         models = {
-            model: measure_model(Experiment(1, model, batch_size=batch_size), pixels, device)
+            model: part(model, measure_model, Experiment(1, model, batch_size=batch_size), pixels)
             for model in MODELS
         }
-    return {
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in ("colorkit", "torch", "fastai", "pillow")},
-        "size": size,
-        "batch_size": batch_size,
-        "precision": precision,
-        "data": data,
-        "ceilings": measure_ceilings(precision, device),
-        "models": models,
-        "generators": {
-            model: measure_generator(model, pixels[:batch_size], precision, device)
+        generators = {
+            model: part(
+                f"{model}-generator", measure_generator, model, pixels[:batch_size], precision
+            )
             for model in ("unet_resnet18", "pix2pix_scratch")
-        },
-    }
-
-
-# --- the data path -------------------------------------------------------------------------
+        }
+        return {
+            "device": device_name(device),
+            "threads": torch.get_num_threads(),
+            "versions": {n: version(n) for n in ("colorkit", "torch", "fastai", "pillow")},
+            "size": size,
+            "batch_size": batch_size,
+            "precision": precision,
+            "data": part("data", measure_data, folder, manifest, batch_size),
+            "ceilings": part("ceilings", measure_ceilings, precision),
+            "models": models,
+            "generators": generators,
+        }
 
 
 def write_jpegs(folder: Path, count: int) -> pd.DataFrame:
@@ -138,9 +154,6 @@ class UsualDataset(Dataset):
         return lab[:1] / L_CENTER - 1, lab[1:] / AB_SCALE
 
 
-# --- the models ----------------------------------------------------------------------------
-
-
 def measure_model(experiment: Experiment, pixels: Tensor, device: torch.device) -> dict[str, Any]:
     """Time a model's training: by our Learner, by a bare loop, and an epoch as it really runs.
 
@@ -175,7 +188,12 @@ def learner_epoch(
 ) -> Callable[[], None]:
     """Make one epoch of training steps by Learner and callbacks, without validation."""
     learn = _learner(experiment, pixels, device)
-    return lambda: learn.fit(1, cbs=SkipValidation())
+
+    def epoch() -> None:
+        prepare(experiment.seed, experiment.deterministic)  # it holds for the whole process
+        learn.fit(1, cbs=SkipValidation())
+
+    return epoch
 
 
 def loop_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) -> Callable[[], None]:
@@ -184,34 +202,12 @@ def loop_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) -> 
     critic = learn.adversarial.critic if experiment.adversarial else None
     networks = [learn.model.train(), *([critic.train()] if critic else [])]
     optimizers = [adam(n.parameters(), experiment.lr, experiment.betas) for n in networks]
-    return lambda: bare_epoch(learn.dls.train, learn.model, critic, optimizers)
 
+    def epoch() -> None:
+        prepare(experiment.seed, experiment.deterministic)
+        bare_epoch(learn.dls.train, learn.model, critic, optimizers, learn.scaler)
 
-def bare_epoch(
-    batches: Iterable[tuple[Tensor, Tensor]],
-    generator: nn.Module,
-    critic: nn.Module | None,
-    optimizers: list[torch.optim.Optimizer],
-) -> None:
-    """Train for an epoch with nothing but PyTorch: what Learner and callback must be equal to.
-
-    optimizers: the generator's, then the critic's. Without a critic the loss is L1.
-    """
-    for L, ab in batches:
-        fake = generator(L)
-        loss = F.l1_loss(fake, ab)
-        if critic:
-            critic.requires_grad_(True)
-            on_fake, on_real = critic(L, fake.detach()), critic(L, ab)
-            verdicts = real_or_fake_loss(on_fake, False) + real_or_fake_loss(on_real, True)
-            (verdicts / 2).backward()
-            optimizers[1].step()
-            optimizers[1].zero_grad()
-            critic.requires_grad_(False)
-            loss = L1_WEIGHT * loss + real_or_fake_loss(critic(L, fake), True)
-        loss.backward()
-        optimizers[0].step()
-        optimizers[0].zero_grad()
+    return epoch
 
 
 def measure_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) -> dict[str, float]:
@@ -231,61 +227,23 @@ def measure_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) 
     }
 
 
-class Clock(Callback):
-    """Note when epochs begin, and when each batch begins and ends on the device."""
-
-    order = 20  # last
-
-    def __init__(self):
-        self.begins, self.batches = [], []
-
-    def before_epoch(self):
-        self.begins.append(time.perf_counter())
-        self.batches.append([])
-
-    def before_batch(self):
-        self.batches[-1].append([self._mark()])
-
-    def after_batch(self):
-        self.batches[-1][-1].append(self._mark())
-
-    def epoch(self, number: int) -> tuple[float, float]:
-        """Return the seconds from one epoch's begin to the next, and those inside its batches."""
-        batches = [_seconds(*marks) for marks in self.batches[number]]
-        return self.begins[number + 1] - self.begins[number], sum(batches)
-
-    def _mark(self) -> float | torch.cuda.Event:
-        if self.dls.device.type != "cuda":
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()
-        return event
+@contextmanager
+def _empty_compile_cache() -> Iterator[None]:
+    """Let torch.compile begin from nothing, as on a student's machine."""
+    before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+            if before is not None:
+                os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
 
 
-class SkipValidation(Callback):
-    """Leave the validation out of an epoch."""
-
-    def before_validate(self):
-        raise CancelValidException
-
-
-def count_flops(model: str, size: int) -> int:
-    """Count the floating point operations of one training step, for one picture.
-
-    Forward and backward passes of all networks, two for a multiplication with its addition;
-    nothing is computed. 170.5, 86.0 and 220.6 GFLOP at 256 px.
-    """
-    generator = build_generator(model, size, "random").to("meta")
-    critic = PatchCritic().to("meta") if model != "unet_resnet18" else None
-    networks = [generator, *([critic] if critic else [])]
-    optimizers = [torch.optim.SGD(network.parameters()) for network in networks]
-    L, ab = (torch.empty(2, channels, size, size, device="meta") for channels in (1, 2))
-    with FlopCounterMode(display=False) as counter:
-        bare_epoch([(L, ab)], generator, critic, optimizers)
-    return counter.get_total_flops() // 2
-
-
-# --- the hardware --------------------------------------------------------------------------
+def _learner(experiment: Experiment, pixels: Tensor, device: torch.device) -> Learner:
+    splits = {"train": pixels, "valid": pixels[: experiment.batch_size]}
+    return make_learner(experiment, splits, device=device)
 
 
 def measure_ceilings(precision: str, device: torch.device) -> dict[str, float]:
@@ -317,7 +275,11 @@ def measure_generator(
     """
 
     def step(network: nn.Module) -> Callable[[], None]:
-        return lambda: network(L).abs().mean().backward()
+        def forward_and_backward() -> None:
+            network(L).abs().mean().backward()
+            network.zero_grad()  # CUDA graphs may not find gradients of the step before
+
+        return forward_and_backward
 
     def build() -> nn.Module:
         network = build_generator(model, pixels.shape[-1], "random").to(device)
@@ -333,11 +295,12 @@ def measure_generator(
     for mode in modes:
         try:
             compiled = step(torch.compile(build(), mode=mode))
-            start = timed(compiled, device)[0]
+            with _empty_compile_cache():  # CUDA graphs are recorded in the second and third step
+                start = timed(lambda compiled=compiled: [compiled() for _ in range(3)], device)[0]
+            seconds = in_turns({"eager": step(build()), "compiled": compiled}, device)
         except Exception as error:  # no compiler on this machine, or a bug of the compiler's
             result[f"compile_{mode}"] = {"error": f"{type(error).__name__}: {error}"[:200]}
             continue
-        seconds = in_turns({"eager": step(build()), "compiled": compiled}, device)
         saved = statistics.median(seconds["eager"]) - statistics.median(seconds["compiled"])
         result[f"compile_{mode}"] = {
             "start_seconds": start,
@@ -345,53 +308,3 @@ def measure_generator(
             "steps_to_pay": round(start / saved) if saved > 0 else None,
         }
     return result
-
-
-# --- measuring -----------------------------------------------------------------------------
-
-
-def timed(work: Callable[[], Any], device: torch.device) -> tuple[float, Any]:
-    """Return how many seconds some work takes, to its end on the device, and its result."""
-    _wait(device)
-    began = time.perf_counter()
-    result = work()
-    _wait(device)
-    return time.perf_counter() - began, result
-
-
-def in_turns(
-    contestants: dict[str, Callable[[], Any]], device: torch.device
-) -> dict[str, list[float]]:
-    """Time contestants one after the other, five rounds after one that does not count."""
-    rounds = [
-        {name: timed(work, device)[0] for name, work in contestants.items()}
-        for _ in range(1 + TURNS)
-    ]
-    return {name: [seconds[name] for seconds in rounds[1:]] for name in contestants}
-
-
-def ratio(some: list[float] | None, others: list[float]) -> float | None:
-    """Return the median of the rounds' ratios; None if there is nothing to compare."""
-    if some is None:
-        return None
-    return statistics.median(a / b for a, b in zip(some, others, strict=True))
-
-
-def exhaust(batches: Iterable[Any]) -> None:
-    """Take all batches and do nothing with them."""
-    for _ in batches:
-        pass
-
-
-def _learner(experiment: Experiment, pixels: Tensor, device: torch.device) -> Learner:
-    splits = {"train": pixels, "valid": pixels[: experiment.batch_size]}
-    return make_learner(experiment, splits, device=device)
-
-
-def _seconds(begin: float | torch.cuda.Event, end: float | torch.cuda.Event) -> float:
-    return end - begin if isinstance(begin, float) else begin.elapsed_time(end) / 1000
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -2,6 +2,8 @@
 
 import shlex
 import sys
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,12 +74,14 @@ def bench(
 ) -> None:
     """Measure how fast this machine trains, and what stands between it and its hardware."""
     from .device import choose_device
-    from .evidence import performance, write_bench
+    from .evidence import bench_to, performance
     from .paths import runs_root
 
     chosen = choose_device(device)
     path = runs_root() / f"bench-{chosen.type}.json"
-    console.print(performance(write_bench(path, size, batch, chosen)), f"written to {path}")
+    with tempfile.TemporaryDirectory() as parts:
+        measured = bench_to(path, size, batch, chosen, Path(parts))
+    console.print(performance(measured), f"written to {path}")
 
 
 @app.command()
@@ -85,19 +89,19 @@ def evidence(
     profile: Profile = "paper",
     data: Data = "sample",
     painters: Painters = "",
-    minutes: Annotated[float, typer.Option(help="stop after so long; call again to go on")] = 9,
+    minutes: Annotated[float, typer.Option(help="stop after so long; call again to go on")] = 8.5,
     results: Annotated[str, typer.Option(help="where to publish")] = "results",
     out: Out = "",
 ) -> None:
     """Run the bench and both tables without notebooks, and publish the small files."""
     from .evidence import gather
-    from .experiment import results_folder
+    from .experiment import data_name, results_folder
     from .reproduce import Grid
 
     data = _absolute(data)
     grid = Grid(results_folder(out, profile, data), profile, data, painters)
-    words = [word.rpartition("/")[2] for word in sys.argv[1:]]  # no machine's paths in results
-    command = shlex.join(["colorkit", *words])
+    words = ["colorkit", "evidence", "--profile", profile, "--data", data_name(data)]
+    command = shlex.join([*words, *(["--painters", painters] if painters else [])])
     raise typer.Exit(gather(grid, minutes, user_path(results), command))
 
 

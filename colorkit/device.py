@@ -10,6 +10,9 @@ from torch import nn
 
 from .errors import KitError
 
+# PyTorch looks at it once, when CUDA is first used, and only then can be deterministic later.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 RESIDENT_SHARE = 0.25  # of the device's memory that the paintings may take; the rest is training's
 
@@ -65,8 +68,6 @@ def prepare(seed: int, deterministic: bool) -> None:
     give the same bits each time (and PyTorch raises RuntimeError where it has none); without,
     cuDNN may try which are the fastest.
     """
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.allow_tf32 = False
@@ -77,7 +78,7 @@ def compute_in(precision: str, network: nn.Module, device: torch.device) -> None
     """Let a network compute in "bf16" or "fp16"; its weights, inputs and outputs stay 32 bits.
 
     Losses and optimizers then see 32 bits only. "fp32" changes nothing. A GPU's tensor cores
-    want channels_last; on a CPU it does not pay (results/ has what was measured).
+    want channels_last; on a CPU its gain is within the noise (results/ has the bench).
     """
     if precision != "fp32":
         if device.type == "cuda":

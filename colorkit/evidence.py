@@ -9,7 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,22 @@ import torch
 from rich.console import Console
 
 from .bench import bench
-from .curation import PAPER_TOTAL, manifest_for, read_manifest
+from .curation import PAPER_TOTAL, read_manifest, save
 from .device import default_device
 from .errors import DivergedError, sigterm_as_interrupt
-from .experiment import BATCH_SIZE, MODELS, PROFILES, read_result, result_path
+from .experiment import (
+    BATCH_SIZE,
+    MODELS,
+    PROFILES,
+    data_name,
+    failure_path,
+    read_result,
+    result_path,
+)
 from .paths import only_one, write_atomic
 from .report import collect, render, terminal_table, write_report
 from .reproduce import Grid, busy, check, fetch_weights, standing
-from .training import run_baselines, run_experiment
+from .training import run_baselines, run_experiment, stages
 
 MARKS = "<!-- performance -->", "<!-- end of performance -->"
 
@@ -36,11 +44,12 @@ def gather(grid: Grid, minutes: float, results: Path, command: str) -> int:
     if time was up or the user stopped it: the same command goes on. Raises KitError as
     `reproduce` does.
     """
-    check(grid)
     fetch_weights(grid)
     grid.out.mkdir(parents=True, exist_ok=True)
     with only_one(grid.out / ".lock", busy(grid)), sigterm_as_interrupt(), _deadline(minutes):
         try:
+            if curation := check(grid):
+                save(grid.out, curation)
             _work(grid)
         except KeyboardInterrupt:
             print(f"stopped{standing(grid)}; the same command goes on from here")
@@ -66,22 +75,23 @@ def _deadline(minutes: float) -> Iterator[None]:
 
 
 def _work(grid: Grid) -> None:
-    manifest_for(grid.out, grid.data, grid.painters)
     if not (grid.out / "bench.json").exists():
-        print("bench: decoding, steps, epochs, ceilings")
-        write_bench(grid.out / "bench.json", 0, grid.batch_size, default_device())
+        print("bench: data path, steps, epochs, ceilings", flush=True)
+        bench_to(grid.out / "bench.json", 0, grid.batch_size, default_device(), grid.out / "bench")
     run_baselines(grid.out, grid.profile, grid.data, grid.painters)
     for experiment in grid.experiments():
+        if any(failure_path(grid.out, run.id).exists() for run in stages(experiment)):
+            continue  # a result as well: the table says so, and it is not tried until it passes
         print(experiment.id, flush=True)
-        try:
+        with suppress(DivergedError):
             run_experiment(experiment, grid.out)
-        except DivergedError as error:  # a result as well: the table says "failed"
-            print(error)
 
 
-def write_bench(path: Path, size: int, batch_size: int, device: torch.device) -> dict[str, Any]:
+def bench_to(
+    path: Path, size: int, batch_size: int, device: torch.device, kept: Path
+) -> dict[str, Any]:
     """Run the bench and write it as JSON; size 0: 256 px on a GPU, 64 px on a CPU."""
-    measured = bench(size or (256 if device.type == "cuda" else 64), batch_size, device)
+    measured = bench(size or (256 if device.type == "cuda" else 64), batch_size, device, kept)
     write_atomic(path, json.dumps(measured, indent=1) + "\n")
     return measured
 
@@ -97,9 +107,19 @@ def publish(grid: Grid, results: Path, command: str) -> Path:
     paths += [grid.out / name for name in ("bench.json", "tables.csv", "report.html")]
     for path in paths:
         write_atomic(folder / path.relative_to(grid.out), path.read_bytes())
-    facts = {"grid": grid, "bench": benched, "runs": runs, "command": command}
-    facts |= {"differences": differences(grid, runs), "performance": performance(benched)}
+    facts = {
+        "grid": grid,
+        "data": data_name(grid.data),
+        "bench": benched,
+        "baselines": read_result(grid.out, "baselines"),
+        "runs": runs,
+        "command": command,
+        "differences": differences(grid, runs),
+        "performance": performance(benched),
+    }
     write_atomic(folder / "README.md", render("evidence.md", facts))
+    if (readme := results.with_name("README.md")).exists():
+        update_readme(readme, results)
     return folder
 
 
@@ -148,10 +168,13 @@ def readme_section(results: Path) -> str:
         f"\n\n{performance(bench)}"
         for name, bench in newest_benches(results).items()
     ]
+    if not any("**cuda" in part for part in parts):
+        parts.append("No GPU has been measured yet.")
     return "\n\n".join([MARKS[0], *parts, MARKS[1]])
 
 
 def update_readme(readme: Path, results: Path) -> None:
-    """Put the newest benches into a README, between its marks."""
-    before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    write_atomic(readme, before + readme_section(results) + rest.partition(MARKS[1])[2])
+    """Put the newest benches into a README between its marks, if it has them."""
+    before, mark, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
+    if mark:
+        write_atomic(readme, before + readme_section(results) + rest.partition(MARKS[1])[2])

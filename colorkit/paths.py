@@ -107,8 +107,8 @@ def only_one(lock: Path, busy: str) -> Iterator[None]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Delete what a kill left half-written in a folder."""
-    for part in folder.rglob(f"{_PART}*"):
+    """Delete what a kill left half-written in a folder, not in those inside it."""
+    for part in folder.glob(f"{_PART}*"):
         part.unlink(missing_ok=True)
 
 

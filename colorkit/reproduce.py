@@ -204,7 +204,8 @@ def _run(grid: Grid, jobs: int, console: Console) -> None:
         (grid.out / "logs" / f"{job.name}.log").unlink(missing_ok=True)
         job.executed.unlink(missing_ok=True)
         job.mark.unlink(missing_ok=True)
-    remove_parts(grid.out)
+    for folder in (grid.out, *(path for path in grid.out.iterdir() if path.is_dir())):
+        remove_parts(folder)  # a run's checkpoints are further down, under the run's own lock
     shutil.rmtree(grid.out / "progress", ignore_errors=True)
     write_atomic(grid.out / "grid.json", json.dumps(_request(grid), indent=1) + "\n")
     log = grid.out / "logs" / "snakemake.log"
@@ -228,7 +229,7 @@ def _request(grid: Grid) -> dict[str, object]:
 
 
 def _snakemake(grid: Grid, jobs: int) -> list[str]:
-    gpus = torch.cuda.device_count() or jobs  # one training at a time on each GPU
+    gpus = 1 if torch.cuda.is_available() else jobs  # all use the first GPU, one at a time
     return [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(kit_file("workflow", "Snakefile"))),
@@ -256,11 +257,13 @@ def _ended(grid: Grid, process: subprocess.Popen) -> Iterator[None]:
 
 
 def _end_trainings(grid: Grid) -> None:
-    notes = (grid.out / "progress").glob("*.json")
-    trainings = {json.loads(note.read_text())["process"] for note in notes}
-    for training in trainings:
-        with suppress(ProcessLookupError):
-            os.kill(training, signal.SIGTERM)
+    trainings = set()
+    for path in (grid.out / "progress").glob("*.json"):
+        with suppress(OSError, ValueError):  # a run that ends just now takes its note away
+            note = json.loads(path.read_text())
+            if note["parent"] == str(os.getpid()):  # a notebook opened by hand goes on
+                os.kill(note["process"], signal.SIGTERM)
+                trainings.add(note["process"])
     end = time.monotonic() + WRITE_SECONDS
     while any(map(psutil.pid_exists, trainings)) and time.monotonic() < end:
         time.sleep(0.2)

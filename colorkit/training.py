@@ -4,13 +4,11 @@ The order of things: manifest -> pixels -> splits -> Learner -> scores of each p
 """
 
 import json
-import math
 import os
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,27 +16,14 @@ from typing import Any
 import pandas as pd
 import safetensors.torch
 import torch
-from fastai.callback.core import Callback, CancelStepException, TrainEvalCallback
-from fastai.data.core import DataLoaders
 from fastai.learner import Learner
-from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
 from . import backup, checkpoints
-from .adversarial import AdversarialCallback
 from .color import decode, grey_input
 from .curation import manifest_for, manifest_hash
-from .data import Batches, split_pixels
-from .device import (
-    adam,
-    best_precision,
-    compute_in,
-    default_device,
-    device_name,
-    free_memory,
-    loss_scaler,
-    prepare,
-)
+from .data import split_pixels
+from .device import device_name, free_memory
 from .errors import DivergedError, KitError, sigterm_as_interrupt
 from .experiment import (
     BATCH_SIZE,
@@ -53,126 +38,11 @@ from .experiment import (
     weights_path,
     write_result,
 )
+from .learner import make_learner, precision_on
 from .metrics import METRICS, evaluate, fit_baselines
-from .models import PatchCritic, build_generator, init_normal
+from .models import build_generator
 from .paths import file_sha256, only_one, write_atomic
 from .sources import open_source
-
-EXPLODED = 10.0  # mean L1 of ab/110; no two colours are further apart than 2
-
-
-class History(Callback):
-    """Gather the mean losses of each epoch on the device and read them once an epoch.
-
-    `rows` holds, for each epoch, train_l1 and valid_l1 and, with a critic, its loss and the
-    generator's fooling loss; `data_order` a checksum of each epoch's batches; `seconds` all
-    epochs' time. `report(row)` is called after each epoch.
-    """
-
-    order = AdversarialCallback.order - 1  # sees the L1 loss before the critic's part is added
-
-    def __init__(self, report: Callable[[dict[str, float]], None]):
-        self.report, self.rows, self.data_order, self.seconds = report, [], [], 0.0
-
-    def before_epoch(self):
-        self.sums, self.counts, self.began = {}, {}, time.perf_counter()
-
-    def after_loss(self):
-        self._add("train_l1" if self.training else "valid_l1", self.learn.loss_grad)
-
-    def after_batch(self):
-        if self.training and hasattr(self.learn, "adversarial"):
-            self._add("critic", self.learn.adversarial.critic_loss)
-            self._add("fooling", self.learn.adversarial.fooling_loss)
-
-    def after_epoch(self):
-        totals = torch.stack(list(self.sums.values())).tolist()  # the epoch's one read
-        means = {name: total / self.counts[name] for name, total in zip(self.sums, totals)}  # noqa: B905
-        epoch = len(self.rows) + 1
-        if not all(map(math.isfinite, totals)) or means["train_l1"] > EXPLODED:
-            raise DivergedError(f"epoch {epoch}: the training diverged ({means}); it has no result")
-        self.rows.append({"epoch": epoch} | means)
-        self.data_order.append(self.dls.train.order_sha256)
-        self.seconds += time.perf_counter() - self.began
-        self.report(self.rows[-1])
-
-    def _add(self, name: str, loss: Tensor) -> None:
-        paintings = len(self.learn.xb[0])
-        self.sums[name] = self.sums.get(name, 0) + loss.detach() * paintings
-        self.counts[name] = self.counts.get(name, 0) + paintings
-
-
-class LossScaling(Callback):
-    """Let a scaler take the generator's step; needed for fp16 only.
-
-    fastai's own MixedPrecision reads the scale from the device in every step, and knows neither
-    a second network nor the CPU.
-    """
-
-    def before_backward(self):
-        self.learn.loss_grad = self.learn.scaler.scale(self.learn.loss_grad)
-
-    def before_step(self):
-        """Take the step here instead; a critic's came before, so the scale is updated last."""
-        self.learn.scaler.step(self.learn.opt.opt)
-        self.learn.scaler.update()
-        raise CancelStepException
-
-
-def make_learner(
-    experiment: Experiment,
-    splits: dict[str, Tensor],
-    start: dict[str, Tensor] | None = None,
-    report: Callable[[dict[str, float]], None] = lambda row: None,
-    device: torch.device | None = None,
-) -> Learner:
-    """Put together what an experiment trains: a plain Learner, with a critic if it is a GAN.
-
-    splits: {"train": (n, 3, S, S) uint8, …}; start: a generator's state to begin with instead
-    of new weights; device: the GPU if there is one. Call `fit(epochs)` on it;
-    `learn.history.rows` has the losses. Paper: section 3.3.
-    """
-    device = device or default_device()
-    prepare(experiment.seed, experiment.deterministic)
-    weights = "random" if start else experiment.weights
-    generator = build_generator(experiment.model, splits["train"].shape[-1], weights)
-    if start:
-        generator.load_state_dict(start)
-    precision = precision_on(experiment, device)
-    scaler = loss_scaler(precision, device)
-    callbacks: list[Callback] = [TrainEvalCallback(), History(report)]
-    networks = [generator.to(device)]
-    if experiment.adversarial:
-        critic = init_normal(PatchCritic()).to(device)
-        networks.append(critic)
-        settings = experiment.lr, experiment.betas, L1_WEIGHT, scaler
-        callbacks.append(AdversarialCallback(critic, *settings))
-    if scaler.is_enabled():
-        callbacks.append(LossScaling())
-    for network in networks:
-        compute_in(precision, network, device)
-    train = Batches(splits["train"], experiment.seed, device, experiment.batch_size)
-    valid = Batches(splits["valid"], None, device, experiment.batch_size)
-    optimizer = partial(OptimWrapper, opt=partial(adam, betas=experiment.betas))
-    loaders = DataLoaders(train, valid, device=device)
-    # No default callbacks: the Recorder reads every loss from the device, History does not.
-    learn = Learner(
-        loaders,
-        generator,
-        nn.L1Loss(),
-        opt_func=optimizer,
-        lr=experiment.lr,
-        cbs=callbacks,
-        default_cbs=False,
-    )
-    learn.scaler = scaler
-    learn.create_opt()
-    return learn
-
-
-def precision_on(experiment: Experiment, device: torch.device) -> str:
-    """Return the precision an experiment computes in on a device."""
-    return best_precision(device) if experiment.precision == "auto" else experiment.precision
 
 
 def run_experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
@@ -187,20 +57,26 @@ def run_experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
     the checkpoint under way is written.
     """
     manifest = manifest_for(out, experiment.data, experiment.painters, experiment.split_seed)
-    backup.fetch(out, f"runs/{experiment.id}.safetensors", f"runs/{experiment.id}.json")
+    backup.fetch(out)
     if result := _finished(experiment, out, manifest):
         print(f"{experiment.id}: finished before, read from {out.name}/runs")
         return result
     start = None
-    if experiment.model == "pix2pix_resnet18":
-        unet = run_experiment(replace(experiment, model="unet_resnet18"), out)
-        start = load_weights(out, unet)
+    for stage in stages(experiment)[:-1]:
+        start = load_weights(out, run_experiment(stage, out))
     busy = f"{experiment.id}: another process is training it; wait for it, or choose another --out"
     with only_one(out / ".locks" / f"{experiment.id}.lock", busy), sigterm_as_interrupt():
         # A process that had the lock until now may have finished it.
         return _finished(experiment, out, manifest) or _train_and_score(
             experiment, out, manifest, start
         )
+
+
+def stages(experiment: Experiment) -> list[Experiment]:
+    """List what has to be trained for an experiment, itself last (section 3.2.2, model 2)."""
+    if experiment.model != "pix2pix_resnet18":
+        return [experiment]
+    return [replace(experiment, model="unet_resnet18"), experiment]
 
 
 def _finished(experiment: Experiment, out: Path, manifest: pd.DataFrame) -> dict[str, Any] | None:
@@ -215,8 +91,14 @@ def _train_and_score(
     device = learn.dls.device
     result = describe(experiment.id, manifest, device)
     result["config"] = experiment.config() | {"precision": precision_on(experiment, device)}
-    resumed_after = _train(learn, experiment, out, result)
+    result["loss"] = (
+        f"{L1_WEIGHT:g} * L1 + binary cross entropy" if experiment.adversarial else "L1"
+    )
+    result |= {"optimizer": _settings(learn.opt.opt), "metrics": METRICS}
+    result["resumed_after"] = _train(learn, experiment, out, result)
+    history = learn.history
     tensors = {name: t.contiguous().cpu() for name, t in learn.model.state_dict().items()}
+    del learn  # and the paintings on the device
     path = weights_path(out, experiment.id)
     metadata = {"config": json.dumps(result["config"])}
     write_atomic(path, safetensors.torch.save(tensors, metadata))
@@ -225,13 +107,9 @@ def _train_and_score(
     generator = load_generator(out, result).to(device)  # the stored weights, in 32 bits
     scores = {name: evaluate(generator, pixels, device) for name, pixels in splits.items()}
     result |= {
-        "loss": f"{L1_WEIGHT:g} * L1 + binary cross entropy" if experiment.adversarial else "L1",
-        "optimizer": _settings(learn.opt.opt),
-        "metrics": METRICS,
-        "seconds": learn.history.seconds + time.perf_counter() - began,
-        "resumed_after": resumed_after,
-        "history": learn.history.rows,
-        "data_order": learn.history.data_order,
+        "seconds": history.seconds + time.perf_counter() - began,
+        "history": history.rows,
+        "data_order": history.data_order,
         "scores": name_paintings(scores, manifest),
     }
     write_result(out, result)
@@ -246,17 +124,20 @@ def _train(learn: Learner, experiment: Experiment, out: Path, facts: dict[str, A
     epochs, device = experiment.settings.epochs, learn.dls.device
     identity = {name: facts[name] for name in ("id", "config", "manifest_sha256")}
     identity["version"] = facts["versions"]["colorkit"]
-    keeper = checkpoints.Checkpoints(out, identity, epochs)
+    made_on = {"torch": facts["versions"]["torch"], "device": facts["device"]}
+    made_on["threads"] = facts["threads"]
+    keeper = checkpoints.Checkpoints(out, identity, epochs, made_on)
     learn.add_cb(keeper)
     failure_path(out, experiment.id).unlink(missing_ok=True)
-    backup.fetch(out, f"checkpoints/{experiment.id}/*")
     free = free_memory(device)
     try:
         with keeper:
             learn.fit(epochs - keeper.resume())
-    except DivergedError as error:
-        told = {"id": experiment.id, "reason": str(error), "history": learn.history.rows}
-        write_atomic(failure_path(out, experiment.id), json.dumps(told, indent=1) + "\n")
+    except KitError as error:
+        error.args = (str(error).rpartition("\n\t")[2],)  # fastai puts the callback's name before
+        if isinstance(error, DivergedError):
+            told = {"id": experiment.id, "reason": str(error), "history": learn.history.rows}
+            write_atomic(failure_path(out, experiment.id), json.dumps(told, indent=1) + "\n")
         raise
     except torch.OutOfMemoryError as error:
         raise KitError(
@@ -347,14 +228,15 @@ def report_to(out: Path, experiment: Experiment) -> Callable[[dict[str, float]],
     """Make a reporter: prints each epoch's losses, leaves a note for `colorkit reproduce`."""
     epochs, path = experiment.settings.epochs, progress_path(out, experiment.id)
     began, first = time.perf_counter(), []
-    write_atomic(path, json.dumps({"epoch": 0, "process": os.getpid()}))
+    owner = {"process": os.getpid(), "parent": os.environ.get("COLORKIT_PARENT", "")}
+    write_atomic(path, json.dumps(owner | {"epoch": 0}))
 
     def report(row: dict[str, float]) -> None:
         first.append(row["epoch"])
         left = (time.perf_counter() - began) / len(first) * (epochs - row["epoch"])
         losses = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
         print(f"epoch {row['epoch']}/{epochs}  {losses}  {left:.0f} s left", flush=True)
-        note = {"epoch": row["epoch"], "epochs": epochs, "process": os.getpid()}
+        note = owner | {"epoch": row["epoch"], "epochs": epochs}
         write_atomic(path, json.dumps(note))
 
     return report

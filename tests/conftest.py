@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 os.environ.pop("COLORKIT_RUNS", None)
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the same tests everywhere
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "best-artworks"
 
 
@@ -56,10 +57,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train thin networks: what is tested does not depend on their width."""
-    from colorkit import models, training
+    from colorkit import learner, models
 
     def build_generator(model: str, size: int, weights: str):
         return models.init_normal(models.ScratchUnet(size, filters=8))
 
-    monkeypatch.setattr(training, "build_generator", build_generator)
-    monkeypatch.setattr(training, "PatchCritic", lambda: models.PatchCritic(filters=8))
+    monkeypatch.setattr(learner, "build_generator", build_generator)
+    monkeypatch.setattr(learner, "PatchCritic", lambda: models.PatchCritic(filters=8))

@@ -17,7 +17,7 @@ def test_a_finished_run_comes_back_after_the_disk_is_lost(small, gallery, tmp_pa
     monkeypatch.setenv("COLORKIT_BACKUP", str(tmp_path / "drive"))
     experiment = Experiment(1, "pix2pix_scratch", data=str(gallery))
     result = run_experiment(experiment, tmp_path / "out")
-    assert tree(tmp_path / "drive" / "out") == {
+    assert tree(backup.target(tmp_path / "out")) == {
         f"runs/{experiment.id}.json",
         f"runs/{experiment.id}.safetensors",
     }
@@ -31,14 +31,15 @@ def test_a_checkpoint_comes_back_and_the_run_goes_on(small, gallery, tmp_path, m
     monkeypatch.setitem(PROFILES, "smoke", Profile(size=32, epochs=3, weights="random"))
     experiment = Experiment(1, "pix2pix_scratch", data=str(gallery))
     whole = run_experiment(experiment, tmp_path / "whole")
-    lost, kept = folder_of(tmp_path / "lost", experiment.id), tmp_path / "drive" / "out"
+    lost = folder_of(tmp_path / "lost", experiment.id)
     with monkeypatch.context() as died:
         died.setattr("colorkit.training.evaluate", die)
         with pytest.raises(RuntimeError, match="the session died"):
             run_experiment(experiment, tmp_path / "lost")
-    (tmp_path / "drive" / "lost").rename(kept)
+    copies = backup.target(tmp_path / "lost")
     assert files(lost)
-    assert len(files(folder_of(kept, experiment.id))) == 1
+    assert len(files(folder_of(copies, experiment.id))) == 1
+    copies.rename(copies.with_name(copies.name.replace("lost", "out")))
     again = run_experiment(experiment, tmp_path / "out")
     assert "brought back from" in capsys.readouterr().out
     assert again["resumed_after"] in ([1], [2])
@@ -51,16 +52,45 @@ def die(*arguments):
 
 
 def test_a_copy_that_fails_is_said_and_harms_nothing(tmp_path, monkeypatch, capsys):
-    (tmp_path / "drive").write_text("a file, no folder")
     monkeypatch.setenv("COLORKIT_BACKUP", str(tmp_path / "drive"))
-    (tmp_path / "out" / "runs").mkdir(parents=True)
-    (tmp_path / "out" / "runs" / "x.json").write_text("{}")
-    backup.keep(tmp_path / "out", tmp_path / "out" / "runs" / "x.json")
-    assert "no backup of x.json" in capsys.readouterr().out
+    out = tmp_path / "out"
+    checkpoints = folder_of(out, "run")
+    checkpoints.mkdir(parents=True)
+    (out / "manifest.csv").write_text("")
+    for name in ("epoch-1.safetensors", "epoch-2.safetensors"):
+        (checkpoints / name).write_text(name)
+    kept = backup.Backup(out)
+    kept.copy(checkpoints / "epoch-1.safetensors")
+    kept.close()
+    (checkpoints / "epoch-2.safetensors").unlink()
+    kept = backup.Backup(out)
+    kept.copy(checkpoints / "epoch-2.safetensors")
+    kept.close()
+    assert "no backup of epoch-2.safetensors" in capsys.readouterr().out
+    copies = folder_of(backup.target(out), "run")
+    assert [path.name for path in copies.iterdir()] == ["epoch-1.safetensors"]
+
+
+def test_what_is_deleted_here_stays_deleted(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORKIT_BACKUP", str(tmp_path / "drive"))
+    out = tmp_path / "out"
+    (out / "runs").mkdir(parents=True)
+    (out / "manifest.csv").write_text("")
+    result = out / "runs" / "x.json"
+    result.write_text("{}")
+    backup.keep(out, result)
+    result.unlink()
+    backup.fetch(out)
+    assert result.exists()
+    result.unlink()
+    backup.fetch(out)
+    assert not result.exists()
 
 
 def test_without_the_variable_nothing_is_copied(tmp_path, monkeypatch):
     monkeypatch.delenv("COLORKIT_BACKUP", raising=False)
+    (tmp_path / "manifest.csv").write_text("")
     assert backup.target(tmp_path) is None
     backup.keep(tmp_path, tmp_path / "not there")
-    backup.fetch(tmp_path, "runs/*")
+    backup.fetch(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.csv"]

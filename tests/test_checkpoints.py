@@ -1,7 +1,7 @@
-import copy
 import errno
 import os
 import random
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from conftest import equal
 from colorkit import checkpoints
 from colorkit.errors import KitError
 from colorkit.experiment import Experiment
-from colorkit.training import make_learner
+from colorkit.learner import make_learner
 
 
 @pytest.fixture
@@ -184,14 +184,41 @@ def test_nothing_is_pickled(splits, tmp_path):
         assert b'"__metadata__"' in header
 
 
-def test_a_snapshot_does_not_change_while_training_goes_on(splits):
-    learn = make_learner(Experiment(1, "pix2pix_scratch"), splits)
-    learn.fit(1)
-    before = copy.deepcopy(checkpoints.state(learn)[0])
-    learn.fit(1)
-    after = checkpoints.state(learn)[0]
-    assert set(before) == set(after)
-    assert any(not torch.equal(before[name], after[name]) for name in before)
-    checkpoints.restore(learn, before, checkpoints.state(learn)[1])
-    restored = checkpoints.state(learn)[0]
-    assert all(torch.equal(before[name], restored[name]) for name in before)
+def test_a_checkpoint_does_not_change_while_training_goes_on(splits, tmp_path, monkeypatch):
+    """The write of epoch 1 waits until epoch 2 has trained, and still holds epoch 1."""
+    experiment, trained = Experiment(1, "pix2pix_scratch"), threading.Event()
+    whole = fit(experiment, splits, tmp_path / "whole", until=1)
+    write = checkpoints.Checkpoints._write
+
+    def late(self, done, tensors, facts):
+        assert trained.wait(60)
+        write(self, done, tensors, facts)
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "_write", late)
+    learn = make_learner(experiment, splits)
+    keeper = checkpoints.Checkpoints(tmp_path / "out", identity(experiment), epochs=3)
+    learn.add_cb(keeper)
+    with keeper:
+        keeper.every = 1
+        learn.fit(1)
+        keeper.every = 99
+        learn.fit(1)
+        trained.set()
+    again = make_learner(experiment, splits)
+    taken = checkpoints.Checkpoints(tmp_path / "out", identity(experiment), epochs=3)
+    again.add_cb(taken)
+    with taken:
+        assert taken.resume() == 1
+    assert equal(again.model, whole.model)
+    assert not equal(again.model, learn.model)
+
+
+def test_going_on_with_other_threads_is_said(splits, tmp_path, capsys):
+    experiment = Experiment(1, "pix2pix_scratch")
+    for threads in (2, 1):
+        learn = make_learner(experiment, splits)
+        keeper = checkpoints.Checkpoints(tmp_path, identity(experiment), 4, {"threads": threads})
+        learn.add_cb(keeper)
+        with keeper:
+            learn.fit(1 if keeper.resume() == 0 else 0)
+    assert "begun with threads 2, goes on with 1" in capsys.readouterr().out

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,15 @@ def start(code: str, model: str, gallery: Path, out: Path) -> subprocess.Popen:
     )
 
 
-def wait_for_training(out: Path, experiment: Experiment) -> None:
-    while not (out / "progress" / f"{experiment.id}.json").exists():
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
         time.sleep(0.001)
+
+
+def wait_for_training(out: Path, experiment: Experiment) -> None:
+    wait_until((out / "progress" / f"{experiment.id}.json").exists)
 
 
 def first_stage(undisturbed: Path, out: Path) -> None:
@@ -88,10 +95,8 @@ def at_a_random_moment(out: Path, seconds: float, chance: random.Random) -> None
 
 def while_a_checkpoint_is_written(out: Path, seconds: float, chance: random.Random) -> None:
     wanted = chance.randint(0, 2)  # checkpoints there before
-    while len(list(out.glob("checkpoints/*/epoch-*"))) < wanted:
-        time.sleep(0.001)
-    while not list(out.glob("checkpoints/*/.part-*")):
-        time.sleep(0.001)
+    wait_until(lambda: len(list(out.glob("checkpoints/*/epoch-*"))) >= wanted)
+    wait_until(lambda: list(out.glob("checkpoints/*/.part-*")))
     time.sleep(chance.uniform(0, 0.1))
 
 
@@ -103,7 +108,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(whole, gallery, tmp
     moment = while_a_checkpoint_is_written if number % 2 else at_a_random_moment
     killed = start(RUN, experiment.model, gallery, tmp_path)
     wait_for_training(tmp_path, experiment)
-    moment(tmp_path, seconds, random.Random(number))
+    moment(tmp_path, seconds, random.Random(26 + number))
     killed.kill()
     killed.communicate()
     left = [path.name[:11] for path in tmp_path.glob("checkpoints/*/*")]
@@ -125,8 +130,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(whole, gallery, tmp
 def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(gallery, tmp_path, number):
     process = start(EVIDENCE, "", gallery, tmp_path)
     folder = folder_of(tmp_path, "t1-unet_resnet18-s0")
-    while not files(folder):
-        time.sleep(0.01)
+    wait_until(lambda: files(folder))
     process.send_signal(number)
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 130, text

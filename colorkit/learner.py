@@ -1,0 +1,143 @@
+"""What trains: a plain fastai Learner, and the callbacks that watch it.
+
+Paper: section 3.3.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from fastai.callback.core import Callback, CancelStepException, TrainEvalCallback
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
+from fastai.optimizer import OptimWrapper
+from torch import Tensor, nn
+
+from .adversarial import AdversarialCallback
+from .data import Batches
+from .device import adam, best_precision, compute_in, default_device, loss_scaler, prepare
+from .errors import DivergedError
+from .experiment import L1_WEIGHT, Experiment
+from .models import PatchCritic, build_generator, init_normal
+
+# Mean L1 of ab/110; no two colours are further apart than 2. The first epoch is let off: a U-Net
+# from random weights can begin far above it and recover within a few steps.
+EXPLODED = 10.0
+
+
+class History(Callback):
+    """Gather the mean losses of each epoch on the device and read them once an epoch.
+
+    `rows` holds, for each epoch, train_l1 and valid_l1 and, with a critic, its loss and the
+    generator's fooling loss; `data_order` a checksum of each epoch's batches; `seconds` all
+    epochs' time. `report(row)` is called after each epoch.
+    """
+
+    order = AdversarialCallback.order - 1  # sees the L1 loss before the critic's part is added
+
+    def __init__(self, report: Callable[[dict[str, float]], None]):
+        self.report, self.rows, self.data_order, self.seconds = report, [], [], 0.0
+
+    def before_epoch(self):
+        self.sums, self.counts, self.began = {}, {}, time.perf_counter()
+
+    def after_loss(self):
+        self._add("train_l1" if self.training else "valid_l1", self.learn.loss_grad)
+
+    def after_batch(self):
+        if self.training and hasattr(self.learn, "adversarial"):
+            self._add("critic", self.learn.adversarial.critic_loss)
+            self._add("fooling", self.learn.adversarial.fooling_loss)
+
+    def after_epoch(self):
+        totals = torch.stack(list(self.sums.values())).tolist()  # the epoch's one read
+        pairs = zip(self.sums, totals, strict=True)
+        means = {name: total / self.counts[name] for name, total in pairs}
+        epoch = len(self.rows) + 1
+        exploded = epoch > 1 and means["train_l1"] > EXPLODED
+        if exploded or not all(map(math.isfinite, totals)):
+            raise DivergedError(f"epoch {epoch}: the training diverged ({means}); it has no result")
+        self.rows.append({"epoch": epoch} | means)
+        self.data_order.append(self.dls.train.order_sha256)
+        self.seconds += time.perf_counter() - self.began
+        self.report(self.rows[-1])
+
+    def _add(self, name: str, loss: Tensor) -> None:
+        paintings = len(self.learn.xb[0])
+        self.sums[name] = self.sums.get(name, 0) + loss.detach() * paintings
+        self.counts[name] = self.counts.get(name, 0) + paintings
+
+
+class LossScaling(Callback):
+    """Let a scaler take the generator's step; needed for fp16 only.
+
+    fastai's own MixedPrecision reads the scale from the device in every step, and knows neither
+    a second network nor the CPU.
+    """
+
+    def before_backward(self):
+        self.learn.loss_grad = self.learn.scaler.scale(self.learn.loss_grad)
+
+    def before_step(self):
+        """Take the step here instead; a critic's came before, so the scale is updated last."""
+        self.learn.scaler.step(self.learn.opt.opt)
+        self.learn.scaler.update()
+        raise CancelStepException
+
+
+def make_learner(
+    experiment: Experiment,
+    splits: dict[str, Tensor],
+    start: dict[str, Tensor] | None = None,
+    report: Callable[[dict[str, float]], None] = lambda row: None,
+    device: torch.device | None = None,
+) -> Learner:
+    """Put together what an experiment trains: a plain Learner, with a critic if it is a GAN.
+
+    splits: {"train": (n, 3, S, S) uint8, …}; start: a generator's state to begin with instead
+    of new weights; device: the GPU if there is one. Call `fit(epochs)` on it;
+    `learn.history.rows` has the losses. Paper: section 3.3.
+    """
+    device = device or default_device()
+    prepare(experiment.seed, experiment.deterministic)
+    weights = "random" if start else experiment.weights
+    generator = build_generator(experiment.model, splits["train"].shape[-1], weights)
+    if start:
+        generator.load_state_dict(start)
+    precision = precision_on(experiment, device)
+    scaler = loss_scaler(precision, device)
+    callbacks: list[Callback] = [TrainEvalCallback(), History(report)]
+    networks = [generator.to(device)]
+    if experiment.adversarial:
+        critic = init_normal(PatchCritic()).to(device)
+        networks.append(critic)
+        settings = experiment.lr, experiment.betas, L1_WEIGHT, scaler
+        callbacks.append(AdversarialCallback(critic, *settings))
+    if scaler.is_enabled():
+        callbacks.append(LossScaling())
+    for network in networks:
+        compute_in(precision, network, device)
+    train = Batches(splits["train"], experiment.seed, device, experiment.batch_size)
+    valid = Batches(splits["valid"], None, device, experiment.batch_size)
+    optimizer = partial(OptimWrapper, opt=partial(adam, betas=experiment.betas))
+    loaders = DataLoaders(train, valid, device=device)
+    # No default callbacks: the Recorder reads every loss from the device, History does not.
+    learn = Learner(
+        loaders,
+        generator,
+        nn.L1Loss(),
+        opt_func=optimizer,
+        lr=experiment.lr,
+        cbs=callbacks,
+        default_cbs=False,
+    )
+    learn.scaler = scaler
+    learn.create_opt()
+    return learn
+
+
+def precision_on(experiment: Experiment, device: torch.device) -> str:
+    """Return the precision an experiment computes in on a device."""
+    return best_precision(device) if experiment.precision == "auto" else experiment.precision
