@@ -44,16 +44,17 @@ def gather(grid: Grid, minutes: float, results: Path, command: str) -> int:
     if time was up or the user stopped it: the same command goes on. Raises KitError as
     `reproduce` does.
     """
-    fetch_weights(grid)
-    grid.out.mkdir(parents=True, exist_ok=True)
-    with only_one(grid.out / ".lock", busy(grid)), sigterm_as_interrupt(), _deadline(minutes):
-        try:
-            if curation := check(grid):
-                save(grid.out, curation)
-            _work(grid)
-        except KeyboardInterrupt:
-            print(f"stopped{standing(grid)}; the same command goes on from here")
-            return 130
+    try:
+        with sigterm_as_interrupt(), _deadline(minutes):
+            curation = check(grid)
+            fetch_weights(grid)
+            with only_one(grid.out / ".lock", busy(grid)):
+                if curation:
+                    save(grid.out, curation)
+                _work(grid)
+    except KeyboardInterrupt:
+        print(f"stopped{standing(grid)}; the same command goes on from here")
+        return 130
     folder = publish(grid, results, command)
     console, frame = Console(highlight=False, markup=False), collect(grid)
     for table in grid.tables:

@@ -57,10 +57,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train thin networks: what is tested does not depend on their width."""
-    from colorkit import learner, models
+    from colorkit import learner, models, training
 
     def build_generator(model: str, size: int, weights: str):
         return models.init_normal(models.ScratchUnet(size, filters=8))
 
     monkeypatch.setattr(learner, "build_generator", build_generator)
+    monkeypatch.setattr(training, "build_generator", build_generator)
     monkeypatch.setattr(learner, "PatchCritic", lambda: models.PatchCritic(filters=8))
