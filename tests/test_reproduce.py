@@ -97,7 +97,7 @@ def test_two_at_once_the_second_leaves(gallery, tmp_path):
     grid = Grid(tmp_path, data=str(gallery))
     with (
         FileLock(tmp_path / ".lock"),
-        pytest.raises(KitError, match="another colorkit reproduce is at work"),
+        pytest.raises(KitError, match="another colorkit is at work"),
     ):
         run_grid(grid)
 
