@@ -69,7 +69,7 @@ def start(code: str, model: str, gallery: Path, out: Path) -> subprocess.Popen:
     )
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come"
@@ -132,7 +132,7 @@ def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(gallery, t
     folder = folder_of(tmp_path, "t1-unet_resnet18-s0")
     wait_until(lambda: files(folder))
     process.send_signal(number)
-    text = process.communicate(timeout=60)[0]
+    text = process.communicate(timeout=180)[0]
     assert process.returncode == 130, text
     kept = int(files(folder)[0].name.split("-")[1])
     assert f"stopped (t1-unet_resnet18-s0 after epoch {kept} of 4); the same command" in text
