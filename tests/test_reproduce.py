@@ -21,7 +21,9 @@ from colorkit.training import run_experiment
 
 def start(gallery: Path, out: Path) -> subprocess.Popen:
     words = ["reproduce", "--data", str(gallery), "--tables", "1", "--out", str(out)]
-    code = "from colorkit.cli import main; main()"
+    # A shell's background job ignores Ctrl-C, and so would this.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from colorkit.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, *words],
         stdout=subprocess.PIPE,

@@ -20,7 +20,8 @@ from colorkit.experiment import Experiment, result_path, weights_path
 KILLS = int(os.environ.get("COLORKIT_KILLS", "2"))
 # 32 px, four epochs of two batches: seconds on a CPU. The last batch has more than one picture.
 START = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from pathlib import Path
 from colorkit.experiment import PROFILES, Experiment, Profile
 PROFILES["smoke"] = Profile(size=32, epochs=4, weights="random")
