@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from .device import adam
 
 
-def real_or_fake_loss(logits: Tensor, real: bool) -> Tensor:
-    """Binary cross entropy of patch logits (N, 1, h, w) against all-real or all-fake."""
+def real_or_fake_loss(logits: Tensor, real: float) -> Tensor:
+    """Binary cross entropy of patch logits (N, 1, h, w) against all-real (1) or all-fake (0)."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
 
 
@@ -22,7 +22,8 @@ class AdversarialCallback(Callback):
 
     Each batch: the generator predicts once; the critic takes a step on the real pair and the
     detached fake, half the loss each; then the generator takes its step on
-    l1_weight * L1 + "the updated critic calls it real". Validation stays plain L1.
+    l1_weight * L1 + "the updated critic calls it real". Validation stays plain L1. With
+    real_label under 1 the critic's target for real pairs is smoothed, the generator's is not.
     `scaler` is needed for fp16 only (see device.loss_scaler).
     Paper: equation 1 and section 3.3 (its D(G(x, z)) is read as D(x, G(x, z))).
     """
@@ -36,8 +37,9 @@ class AdversarialCallback(Callback):
         betas: tuple[float, float],
         l1_weight: float,
         scaler: torch.amp.GradScaler | None = None,
+        real_label: float = 1.0,
     ):
-        self.critic, self.l1_weight = critic, l1_weight
+        self.critic, self.l1_weight, self.real_label = critic, l1_weight, real_label
         self.critic_opt = adam(critic.parameters(), lr=lr, betas=betas)
         self.scaler = scaler or torch.amp.GradScaler(enabled=False)
         self.critic_loss = self.fooling_loss = None
@@ -50,7 +52,7 @@ class AdversarialCallback(Callback):
         (L,), (ab,) = self.learn.xb, self.learn.yb
         self.critic.requires_grad_(True)
         fake = real_or_fake_loss(self.critic(L, self.learn.pred.detach()), real=False)
-        real = real_or_fake_loss(self.critic(L, ab), real=True)
+        real = real_or_fake_loss(self.critic(L, ab), self.real_label)
         self.critic_loss = (fake + real) / 2
         self.scaler.scale(self.critic_loss).backward()
         self.scaler.step(self.critic_opt)

@@ -27,10 +27,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from .checkpoints import Checkpoints
 from .color import AB_SCALE, L_CENTER
-from .curation import COLUMNS, PAPER_TOTAL, split_sizes
+from .curation import DEALT, PAPER_TOTAL
 from .data import Batches, load_pixels, split_pixels
 from .device import DTYPES, adam, compute_in, device_name, prepare
-from .experiment import MODELS, PROFILES, Experiment
+from .experiment import PROFILES, Experiment
 from .learner import make_learner, precision_on
 from .measure import (
     TURNS,
@@ -45,7 +45,9 @@ from .measure import (
 )
 from .models import build_generator
 from .paths import write_atomic
+from .recipes import MODELS
 from .sources import open_source
+from .splits import split_sizes
 
 PAPER_SIZE = PROFILES["paper"].size
 JPEG_SIDE = 1200  # px, of the longer side
@@ -109,7 +111,7 @@ def write_jpegs(folder: Path, count: int) -> pd.DataFrame:
         return {"path": path.name, "sha256": sha256, "split": "train"}
 
     with ThreadPoolExecutor() as pool:
-        return pd.DataFrame(pool.map(write, range(count))).reindex(columns=COLUMNS, fill_value="")
+        return pd.DataFrame(pool.map(write, range(count))).reindex(columns=DEALT, fill_value="")
 
 
 def measure_data(
@@ -199,9 +201,11 @@ def learner_epoch(
 def loop_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) -> Callable[[], None]:
     """Make the same epoch in plain PyTorch, on networks of its own."""
     learn = _learner(experiment, pixels, device)
-    critic = learn.adversarial.critic if experiment.adversarial else None
+    critic = learn.adversarial.critic if experiment.recipe.critic else None
     networks = [learn.model.train(), *([critic.train()] if critic else [])]
-    optimizers = [adam(n.parameters(), experiment.lr, experiment.betas) for n in networks]
+    optimizers = [
+        adam(n.parameters(), experiment.recipe.lr, experiment.recipe.betas) for n in networks
+    ]
 
     def epoch() -> None:
         prepare(experiment.seed, experiment.deterministic)

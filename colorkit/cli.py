@@ -4,7 +4,7 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +14,10 @@ from .environment import quiet
 from .errors import KitError
 from .experiment import BATCH_SIZE
 from .paths import user_path
+from .recipes import MODELS
+
+if TYPE_CHECKING:
+    from .reproduce import Grid
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True)
@@ -38,27 +42,57 @@ def reproduce(
     painters: Painters = "",
     tables: Annotated[str, typer.Option(help="1, 2 or 1,2")] = "1,2",
     seeds: Annotated[str, typer.Option(help="comma-separated, such as 0,1,2")] = "0",
+    models: Annotated[str, typer.Option(help="comma-separated; all three if empty")] = "",
+    variants: Annotated[str, typer.Option(help="changed recipes to run as well")] = "",
+    split: Annotated[str, typer.Option(help="such as paper, paper-1, fold-1, flips")] = "paper",
+    epochs: Annotated[int, typer.Option(help="0: the profile's")] = 0,
     batch_size: BatchSize = BATCH_SIZE,
     precision: Precision = "auto",
     deterministic: Deterministic = False,
-    jobs: Annotated[int, typer.Option(min=1, help="notebooks at once")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="jobs at once")] = 1,
+    protocol: Annotated[
+        str, typer.Option(help="a file that fixes all of the above but --data")
+    ] = "",
     out: Out = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list the runs and stop")] = False,
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
     from .experiment import results_folder
-    from .reproduce import Grid, check, missing, plan
+    from .reproduce import Grid
     from .reproduce import reproduce as run_grid
 
     data = _absolute(data)
-    folder = results_folder(out, profile, data)
-    numbers = _numbers("tables", tables), _numbers("seeds", seeds)
     settings = batch_size, precision, deterministic
-    grid = Grid(folder, profile, data, painters, *numbers, *settings)
+    chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants)), split, epochs
+    numbers = _numbers("tables", tables), _numbers("seeds", seeds)
+    folder = results_folder(out, profile, data, split)
+    grid = Grid(folder, profile, data, painters, *numbers, *chosen, *settings)
+    if protocol:
+        if grid != Grid(folder, data=data):
+            raise KitError("--protocol: fixes everything but --data, --jobs and --out")
+        raise typer.Exit(_reproduce_protocol(protocol, data, out, jobs, dry_run))
     if not dry_run:
         raise typer.Exit(run_grid(grid, jobs))
+    _list_jobs(grid)
+
+
+def _reproduce_protocol(protocol: str, data: str, out: str, jobs: int, dry_run: bool) -> int:
+    from .protocol import protocol_folder, read_protocol, run_protocol
+
+    fixed = read_protocol(protocol)
+    folder = protocol_folder(out, protocol, data)
+    if not dry_run:
+        return run_protocol(fixed, data, folder, jobs)
+    for grid in fixed.grids(folder, data).values():
+        _list_jobs(grid)
+    return 0
+
+
+def _list_jobs(grid: "Grid") -> None:
+    from .reproduce import check, missing, plan
+
     check(grid)
-    shown, todo = Table("notebook", "state", "results"), missing(grid)
+    shown, todo = Table("job", "state", "results"), missing(grid)
     for job in plan(grid):
         results = ", ".join(str(path.relative_to(grid.out)) for path in job.results)
         state = "to do" if job in todo and job.done else job.state
@@ -156,6 +190,10 @@ def doctor() -> None:
 def _absolute(data: str) -> str:
     """Make a folder's path absolute: jobs of the workflow work in another one."""
     return data if data in ("", "sample", "kaggle") else str(user_path(data))
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _numbers(name: str, text: str) -> tuple[int, ...]:

@@ -22,8 +22,8 @@ from .color import rgb_to_lab
 from .errors import KitError
 from .paths import write_atomic
 from .sources import Painting, Source, check_enough, choose_paintings, open_source, read_picture
+from .splits import deal
 
-SPLITS = {"train": 0.70, "test": 0.10, "valid": 0.20}  # in the paper's own order
 PAPER_TOTAL = 519
 MIN_SIDE = 64  # px; below it a 256 px square would be mostly invented
 GREY_CHROMA, NEAR_GREY_CHROMA = 1.0, 5.0  # mean C*; a print on cream paper reads about 5
@@ -32,7 +32,8 @@ GREY_CHROMA, NEAR_GREY_CHROMA = 1.0, 5.0  # mean C*; a print on cream paper read
 NEAR_DUPLICATE_BITS = 12
 LEFT_OUT = "left out"
 COLUMNS = ["path", "painter", "title", "date", "museum_id", "licence"]
-COLUMNS += ["width", "height", "sha256", "group", "split"]
+COLUMNS += ["width", "height", "sha256", "group"]
+DEALT = [*COLUMNS, "mirrored", "split"]  # of a manifest
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,15 @@ class _Facts:
     fault: tuple[str, str] | None = None
 
 
-def curate(data: str, painters: str = "", split_seed: int = 0) -> Curation:
-    """Audit the chosen paintings of a source and split those that can be used.
+def curate(data: str, painters: str = "", split: str = "paper") -> Curation:
+    """Audit the chosen paintings of a source and split those that can be used (splits.SCHEMES).
 
-    Raises KitError if fewer than ten paintings can be used.
+    Raises KitError for an unknown split, or if fewer than ten paintings can be used.
     """
     source = open_source(data)
     curation = audit(source, choose_paintings(source, painters))
     check_enough(source.name, len(curation.manifest))
-    splits = split(curation.manifest["painter"], curation.manifest["group"], split_seed)
-    return Curation(curation.manifest.assign(split=splits), curation.findings)
+    return Curation(deal(curation.manifest, split), curation.findings)
 
 
 def audit(source: Source, paintings: Sequence[Painting]) -> Curation:
@@ -91,54 +91,7 @@ def audit(source: Source, paintings: Sequence[Painting]) -> Curation:
         | {"width": fact.width, "height": fact.height, "sha256": fact.sha256, "group": int(group)}
         for fact, group in zip(facts, groups, strict=True)
     ]
-    return Curation(pd.DataFrame(rows, columns=COLUMNS[:-1]), tuple(findings))
-
-
-def split(painters: Sequence[str], groups: Sequence[int], seed: int = 0) -> list[str]:
-    """Split 70:10:20 into train, test and valid, stratified by painter.
-
-    Groups of near-duplicates stay whole. Painter after painter, each group (shuffled) goes to
-    the split that lags most behind its share, so every painter is spread in proportion and the
-    totals are exact up to the size of a group: 363, 52 and 104 of 519. No split is empty;
-    KitError if there are fewer than three groups.
-    """
-    table = pd.DataFrame({"painter": list(painters), "group": list(groups)})
-    shuffled = table.sample(frac=1, random_state=seed)
-    by_painter = shuffled.groupby("group").agg(painter=("painter", "min"), size=("painter", "size"))
-    by_painter = by_painter.loc[shuffled["group"].unique()].sort_values("painter", kind="stable")
-    targets = pd.Series(split_sizes(len(table)), dtype=float)
-    placed, seen, chosen = targets * 0, 0, {}
-    for group, size in by_painter["size"].items():
-        seen += size
-        lag = targets * seen / len(table) - placed
-        room = targets - placed >= size
-        name = (lag[room] if room.any() else targets - placed).idxmax()
-        placed[name] += size
-        chosen[group] = name
-    _fill_empty_splits(chosen)
-    return [chosen[group] for group in groups]
-
-
-def _fill_empty_splits(chosen: dict[int, str]) -> None:
-    if len(chosen) < len(SPLITS):
-        raise KitError(
-            f"{len(chosen)} groups of near-duplicates: too few for three splits, as each stays "
-            "whole; add other paintings"
-        )
-    for name in SPLITS:
-        if name not in chosen.values():
-            counts = pd.Series(chosen).value_counts()
-            last = max(g for g, split_name in chosen.items() if split_name == counts.index[0])
-            chosen[last] = name
-
-
-def split_sizes(count: int) -> dict[str, int]:
-    """Share `count` paintings 70:10:20 in whole numbers (largest remainders)."""
-    sizes = {name: int(count * share + 1e-9) for name, share in SPLITS.items()}
-    remainders = sorted(SPLITS, key=lambda name: sizes[name] - count * SPLITS[name])
-    for name in remainders[: count - sum(sizes.values())]:
-        sizes[name] += 1
-    return sizes
+    return Curation(pd.DataFrame(rows, columns=COLUMNS), tuple(findings))
 
 
 def quartets(counts: dict[str, int], total: int = PAPER_TOTAL) -> list[tuple[str, ...]]:
@@ -177,7 +130,7 @@ def near_duplicates(fingerprints: Sequence[tuple[bool, ...]]) -> np.ndarray:
 
 def manifest_text(manifest: pd.DataFrame) -> str:
     """Write the manifest as CSV text, the same bytes for the same paintings."""
-    return manifest[COLUMNS].to_csv(index=False, lineterminator="\n")
+    return manifest[DEALT].to_csv(index=False, lineterminator="\n")
 
 
 def manifest_hash(manifest: pd.DataFrame) -> str:
@@ -188,10 +141,9 @@ def manifest_hash(manifest: pd.DataFrame) -> str:
 def read_manifest(path: Path) -> pd.DataFrame:
     """Read a manifest; KitError if it is not one."""
     try:
-        text = {name: str for name in COLUMNS if name not in ("width", "height", "group")}
-        return pd.read_csv(io.BytesIO(path.read_bytes()), dtype=text, keep_default_na=False)[
-            COLUMNS
-        ]
+        numbers = ("width", "height", "group", "mirrored")
+        text = {name: str for name in DEALT if name not in numbers}
+        return pd.read_csv(io.BytesIO(path.read_bytes()), dtype=text, keep_default_na=False)[DEALT]
     except (OSError, KeyError, ValueError) as error:
         raise KitError(
             f"{path}: not a manifest ({error}); delete it, and notebook 01 makes it anew"
@@ -205,7 +157,7 @@ def save(out: Path, curation: Curation) -> None:
     write_atomic(out / "manifest.csv", manifest_text(curation.manifest))
 
 
-def manifest_for(out: Path, data: str, painters: str = "", split_seed: int = 0) -> pd.DataFrame:
+def manifest_for(out: Path, data: str, painters: str = "", split: str = "paper") -> pd.DataFrame:
     """Return the manifest of a results folder, making it where there is none yet.
 
     Writes manifest.csv and, for what was found, audit.csv. Raises KitError if the folder holds
@@ -213,11 +165,11 @@ def manifest_for(out: Path, data: str, painters: str = "", split_seed: int = 0) 
     """
     path = out / "manifest.csv"
     if not path.exists():
-        save(out, curate(data, painters, split_seed))
-    return check_manifest(path, data, painters, split_seed)
+        save(out, curate(data, painters, split))
+    return check_manifest(path, data, painters, split)
 
 
-def check_manifest(path: Path, data: str, painters: str = "", split_seed: int = 0) -> pd.DataFrame:
+def check_manifest(path: Path, data: str, painters: str = "", split: str = "paper") -> pd.DataFrame:
     """Read a manifest; KitError unless it is of the files there are now, and of this split."""
     manifest, source = read_manifest(path), open_source(data)
     offered = {painting.path for painting in choose_paintings(source, painters)}
@@ -230,10 +182,10 @@ def check_manifest(path: Path, data: str, painters: str = "", split_seed: int = 
             f"{path.parent}: holds results of other paintings than {data} "
             f"{painters or '(default painters)'}; choose another --out, or delete that folder"
         )
-    if split(manifest["painter"], manifest["group"], split_seed) != manifest["split"].tolist():
+    audited = manifest[COLUMNS].drop_duplicates("path")
+    if manifest_text(deal(audited, split)) != manifest_text(manifest):
         raise KitError(
-            f"{path}: its split is not that of split seed {split_seed}; choose another --out, "
-            "or delete that folder"
+            f"{path}: its split is not {split!r}; choose another --out, or delete that folder"
         )
     return manifest
 

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from .color import encode
-from .curation import SPLITS, manifest_hash
+from .curation import manifest_hash
 from .device import RESIDENT_SHARE, total_memory
 from .errors import KitError
 from .experiment import BATCH_SIZE, FLIP_PROBABILITY
 from .paths import is_whole, write_checked
 from .sources import read_picture
+from .splits import SPLITS
 
 CPU = torch.device("cpu")
 AHEAD = 64  # paintings decoded or converted at a time, which bounds the memory it takes
@@ -75,8 +76,8 @@ class Batches:
     pixels: (N, 3, S, S) uint8, in memory or memory-mapped. If they fit, they are moved to the
     device whole and converted there once; if not, batch by batch: the same numbers in less
     memory. Yields L (n, 1, S, S) and ab (n, 2, S, S), scaled as in color.py; the last batch may
-    be smaller. With `seed`, the order is shuffled and half of the pictures are mirrored, anew
-    in every epoch, both from a generator of the seed's own.
+    be smaller. With `seed`, the order is shuffled (unless `shuffle` is off) and half of the
+    pictures are mirrored, anew in every epoch, both from a generator of the seed's own.
     """
 
     n_inp = 1  # fastai: how many of the batch's tensors the model sees
@@ -87,8 +88,10 @@ class Batches:
         seed: int | None = None,
         device: torch.device = CPU,
         batch_size: int = BATCH_SIZE,
+        shuffle: bool = True,
     ):
         self.pixels, self.device, self.batch_size = pixels, device, batch_size
+        self.shuffle = shuffle
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.order_sha256 = ""  # of the last epoch's order and mirrorings
         self.converted = _convert(pixels, device) if fits(pixels, device) else None
@@ -112,6 +115,8 @@ class Batches:
             sizes = torch.arange(len(self.pixels)).split(self.batch_size)
             return torch.arange(len(self.pixels)), [len(part) for part in sizes]
         order = torch.randperm(len(self.pixels), generator=self.generator)
+        if not self.shuffle:
+            order = torch.arange(len(self.pixels))
         mirrored = torch.rand(len(order), generator=self.generator) < FLIP_PROBABILITY
         batches = order.split(self.batch_size), mirrored.split(self.batch_size)
         halves = [(i[~m], i[m]) for i, m in zip(*batches, strict=True)]
@@ -153,7 +158,7 @@ def _npy(root: Path, manifest: pd.DataFrame, size: int) -> Iterable[bytes]:
 def _decode(root: Path, manifest: pd.DataFrame, size: int) -> Iterator[np.ndarray]:
     """Give the paintings one by one, (3, size, size), decoded a few ahead on all cores."""
 
-    def load(path: str, sha256: str) -> np.ndarray:
+    def load(path: str, sha256: str, mirrored: int) -> np.ndarray:
         try:
             content = (root / path).read_bytes()
         except OSError as error:
@@ -166,9 +171,11 @@ def _decode(root: Path, manifest: pd.DataFrame, size: int) -> Iterator[np.ndarra
                 "or choose another --out"
             )
         square = read_picture(content).resize((size, size), Image.Resampling.BICUBIC)
+        if mirrored:
+            square = ImageOps.mirror(square)
         return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes without holding Python's lock
         for start in range(0, len(manifest), AHEAD):
             rows = manifest.iloc[start : start + AHEAD]
-            yield from pool.map(load, rows["path"], rows["sha256"])
+            yield from pool.map(load, rows["path"], rows["sha256"], rows["mirrored"])

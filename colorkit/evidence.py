@@ -22,7 +22,6 @@ from .device import default_device
 from .errors import DivergedError, sigterm_as_interrupt
 from .experiment import (
     BATCH_SIZE,
-    MODELS,
     PROFILES,
     data_name,
     failure_path,
@@ -30,6 +29,7 @@ from .experiment import (
     result_path,
 )
 from .paths import only_one, write_atomic
+from .recipes import MODELS
 from .report import collect, render, terminal_table, write_report
 from .reproduce import Grid, busy, check, fetch_weights, standing
 from .training import run_baselines, run_experiment, stages

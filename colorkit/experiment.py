@@ -3,32 +3,22 @@
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
 from .errors import KitError
 from .paths import runs_root, user_path, write_atomic
+from .recipes import LEARNING_RATES, MODELS, VARIANTS, Recipe, paper_recipe
 
-MODELS = {
-    "unet_resnet18": "UNet (resnet18 backbone)",
-    "pix2pix_scratch": "pix2pix (scratch UNet)",
-    "pix2pix_resnet18": "pix2pix (pretrained resnet18 backbone UNet)",
-}
 NOTEBOOKS = {
     "unet_resnet18": "03_unet_resnet18",
     "pix2pix_scratch": "04_pix2pix_scratch",
     "pix2pix_resnet18": "05_pix2pix_resnet18",
 }
-# The captions of Tables 1 and 2; section 3.3 says 1e-4 for the U-Net and belongs to no number.
-LEARNING_RATES = {
-    1: {"unet_resnet18": 1e-3, "pix2pix_scratch": 2e-4, "pix2pix_resnet18": 2e-4},
-    2: {"unet_resnet18": 2e-3, "pix2pix_scratch": 2e-3, "pix2pix_resnet18": 2e-3},
-}
 BATCH_SIZE = 16  # section 3.3
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-L1_WEIGHT = 100.0  # lambda, section 3.3
 FLIP_PROBABILITY = 0.5
 
 
@@ -58,7 +48,9 @@ class Experiment:
     profile: str = "smoke"
     data: str = "sample"  # "sample", "kaggle" or a folder
     painters: str = ""  # comma-separated; empty: see sources.choose_painters
-    split_seed: int = 0  # which painting is in which split
+    split: str = "paper"  # which painting is trained on, tested, watched; see splits.SCHEMES
+    variant: str = ""  # one change to the paper's recipe; see recipes.VARIANTS
+    epochs: int = 0  # 0: the profile's
     weights: str = ""  # of the backbone; empty: the profile's, or COLORKIT_WEIGHTS
     batch_size: int = BATCH_SIZE
     precision: str = "auto"  # by device: bf16, fp16 on older GPUs, fp32 on a CPU
@@ -72,6 +64,12 @@ class Experiment:
         check_choice("profile", self.profile, PROFILES)
         check_choice("precision", self.precision, PRECISIONS)
         check_seed(self.seed)
+        if not 0 <= self.epochs <= 100_000:
+            raise KitError(f"epochs {self.epochs}: must be between 1 and 100000")
+        object.__setattr__(self, "epochs", self.epochs or self.settings.epochs)
+        if self.variant:
+            check_choice("variant", self.variant, VARIANTS)
+            check_choice("model", self.model, VARIANTS[self.variant].models)
         if not 1 <= self.batch_size <= 1024:
             raise KitError(f"batch_size {self.batch_size}: must be between 1 and 1024")
         wanted = self.weights or os.environ.get("COLORKIT_WEIGHTS") or self.settings.weights
@@ -84,37 +82,36 @@ class Experiment:
         return PROFILES[self.profile]
 
     @property
-    def lr(self) -> float:
-        """Learning rate of generator and critic alike (captions of Tables 1 and 2)."""
-        return LEARNING_RATES[self.table][self.model]
+    def recipe(self) -> Recipe:
+        """Return how it is trained: the paper's recipe, with the variant's change."""
+        recipe = paper_recipe(self.table, self.model)
+        return replace(recipe, **VARIANTS[self.variant].changes) if self.variant else recipe
 
     @property
-    def adversarial(self) -> bool:
-        """Tell whether a critic takes part."""
-        return self.model != "unet_resnet18"
-
-    @property
-    def betas(self) -> tuple[float, float]:
-        """Adam's momenta: section 3.3 for pix2pix, PyTorch's default for the U-Net."""
-        return (0.5, 0.999) if self.adversarial else (0.9, 0.999)
+    def first_stage(self) -> "Experiment | None":
+        """Return the run whose weights it begins with, or, to be scored otherwise, has itself."""
+        if self.variant and not VARIANTS[self.variant].trains:
+            return replace(self, variant="")
+        if not self.recipe.two_stages:
+            return None
+        kept = self.variant and "unet_resnet18" in VARIANTS[self.variant].models
+        return replace(self, model="unet_resnet18", variant=self.variant if kept else "")
 
     @property
     def id(self) -> str:
-        """Name of the run within its results folder, such as "t1-unet_resnet18-s0"."""
-        return f"t{self.table}-{self.model}-s{self.seed}"
+        """Name of the run within its results folder: "t1-unet_resnet18-s0", a variant after it."""
+        return f"t{self.table}-{self.model}-s{self.seed}" + (self.variant and f"-{self.variant}")
 
     def config(self) -> dict[str, Any]:
         """List every setting that decides the numbers, for the run's JSON and the report.
 
         A run's JSON holds the precision that was used, never "auto".
         """
-        config = asdict(self) | {
+        config = asdict(self) | asdict(self.recipe)
+        config |= {
             "data": data_name(self.data),
             "size": self.settings.size,
-            "epochs": self.settings.epochs,
-            "lr": self.lr,
-            "betas": list(self.betas),
-            "l1_weight": L1_WEIGHT if self.adversarial else 1.0,
+            "betas": list(self.recipe.betas),
             "flip_probability": FLIP_PROBABILITY,
         }
         return config | {"weights": "none" if self.model == "pix2pix_scratch" else self.weights}
@@ -126,16 +123,23 @@ def baselines_config(profile: str) -> dict[str, Any]:
     return {"profile": profile, "size": PROFILES[profile].size}
 
 
-def results_folder(out: str, profile: str, data: str) -> Path:
-    """Choose the results folder: `out`, or runs/<profile> for the sample, else
-    runs/<profile>-<data>: a folder holds the results of one set of paintings only.
+def results_folder(out: str, profile: str, data: str, split: str = "paper") -> Path:
+    """Choose the results folder: `out`, or runs/<profile>, with -<data> unless it is the sample
+    and -<split> unless it is the paper's: a folder holds results of one split of one set of
+    paintings only.
     """
     check_choice("profile", profile, PROFILES)
     if out:
         return user_path(out)
-    if data == "sample":
-        return runs_root() / profile
-    return runs_root() / f"{profile}-{re.sub(r'[^A-Za-z0-9._-]+', '-', data_name(data))}"
+    parts = [profile]
+    parts += [data_name(data)] if data != "sample" else []
+    parts += [split] if split != "paper" else []
+    return runs_root() / slug("-".join(parts))
+
+
+def slug(name: str) -> str:
+    """Write a name so that it can be a folder's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
 
 
 def data_name(data: str) -> str:

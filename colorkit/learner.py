@@ -19,7 +19,7 @@ from .adversarial import AdversarialCallback
 from .data import Batches
 from .device import adam, best_precision, compute_in, default_device, loss_scaler, prepare
 from .errors import DivergedError
-from .experiment import L1_WEIGHT, Experiment
+from .experiment import Experiment
 from .models import PatchCritic, build_generator, init_normal
 
 # Mean L1 of ab/110; no two colours are further apart than 2. The first epoch is let off: a U-Net
@@ -30,21 +30,22 @@ EXPLODED = 10.0
 class History(Callback):
     """Gather the mean losses of each epoch on the device and read them once an epoch.
 
-    `rows` holds, for each epoch, train_l1 and valid_l1 and, with a critic, its loss and the
-    generator's fooling loss; `data_order` a checksum of each epoch's batches; `seconds` all
-    epochs' time. `report(row)` is called after each epoch.
+    `rows` holds, for each epoch, train_l1 and valid_l1 (or _l2, by its loss) and, with a critic,
+    its loss and the generator's fooling loss; `data_order` a checksum of each epoch's batches;
+    `seconds` all epochs' time. `report(row)` is called after each epoch.
     """
 
     order = AdversarialCallback.order - 1  # sees the L1 loss before the critic's part is added
 
-    def __init__(self, report: Callable[[dict[str, float]], None]):
-        self.report, self.rows, self.data_order, self.seconds = report, [], [], 0.0
+    def __init__(self, report: Callable[[dict[str, float]], None], loss: str = "l1"):
+        self.report, self.loss = report, loss
+        self.rows, self.data_order, self.seconds = [], [], 0.0
 
     def before_epoch(self):
         self.sums, self.counts, self.began = {}, {}, time.perf_counter()
 
     def after_loss(self):
-        self._add("train_l1" if self.training else "valid_l1", self.learn.loss_grad)
+        self._add(f"{'train' if self.training else 'valid'}_{self.loss}", self.learn.loss_grad)
 
     def after_batch(self):
         if self.training and hasattr(self.learn, "adversarial"):
@@ -56,7 +57,7 @@ class History(Callback):
         pairs = zip(self.sums, totals, strict=True)
         means = {name: total / self.counts[name] for name, total in pairs}
         epoch = len(self.rows) + 1
-        exploded = epoch > 1 and means["train_l1"] > EXPLODED
+        exploded = epoch > 1 and means[f"train_{self.loss}"] > EXPLODED
         if exploded or not all(map(math.isfinite, totals)):
             raise DivergedError(f"epoch {epoch}: the training diverged ({means}); it has no result")
         self.rows.append({"epoch": epoch} | means)
@@ -100,7 +101,7 @@ def make_learner(
     of new weights; device: the GPU if there is one. Call `fit(epochs)` on it;
     `learn.history.rows` has the losses. Paper: section 3.3.
     """
-    device = device or default_device()
+    device, recipe = device or default_device(), experiment.recipe
     prepare(experiment.seed, experiment.deterministic)
     weights = "random" if start else experiment.weights
     generator = build_generator(experiment.model, splits["train"].shape[-1], weights)
@@ -108,28 +109,29 @@ def make_learner(
         generator.load_state_dict(start)
     precision = precision_on(experiment, device)
     scaler = loss_scaler(precision, device)
-    callbacks: list[Callback] = [TrainEvalCallback(), History(report)]
+    callbacks: list[Callback] = [TrainEvalCallback(), History(report, recipe.loss)]
     networks = [generator.to(device)]
-    if experiment.adversarial:
+    if recipe.critic:
         critic = init_normal(PatchCritic()).to(device)
         networks.append(critic)
-        settings = experiment.lr, experiment.betas, L1_WEIGHT, scaler
+        settings = recipe.lr, recipe.betas, recipe.l1_weight, scaler, recipe.real_label
         callbacks.append(AdversarialCallback(critic, *settings))
     if scaler.is_enabled():
         callbacks.append(LossScaling())
     for network in networks:
         compute_in(precision, network, device)
-    train = Batches(splits["train"], experiment.seed, device, experiment.batch_size)
-    valid = Batches(splits["valid"], None, device, experiment.batch_size)
-    optimizer = partial(OptimWrapper, opt=partial(adam, betas=experiment.betas))
+    size = experiment.batch_size
+    train = Batches(splits["train"], experiment.seed, device, size, recipe.shuffle)
+    valid = Batches(splits["valid"], None, device, size)
+    optimizer = partial(OptimWrapper, opt=partial(adam, betas=recipe.betas))
     loaders = DataLoaders(train, valid, device=device)
     # No default callbacks: the Recorder reads every loss from the device, History does not.
     learn = Learner(
         loaders,
         generator,
-        nn.L1Loss(),
+        nn.L1Loss() if recipe.loss == "l1" else nn.MSELoss(),
         opt_func=optimizer,
-        lr=experiment.lr,
+        lr=recipe.lr,
         cbs=callbacks,
         default_cbs=False,
     )

@@ -11,7 +11,7 @@ from skimage.color import deltaE_ciede2000
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
-from .color import AB_SCALE, decode, rgb_to_lab
+from .color import AB_SCALE, decode, in_gamut, join, rgb_to_lab
 from .data import CPU, Batches
 
 METRICS = {
@@ -22,6 +22,7 @@ METRICS = {
     "ciede2000": "mean colour difference CIEDE2000; about 1 is just visible",
     "colourfulness": "Hasler and Suesstrunk 2003, signed, sRGB 0 to 255; 0 is grey",
     "chroma_ratio": "mean chroma predicted / mean chroma of the painting; 1 is as vivid",
+    "clipped": "share of pixels whose predicted colour is outside sRGB and is clipped to it",
 }
 BASELINES = {
     "grey": "grey (a = b = 0)",
@@ -51,6 +52,7 @@ def score(L: Tensor, predicted_ab: Tensor, ab: Tensor) -> list[dict[str, float]]
         "colourfulness_true": colourfulness(truth).tolist(),
         "chroma": mean_chroma(shown).tolist(),
         "chroma_true": mean_chroma(truth).tolist(),
+        "clipped": (~in_gamut(join(L, predicted_ab))).float().mean(dim=(1, 2)).tolist(),
     }
     return [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
@@ -75,14 +77,18 @@ def mean_chroma(rgb: Tensor) -> Tensor:
 
 
 def evaluate(
-    predict: Callable[[Tensor], Tensor], pixels: Tensor, device: torch.device = CPU
+    predict: Callable[[Tensor], Tensor],
+    pixels: Tensor,
+    device: torch.device = CPU,
+    mode: str = "eval",
 ) -> list[dict[str, float]]:
-    """Score a model on pictures (N, 3, S, S) uint8, in evaluation mode, on its device.
+    """Score a model on pictures (N, 3, S, S) uint8, on its device.
 
-    Batch norm uses its running statistics and dropout is off (pix2pix's own default differs).
+    In mode "eval" batch norm uses its running statistics and dropout is off; pix2pix's own
+    default is "train".
     """
     if isinstance(predict, nn.Module):
-        predict.eval()
+        predict.train(mode == "train")
     with torch.inference_mode():
         return [row for L, ab in Batches(pixels, device=device) for row in score(L, predict(L), ab)]
 

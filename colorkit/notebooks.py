@@ -1,14 +1,6 @@
-"""Run a numbered notebook with papermill: typed parameters in, an executed notebook out.
+"""Run a numbered notebook with papermill: typed parameters in, an executed notebook out."""
 
-`python -m colorkit.notebooks NAME OUTPUT PARAMETERS_JSON` is what the workflow's jobs call.
-"""
-
-import json
-import os
 import re
-import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -78,41 +70,3 @@ def failure(executed: Path) -> str | None:
                 last = f"{out.ename}: {out.evalue}".strip().splitlines()[-1]
                 return f"{executed.name}, under '{heading}': {last}"
     return None
-
-
-def _end_with(parent: int) -> None:
-    """End this process when `parent` is gone, so that a killed run leaves nothing at work."""
-
-    def watch() -> None:
-        while _alive(parent):
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def main() -> int:
-    """Run one notebook as a job of the workflow."""
-    if os.name == "posix" and (parent := os.environ.get("COLORKIT_PARENT")):
-        _end_with(int(parent))
-    name, output, parameters = sys.argv[1:]
-    try:
-        execute(name, Path(output), json.loads(parameters))
-    except KitError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

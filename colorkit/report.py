@@ -14,17 +14,19 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from . import figures
-from .curation import SPLITS, read_manifest
+from .curation import read_manifest
 from .data import examples
-from .experiment import MODELS, data_name, failure_path, read_result
+from .experiment import data_name, failure_path, read_result
 from .metrics import BASELINES, METRICS, ColourTable, summarize
 from .paths import kit_file, write_atomic
+from .recipes import MODELS, VARIANTS
+from .splits import SPLITS
 from .training import load_generator, load_splits, predict_rgb
 
 if TYPE_CHECKING:
     from .reproduce import Grid
 
-COLUMNS = ["table", "split", "model", "metric", "paper", "ours", "n", "seed", "status"]
+COLUMNS = ["table", "split", "model", "variant", "metric", "paper", "ours", "n", "seed", "status"]
 LABELS = MODELS | BASELINES
 SPLIT_NAMES = {"train": "Training", "valid": "Validation", "test": "Testing"}  # as in the paper
 
@@ -54,13 +56,15 @@ def collect(grid: "Grid") -> pd.DataFrame:
         for split in SPLITS:
             numbers, n = _summary(result and result["scores"], baselines, split)
             for metric in METRICS:
-                cell = paper[run.table, split, run.model] if metric == "mse_ab" else math.nan
+                cell = math.nan
+                if metric == "mse_ab" and not run.variant:
+                    cell = paper[run.table, split, run.model]
                 ours = numbers.get(metric, math.nan)
-                row = [run.table, split, run.model, metric, cell, ours, n, run.seed, status]
-                rows.append(row)
+                named = [run.table, split, run.model, run.variant, metric]
+                rows.append([*named, cell, ours, n, run.seed, status])
     for table in grid.tables:
         rows += [
-            [table, split, model, metric, math.nan, value, n, "", "ok"]
+            [table, split, model, "", metric, math.nan, value, n, "", "ok"]
             for model in BASELINES
             for split in SPLITS
             for numbers, n in [_summary(baselines and baselines["scores"][model], baselines, split)]
@@ -76,7 +80,7 @@ def pivot(frame: pd.DataFrame, table: int) -> list[dict[str, Any]]:
     over seeds, if several), skill, n, failed ("failed", or how many of the seeds did; else
     empty). Holes are NaN; a mean over some of the seeds only is a hole.
     """
-    part = frame[frame["table"] == table]
+    part = frame[(frame["table"] == table) & (frame["variant"] == "")]
     rows = []
     for split, name in SPLIT_NAMES.items():
         for model, label in LABELS.items():
@@ -98,6 +102,28 @@ def pivot(frame: pd.DataFrame, table: int) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def changes(frame: pd.DataFrame, table: int) -> list[list[str]]:
+    """Tell what each variant does to the primary metric on the test paintings.
+
+    Rows: what was changed, model, test mse_ab as the paper has it and with the change (means
+    over seeds), their difference.
+    """
+    part = frame[(frame["table"] == table) & (frame["split"] == "test")]
+    mse = part[part["metric"] == "mse_ab"].groupby(["variant", "model"])["ours"]
+    means = mse.agg(lambda values: values.mean(skipna=False))
+    return [
+        [
+            VARIANTS[variant].question,
+            MODELS[model],
+            number(means["", model], 4),
+            number(value, 4),
+            number(value - means["", model], 4, sign=True),
+        ]
+        for (variant, model), value in means.items()
+        if variant
+    ]
 
 
 def _failed(statuses: pd.Series) -> str:
@@ -177,6 +203,7 @@ def write_report(grid: "Grid") -> None:
         "grid": grid,
         "data": data_name(grid.data),
         "tables": {t: [cells(row) for row in pivot(frame, t)] for t in grid.tables},
+        "changes": {t: changes(frame, t) for t in grid.tables},
         "others": {t: _other_metrics(frame, t) for t in grid.tables},
         "metrics": METRICS,
         "counts": _counts(grid),
@@ -215,7 +242,11 @@ def _summary(
 
 
 def _finished(grid: "Grid", table: int) -> Iterable[dict[str, Any]]:
-    wanted = [e for e in grid.experiments() if e.table == table and e.seed == grid.seeds[0]]
+    wanted = [
+        e
+        for e in grid.experiments()
+        if not e.variant and (e.table, e.seed) == (table, grid.seeds[0])
+    ]
     return [run for e in wanted if (run := read_result(grid.out, e.id))]
 
 
@@ -228,6 +259,7 @@ def _draw(grid: "Grid", table: int) -> dict[str, tuple[Figure, str]]:
 
 def _other_metrics(frame: pd.DataFrame, table: int) -> list[list[str]]:
     part = frame[(frame["table"] == table) & (frame["split"] == "test")]
+    part = part[part["variant"] == ""]
     means = part.groupby(["model", "metric"])["ours"].mean()
     digits = {"mse_ab": 4, "mse_rgb": 4, "psnr": 1, "ciede2000": 1, "colourfulness": 1}
     return [

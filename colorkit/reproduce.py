@@ -21,23 +21,28 @@ from .curation import Curation, check_manifest, curate, manifest_hash, save
 from .errors import KitError, sigterm_as_interrupt
 from .experiment import (
     BATCH_SIZE,
-    MODELS,
     NOTEBOOKS,
     Experiment,
     baselines_config,
+    check_choice,
     read_result,
     result_path,
 )
 from .models import imagenet_weights
 from .paths import kit_file, only_one, remove_parts, write_atomic
+from .recipes import MODELS, VARIANTS
 from .sources import open_source
+from .training import stages
 
 WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it is stopped
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The runs of one results folder: tables x models x seeds. `out` is absolute."""
+    """The runs of one results folder: tables x seeds x models, and variants of them.
+
+    `out` is absolute. `variants` come on top of the paper's recipes (recipes.VARIANTS).
+    """
 
     out: Path
     profile: str = "smoke"
@@ -45,35 +50,64 @@ class Grid:
     painters: str = ""
     tables: tuple[int, ...] = (1, 2)
     seeds: tuple[int, ...] = (0,)
+    models: tuple[str, ...] = tuple(MODELS)
+    variants: tuple[str, ...] = ()
+    split: str = "paper"
+    epochs: int = 0  # 0: the profile's
     batch_size: int = BATCH_SIZE
     precision: str = "auto"
     deterministic: bool = False
 
     def experiments(self) -> list[Experiment]:
-        """List the runs in the order they are shown; KitError for a wrong value."""
-        names = ("profile", "data", "painters", "batch_size", "precision", "deterministic")
-        settings = {name: getattr(self, name) for name in names}
-        return [
-            Experiment(table, model, seed, **settings)
+        """List the runs in the order they are shown, first stages among them.
+
+        Raises KitError for a wrong value.
+        """
+        for variant in self.variants:
+            check_choice("variant", variant, VARIANTS)
+        wanted = (
+            Experiment(table, model, seed, variant=variant, **self.settings())
+            for variant in ("", *self.variants)
             for table in self.tables
             for seed in self.seeds
-            for model in MODELS
-        ]
+            for model in self.models
+            if not variant or model in VARIANTS[variant].models
+        )
+        return list(dict.fromkeys(run for experiment in wanted for run in stages(experiment)))
+
+    def settings(self) -> dict[str, object]:
+        """Return what all its experiments share."""
+        names = ("profile", "data", "painters", "split", "epochs")
+        names += ("batch_size", "precision", "deterministic")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook of the grid; `work` is its share of the time.
+    """One job of the grid: a notebook, or a variant's training; `work` is its share of the time.
 
-    Snakemake sets `mark` when the notebook ran to its end. The results are not Snakemake's own
-    files, because it would delete those of a notebook that fails after the training.
+    Snakemake sets `mark` when it ran to its end. The results are not Snakemake's own files,
+    because it would delete those of a notebook that fails after the training.
     """
 
     name: str
+    out: Path
+    notebook: str  # empty: a variant, which no lesson is about
+    parameters: dict[str, object]
+    needs: tuple[str, ...]  # names of the jobs before it
     results: tuple[Path, ...]
-    mark: Path
-    executed: Path
-    work: float
+    work: float = 1.0
+    trains: bool = False
+
+    @property
+    def mark(self) -> Path:
+        """Return the file that says it ran to its end."""
+        return self.out / "done" / self.name
+
+    @property
+    def executed(self) -> Path:
+        """Return where its executed notebook is, if it has one."""
+        return self.out / "notebooks" / f"{self.name}.ipynb"
 
     @property
     def done(self) -> bool:
@@ -96,21 +130,48 @@ class Job:
 
 
 def plan(grid: Grid) -> list[Job]:
-    """List the notebooks that a grid needs, in order, each with its results."""
+    """List the jobs that a grid needs, in order, each with its results."""
+    names = ("profile", "data", "painters", "split", "out")
+    shared = {name: str(getattr(grid, name)) for name in names}
 
-    def job(name: str, work: float, *results: str) -> Job:
+    def once(name: str, needs: list[str], *results: str, **parameters: object) -> Job:
         paths = tuple(grid.out / result for result in results)
-        executed = grid.out / "notebooks" / f"{name}.ipynb"
-        return Job(name, paths, grid.out / "done" / name, executed, work)
+        return Job(name, grid.out, name, shared | parameters, tuple(needs), paths)
 
-    jobs = [
-        job("01_data_curation", 1, "manifest.csv"),
-        job("02_lab_preprocessing", 1, "runs/baselines.json"),
-    ]
-    for experiment in grid.experiments():
-        name = f"{NOTEBOOKS[experiment.model]}-t{experiment.table}-s{experiment.seed}"
-        jobs.append(job(name, 1 + experiment.settings.epochs, f"runs/{experiment.id}.json"))
-    return [*jobs, job("06_tables_1_and_2", 1, "report.html", "report.md", "tables.csv")]
+    curated = once("01_data_curation", [], "manifest.csv")
+    baselines = once("02_lab_preprocessing", [curated.name], "runs/baselines.json")
+    trained = [_training(grid, experiment) for experiment in grid.experiments()]
+    report = once(
+        "06_tables_1_and_2",
+        [baselines.name, *(job.name for job in trained)],
+        *("report.html", "report.md", "tables.csv"),
+        **{name: list(getattr(grid, name)) for name in ("tables", "seeds", "models", "variants")},
+        epochs=grid.epochs,
+    )
+    return [curated, baselines, *trained, report]
+
+
+def _training(grid: Grid, experiment: Experiment) -> Job:
+    first = experiment.first_stage
+    parameters = grid.settings() | {"table": experiment.table, "seed": experiment.seed}
+    if experiment.variant:
+        parameters |= {"model": experiment.model, "variant": experiment.variant}
+    trains = not experiment.variant or VARIANTS[experiment.variant].trains
+    return Job(
+        _job_name(experiment),
+        grid.out,
+        "" if experiment.variant else NOTEBOOKS[experiment.model],
+        parameters | {"out": str(grid.out)},
+        (_job_name(first) if first else "01_data_curation",),
+        (result_path(grid.out, experiment.id),),
+        1 + experiment.epochs * trains,
+        trains,
+    )
+
+
+def _job_name(experiment: Experiment) -> str:
+    _, _, rest = experiment.id.partition(experiment.model)
+    return f"{NOTEBOOKS[experiment.model]}-t{experiment.table}{rest}"
 
 
 def missing(grid: Grid) -> list[Job]:
@@ -136,8 +197,8 @@ def check(grid: Grid) -> Curation | None:
             "choose another --out"
         )
     if not (grid.out / "manifest.csv").exists():
-        return curate(grid.data, grid.painters)
-    manifest = check_manifest(grid.out / "manifest.csv", grid.data, grid.painters)
+        return curate(grid.data, grid.painters, grid.split)
+    manifest = check_manifest(grid.out / "manifest.csv", grid.data, grid.painters, grid.split)
     paintings = manifest_hash(manifest)
     read_result(grid.out, "baselines", paintings, baselines_config(grid.profile))
     for experiment in experiments:
@@ -157,19 +218,33 @@ def reproduce(grid: Grid, jobs: int = 1) -> int:
     Returns the exit code: 0 if every cell was computed, 1 if a run failed, 130 if stopped.
     Raises KitError for a request that cannot be run, or if another process is at work here.
     """
+    from .report import collect, terminal_table
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if (code := complete(grid, jobs, console)) == 130:
+        return code
+    frame = collect(grid)
+    for table in grid.tables:
+        console.print(terminal_table(frame, table))
+    console.print(f"report: {grid.out / 'report.html'}")
+    return 1 if code or frame["ours"].isna().any() else 0
+
+
+def complete(grid: Grid, jobs: int, console: Console) -> int:
+    """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
     curation = check(grid)
     fetch_weights(grid)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     _make_folder(grid.out)
     with only_one(grid.out / ".lock", busy(grid)):
         try:
             if curation:
                 save(grid.out, curation)
-            _run(grid, jobs, console)
+            if missing(grid):
+                _run(grid, jobs, console)
         except KeyboardInterrupt:
             console.print(f"stopped{standing(grid)}; the same command goes on from here")
             return 130
-        return _finish(grid, console)
+        return _say_what_failed(grid, console)
 
 
 def busy(grid: Grid) -> str:
@@ -180,7 +255,7 @@ def busy(grid: Grid) -> str:
 def standing(grid: Grid) -> str:
     """Say in brackets how many epochs of each unfinished run are safe; nothing if none are."""
     kept = [(run, epochs_kept(grid.out, run.id)) for run in grid.experiments()]
-    told = [f"{run.id} after epoch {n} of {run.settings.epochs}" for run, n in kept if n]
+    told = [f"{run.id} after epoch {n} of {run.epochs}" for run, n in kept if n]
     return f" ({', '.join(told)})" if told else ""
 
 
@@ -224,8 +299,17 @@ def _run(grid: Grid, jobs: int, console: Console) -> None:
 
 
 def _request(grid: Grid) -> dict[str, object]:
-    lists = {"tables": list(grid.tables), "seeds": list(grid.seeds)}
-    return asdict(grid) | lists | {"out": str(grid.out)}
+    """Write a grid as JSON holds it, for Snakemake: every job with its command and its needs."""
+    jobs = {
+        job.name: {
+            "notebook": job.notebook,
+            "parameters": job.parameters,
+            "needs": list(job.needs),
+            "trains": job.trains,
+        }
+        for job in plan(grid)
+    }
+    return json.loads(json.dumps(asdict(grid) | {"out": str(grid.out), "jobs": jobs}))
 
 
 def _snakemake(grid: Grid, jobs: int) -> list[str]:
@@ -236,7 +320,7 @@ def _snakemake(grid: Grid, jobs: int) -> list[str]:
         *("--profile", str(kit_file("workflow", "profiles", "local"))),
         *("--directory", str(grid.out), "--configfile", str(grid.out / "grid.json")),
         *("--cores", str(max(jobs, os.cpu_count() or 1)), "--resources", f"gpu={gpus}"),
-        *("--config", f"jobs={jobs}"),
+        *("--config", f"at_once={jobs}"),
     ]
 
 
@@ -271,7 +355,7 @@ def _end_trainings(grid: Grid) -> None:
 
 def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Console) -> None:
     count = len(plan(grid))
-    console.print(f"{count - len(todo)} of {count} notebooks are done already")
+    console.print(f"{count - len(todo)} of {count} jobs are done already")
     began, said, done = time.monotonic(), {}, set()
     total = sum(job.work for job in todo)
     while process.poll() is None or len(done) < sum(job.done for job in todo):
@@ -320,16 +404,12 @@ def _last_words(grid: Grid, job: Job) -> str:
     return f"{job.name}: {told[-1] if told else f'not reached, see {log.parent}'}"
 
 
-def _finish(grid: Grid, console: Console) -> int:
-    from .report import collect, terminal_table, write_report
+def _say_what_failed(grid: Grid, console: Console) -> int:
+    from .report import write_report
 
     failed = [job for job in plan(grid) if not job.done]
-    frame = collect(grid)
+    for job in failed:
+        console.print(f"failed: {job.failure or _last_words(grid, job)}")
     if failed:
-        for job in failed:
-            console.print(f"failed: {job.failure or _last_words(grid, job)}")
         write_report(grid)
-    for table in grid.tables:
-        console.print(terminal_table(frame, table))
-    console.print(f"report: {grid.out / 'report.html'}")
-    return 1 if failed or frame["ours"].isna().any() else 0
+    return 1 if failed else 0

@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,11 @@ from torch import Tensor, nn
 from . import backup, checkpoints
 from .color import decode, grey_input
 from .curation import manifest_for, manifest_hash
-from .data import split_pixels
+from .data import CPU, split_pixels
 from .device import device_name, free_memory
 from .errors import DivergedError, KitError, sigterm_as_interrupt
 from .experiment import (
     BATCH_SIZE,
-    L1_WEIGHT,
     PROFILES,
     Experiment,
     baselines_config,
@@ -42,6 +41,7 @@ from .learner import make_learner, precision_on
 from .metrics import METRICS, evaluate, fit_baselines
 from .models import build_generator
 from .paths import file_sha256, only_one, write_atomic
+from .recipes import Recipe
 from .sources import open_source
 
 
@@ -50,33 +50,32 @@ def run_experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
 
     Goes on from the newest checkpoint if it was begun before. Writes
     <out>/runs/<id>.safetensors, then <id>.json, each whole or not at all: the JSON's presence
-    says that the run is finished. pix2pix_resnet18 begins with the U-Net of the same table and
-    seed, which is run first if need be.
+    says that the run is finished. What it begins with (`Experiment.first_stage`), such as the
+    U-Net of the same table and seed, is run first if need be.
     Raises KitError if the loss diverges (and leaves <id>.failed.json), if memory is too small,
     or if another process trains the same run; KeyboardInterrupt on Ctrl-C or SIGTERM, after
     the checkpoint under way is written.
     """
-    manifest = manifest_for(out, experiment.data, experiment.painters, experiment.split_seed)
+    manifest = manifest_for(out, experiment.data, experiment.painters, experiment.split)
     backup.fetch(out)
     if result := _finished(experiment, out, manifest):
         print(f"{experiment.id}: finished before, read from {out.name}/runs")
         return result
-    start = None
-    for stage in stages(experiment)[:-1]:
-        start = load_weights(out, run_experiment(stage, out))
+    first = experiment.first_stage and run_experiment(experiment.first_stage, out)
     busy = f"{experiment.id}: another process is training it; wait for it, or choose another --out"
     with only_one(out / ".locks" / f"{experiment.id}.lock", busy), sigterm_as_interrupt():
         # A process that had the lock until now may have finished it.
-        return _finished(experiment, out, manifest) or _train_and_score(
-            experiment, out, manifest, start
-        )
+        if result := _finished(experiment, out, manifest):
+            return result
+        if first and first["config"]["model"] == experiment.model:
+            return _score_otherwise(experiment, out, manifest, first)
+        return _train_and_score(experiment, out, manifest, first)
 
 
 def stages(experiment: Experiment) -> list[Experiment]:
-    """List what has to be trained for an experiment, itself last (section 3.2.2, model 2)."""
-    if experiment.model != "pix2pix_resnet18":
-        return [experiment]
-    return [replace(experiment, model="unet_resnet18"), experiment]
+    """List what has to be run for an experiment, itself last (section 3.2.2, model 2)."""
+    first = experiment.first_stage
+    return [*(stages(first) if first else []), experiment]
 
 
 def _finished(experiment: Experiment, out: Path, manifest: pd.DataFrame) -> dict[str, Any] | None:
@@ -84,16 +83,15 @@ def _finished(experiment: Experiment, out: Path, manifest: pd.DataFrame) -> dict
 
 
 def _train_and_score(
-    experiment: Experiment, out: Path, manifest: pd.DataFrame, start: dict[str, Tensor] | None
+    experiment: Experiment, out: Path, manifest: pd.DataFrame, first: dict[str, Any] | None
 ) -> dict[str, Any]:
     splits = load_splits(out, experiment.profile, experiment.data, manifest)
+    start = load_weights(out, first) if first else None
     learn = make_learner(experiment, splits, start, report_to(out, experiment))
     device = learn.dls.device
     result = describe(experiment.id, manifest, device)
     result["config"] = experiment.config() | {"precision": precision_on(experiment, device)}
-    result["loss"] = (
-        f"{L1_WEIGHT:g} * L1 + binary cross entropy" if experiment.adversarial else "L1"
-    )
+    result["loss"] = _loss(experiment.recipe)
     result |= {"optimizer": _settings(learn.opt.opt), "metrics": METRICS}
     result["resumed_after"] = _train(learn, experiment, out, result)
     history = learn.history
@@ -104,8 +102,7 @@ def _train_and_score(
     write_atomic(path, safetensors.torch.save(tensors, metadata))
     result["weights_sha256"] = file_sha256(path)
     began = time.perf_counter()
-    generator = load_generator(out, result).to(device)  # the stored weights, in 32 bits
-    scores = {name: evaluate(generator, pixels, device) for name, pixels in splits.items()}
+    scores = _scores(experiment, out, result, splits, device)
     result |= {
         "seconds": history.seconds + time.perf_counter() - began,
         "history": history.rows,
@@ -119,9 +116,53 @@ def _train_and_score(
     return result
 
 
+def _score_otherwise(
+    experiment: Experiment, out: Path, manifest: pd.DataFrame, first: dict[str, Any]
+) -> dict[str, Any]:
+    """Score a finished run's weights in another way; its weights stay where they are."""
+    splits, device = load_splits(out, experiment.profile, experiment.data, manifest), CPU
+    result = describe(experiment.id, manifest, device) | {"weights_of": first["id"]}
+    result["config"] = experiment.config() | {"precision": first["config"]["precision"]}
+    began = time.perf_counter()
+    scores = _scores(experiment, out, first, splits, device)
+    result["seconds"] = time.perf_counter() - began
+    result |= {"weights_sha256": first["weights_sha256"], "history": first["history"]}
+    result["scores"] = name_paintings(scores, manifest)
+    write_result(out, result)
+    return result
+
+
+def _scores(
+    experiment: Experiment,
+    out: Path,
+    result: dict[str, Any],
+    splits: dict[str, Tensor],
+    device: torch.device,
+) -> dict[str, list[dict[str, float]]]:
+    """Score the stored weights of a run, in 32 bits, as its recipe says."""
+    generator, recipe = load_generator(out, result).to(device), experiment.recipe
+    torch.manual_seed(experiment.seed)  # for the dropout of mode "train"
+    generator.train(recipe.mode == "train")
+    predict = generator
+    if recipe.input == "2v-1":
+        predict = partial(_from_file_grey, generator)
+    return {n: evaluate(predict, pixels, device, recipe.mode) for n, pixels in splits.items()}
+
+
+def _from_file_grey(generator: nn.Module, L: Tensor) -> Tensor:
+    grey = decode(L, torch.zeros_like(L).expand(-1, 2, -1, -1))[:, :1]
+    return generator(2 * grey - 1)
+
+
+def _loss(recipe: Recipe) -> str:
+    if not recipe.critic:
+        return recipe.loss.upper()
+    return f"{recipe.l1_weight:g} * {recipe.loss.upper()} + binary cross entropy"
+
+
 def _train(learn: Learner, experiment: Experiment, out: Path, facts: dict[str, Any]) -> list[int]:
     """Fit a Learner to its last epoch; return after which epochs it was taken up again."""
-    epochs, device = experiment.settings.epochs, learn.dls.device
+    epochs, device = experiment.epochs, learn.dls.device
     identity = {name: facts[name] for name in ("id", "config", "manifest_sha256")}
     identity["version"] = facts["versions"]["colorkit"]
     made_on = {"torch": facts["versions"]["torch"], "device": facts["device"]}
@@ -161,9 +202,11 @@ def _settings(optimizer: torch.optim.Adam) -> dict[str, Any]:
     return {"name": "Adam", "betas": list(group["betas"])} | {name: group[name] for name in names}
 
 
-def run_baselines(out: Path, profile: str, data: str, painters: str = "") -> dict[str, Any]:
+def run_baselines(
+    out: Path, profile: str, data: str, painters: str = "", split: str = "paper"
+) -> dict[str, Any]:
     """Fit and score the predictors without a network; writes <out>/runs/baselines.json."""
-    manifest = manifest_for(out, data, painters)
+    manifest = manifest_for(out, data, painters, split)
     config = baselines_config(profile)
     if result := read_result(out, "baselines", manifest_hash(manifest), config):
         return result
@@ -174,7 +217,7 @@ def run_baselines(out: Path, profile: str, data: str, painters: str = "") -> dic
         for name, model in models.items()
     }
     tables = {name: model.table.tolist() for name, model in models.items()}
-    result = describe("baselines", manifest, torch.device("cpu"))
+    result = describe("baselines", manifest, CPU)
     result |= {"config": config, "tables": tables, "scores": scores}
     write_result(out, result)
     return result
@@ -191,7 +234,7 @@ def load_splits(out: Path, profile: str, data: str, manifest: pd.DataFrame) -> d
 
 def load_weights(out: Path, result: dict[str, Any]) -> dict[str, Tensor]:
     """Read a finished run's generator state; KitError if the file is not the run's own."""
-    path = weights_path(out, result["id"])
+    path = weights_path(out, result.get("weights_of", result["id"]))
     if not path.exists() or file_sha256(path) != result["weights_sha256"]:
         raise KitError(
             f"{path}: missing or damaged; delete {result['id']}.json beside it and run it again"
@@ -226,7 +269,7 @@ def progress_path(out: Path, run_id: str) -> Path:
 
 def report_to(out: Path, experiment: Experiment) -> Callable[[dict[str, float]], None]:
     """Make a reporter: prints each epoch's losses, leaves a note for `colorkit reproduce`."""
-    epochs, path = experiment.settings.epochs, progress_path(out, experiment.id)
+    epochs, path = experiment.epochs, progress_path(out, experiment.id)
     began, first = time.perf_counter(), []
     owner = {"process": os.getpid(), "parent": os.environ.get("COLORKIT_PARENT", "")}
     write_atomic(path, json.dumps(owner | {"epoch": 0}))

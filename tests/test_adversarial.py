@@ -28,7 +28,7 @@ def test_callback_equals_a_bare_loop_bit_for_bit(splits, model):
     experiment = Experiment(table=1, model=model)
     learn = make_learner(experiment, splits)
     networks = copy.deepcopy(learn.model), copy.deepcopy(learn.adversarial.critic)
-    options = {"lr": experiment.lr, "betas": (0.5, 0.999)}
+    options = {"lr": experiment.recipe.lr, "betas": (0.5, 0.999)}
     optimizers = [torch.optim.Adam(network.parameters(), **options) for network in networks]
     generator, critic = networks
     batches = Batches(splits["train"], experiment.seed)

@@ -5,7 +5,8 @@ import torch
 
 from colorkit import bench, measure
 from colorkit.device import choose_device
-from colorkit.experiment import MODELS, Experiment
+from colorkit.experiment import Experiment
+from colorkit.recipes import MODELS
 
 CPU = torch.device("cpu")
 

@@ -53,7 +53,7 @@ def test_taken_up_again_it_ends_with_the_same_bits(splits, tmp_path, model, prec
     assert parts.history.rows == whole.history.rows
     assert parts.history.data_order == whole.history.data_order
     assert (random.random(), np.random.rand()) == (python, numpy)
-    if experiment.adversarial:
+    if experiment.recipe.critic:
         assert equal(parts.adversarial.critic, whole.adversarial.critic)
     for one, other in zip(checkpoints._moments(parts), checkpoints._moments(whole), strict=True):
         assert all(torch.equal(one[2][name], other[2][name]) for name in other[2])

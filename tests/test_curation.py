@@ -2,11 +2,8 @@ import os
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import SHARED, paint
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from colorkit import curation
@@ -48,7 +45,7 @@ def test_near_duplicates_are_found_and_share_a_split(gallery):
     original = Image.open(gallery / "Bo_Green" / "Bo_Green_3.jpg")
     original.resize((70, 70)).save(gallery / "Bo_Green" / "again.jpg", quality=40)
     for seed in range(20):
-        manifest = curation.curate(str(gallery), split_seed=seed).manifest
+        manifest = curation.curate(str(gallery), split=f"paper-{seed}").manifest
         pair = manifest[manifest["path"].str.contains("Bo_Green_3|again")]
         assert pair["group"].nunique() == pair["split"].nunique() == 1
     assert manifest["group"].nunique() == 24
@@ -63,45 +60,10 @@ def test_near_grey_is_kept_and_told(gallery):
     assert result.manifest["path"].str.endswith("faint.png").any()
 
 
-def test_papers_split_sizes():
-    assert curation.split_sizes(519) == {"train": 363, "test": 52, "valid": 104}
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.sampled_from("abcd"), min_size=10, max_size=200), st.integers(0, 1000))
-def test_split_is_exact_and_nearly_in_proportion(painters, seed):
-    result = pd.Series(curation.split(painters, range(len(painters)), seed))
-    assert result.value_counts().to_dict() == curation.split_sizes(len(painters))
-    for painter in set(painters):
-        here = result[[p == painter for p in painters]]
-        for name, share in curation.SPLITS.items():
-            assert abs((here == name).sum() - share * len(here)) <= 2.5
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.integers(0, 30), min_size=10, max_size=100), st.integers(0, 1000))
-def test_groups_stay_whole_and_no_split_is_empty(groups, seed):
-    if len(set(groups)) < 3:
-        with pytest.raises(KitError, match="too few for three splits"):
-            curation.split(["x"] * len(groups), groups, seed)
-        return
-    table = pd.DataFrame(
-        {"group": groups, "split": curation.split(["x"] * len(groups), groups, seed)}
-    )
-    assert (table.groupby("group")["split"].nunique() == 1).all()
-    assert set(table["split"]) == set(curation.SPLITS)
-
-
-def test_another_split_seed_is_refused(gallery, tmp_path):
-    curation.manifest_for(tmp_path / "out", str(gallery), split_seed=1)
-    with pytest.raises(KitError, match="not that of split seed 0"):
+def test_another_split_is_refused(gallery, tmp_path):
+    curation.manifest_for(tmp_path / "out", str(gallery), split="paper-1")
+    with pytest.raises(KitError, match="its split is not 'paper'"):
         curation.manifest_for(tmp_path / "out", str(gallery))
-
-
-def test_split_depends_on_its_seed_only():
-    painters, groups = ["a"] * 30 + ["b"] * 30, list(range(60))
-    assert curation.split(painters, groups, 1) == curation.split(painters, groups, 1)
-    assert curation.split(painters, groups, 1) != curation.split(painters, groups, 2)
 
 
 def test_412_quartets_have_519_paintings():

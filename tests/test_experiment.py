@@ -32,10 +32,10 @@ RESULT = {
 )
 def test_settings_are_the_captions(table, model, lr, betas):
     experiment = Experiment(table, model, profile="paper")
-    assert (experiment.lr, experiment.betas) == (lr, betas)
+    assert (experiment.recipe.lr, experiment.recipe.betas) == (lr, betas)
     config = experiment.config()
     assert (config["size"], config["epochs"], config["batch_size"]) == (256, 50, 16)
-    assert config["l1_weight"] == (100 if experiment.adversarial else 1)
+    assert config["l1_weight"] == (100 if experiment.recipe.critic else 1)
 
 
 def test_ids_are_stable_and_distinct():

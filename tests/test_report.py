@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from colorkit import report
-from colorkit.experiment import MODELS, failure_path, read_result, result_path
+from colorkit.experiment import failure_path, read_result, result_path
 from colorkit.metrics import BASELINES, METRICS
+from colorkit.recipes import MODELS
 from colorkit.reproduce import Grid
 from colorkit.training import run_baselines, run_experiment
 

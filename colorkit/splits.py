@@ -1,0 +1,162 @@
+"""Which painting is trained on, tested, or watched in training; and the ways to get it wrong.
+
+A split is named by one word, with a number or a painter after a dash where there are several:
+"paper", "fold-3", "without-Claude Monet". Paper: section 3.1 (70:10:20 for training, testing,
+validation).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .errors import KitError
+
+SPLITS = {"train": 0.70, "test": 0.10, "valid": 0.20}  # in the paper's own order
+FOLDS = 5
+SCHEMES = {
+    "paper": "70:10:20 for training, testing and validation, as the paper says; painters in "
+    "proportion, near-duplicates on one side; paper-1, paper-2, … are other draws",
+    "usual": "70:20:10, the usual order: the paper's may be a slip",
+    "fold": "fold-1 to fold-5, 70:20:10: together they test every painting once",
+    "plain": "70:10:20 at random, painters and near-duplicates as they fall (a leak by these)",
+    "sorted": "70:10:20 in the order of the files: the last painters are tested",
+    "flips": "paper, with mirrored copies made before training and validation are drawn (leak)",
+    "inside": "paper, with validation drawn from the training paintings (leak)",
+    "without": "without-<painter>: that painter is tested, the others train and validate",
+}
+
+
+def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Deal audited paintings (columns path, painter, group) to train, test and valid.
+
+    Returns the rows with the columns `mirrored` (0 or 1) and `split`, in their old order; a
+    leak repeats some. No part is empty. Raises KitError for an unknown split, or too few
+    paintings for it.
+    """
+    name, _, detail = split.partition("-")
+    if name not in SCHEMES:
+        raise KitError(f"split {split!r}: must be one of {', '.join(SCHEMES)}")
+    paintings = paintings.reset_index(drop=True).assign(mirrored=0)
+    if name == "fold":
+        return paintings.assign(split=_fold(paintings, _number(split, detail, 1, FOLDS)))
+    if name == "without":
+        return paintings.assign(split=_without(paintings, detail))
+    seed = _number(split, detail or "0", 0, 2**32 - 1)
+    if name == "usual":
+        shares = {"train": 0.70, "test": 0.20, "valid": 0.10}
+        return paintings.assign(split=_stratified(paintings, seed, shares))
+    if name == "plain":
+        anyhow = paintings.assign(painter="", group=range(len(paintings)))
+        return paintings.assign(split=_stratified(anyhow, seed))
+    if name == "sorted":
+        names = np.repeat(list(SPLITS), list(split_sizes(len(paintings)).values()))
+        return paintings.sort_values("path", kind="stable").assign(split=names).sort_index()
+    clean = paintings.assign(split=_stratified(paintings, seed))
+    return clean if name == "paper" else {"flips": _flips, "inside": _inside}[name](clean, seed)
+
+
+def split(
+    painters: Sequence[str],
+    groups: Sequence[int],
+    seed: int = 0,
+    shares: Mapping[str, float] = SPLITS,
+) -> list[str]:
+    """Split 70:10:20 into train, test and valid (or by other shares), stratified by painter.
+
+    Groups of near-duplicates stay whole. Painter after painter, each group (shuffled) goes to
+    the split that lags most behind its share, so every painter is spread in proportion and the
+    totals are exact up to the size of a group: 363, 52 and 104 of 519. No split is empty;
+    KitError if there are fewer groups than splits.
+    """
+    table = pd.DataFrame({"painter": list(painters), "group": list(groups)})
+    shuffled = table.sample(frac=1, random_state=seed)
+    by_painter = shuffled.groupby("group").agg(painter=("painter", "min"), size=("painter", "size"))
+    by_painter = by_painter.loc[shuffled["group"].unique()].sort_values("painter", kind="stable")
+    targets = pd.Series(split_sizes(len(table), shares), dtype=float)
+    placed, seen, chosen = targets * 0, 0, {}
+    for group, size in by_painter["size"].items():
+        seen += size
+        lag = targets * seen / len(table) - placed
+        room = targets - placed >= size
+        name = (lag[room] if room.any() else targets - placed).idxmax()
+        placed[name] += size
+        chosen[group] = name
+    _fill_empty_splits(chosen, list(shares))
+    return [chosen[group] for group in groups]
+
+
+def split_sizes(count: int, shares: Mapping[str, float] = SPLITS) -> dict[str, int]:
+    """Share `count` paintings 70:10:20 in whole numbers (largest remainders)."""
+    sizes = {name: int(count * share + 1e-9) for name, share in shares.items()}
+    remainders = sorted(shares, key=lambda name: sizes[name] - count * shares[name])
+    for name in remainders[: count - sum(sizes.values())]:
+        sizes[name] += 1
+    return sizes
+
+
+def _fill_empty_splits(chosen: dict[int, str], names: Sequence[str]) -> None:
+    if len(chosen) < len(names):
+        raise KitError(
+            f"{len(chosen)} groups of near-duplicates: too few for {len(names)} parts, as each "
+            "stays whole; add other paintings"
+        )
+    for name in names:
+        if name not in chosen.values():
+            counts = pd.Series(chosen).value_counts()
+            last = max(g for g, split_name in chosen.items() if split_name == counts.index[0])
+            chosen[last] = name
+
+
+def _stratified(
+    paintings: pd.DataFrame, seed: int, shares: Mapping[str, float] = SPLITS
+) -> list[str]:
+    return split(paintings["painter"], paintings["group"], seed, shares)
+
+
+def _fold(paintings: pd.DataFrame, number: int) -> list[str]:
+    """Two tenths are tested, the next one validates, seven train."""
+    tenths = [str(tenth) for tenth in range(2 * FOLDS)]
+    dealt = _stratified(paintings, 0, dict.fromkeys(tenths, 1 / len(tenths)))
+    first = 2 * (number - 1)
+    tested, watched = tenths[first : first + 2], tenths[(first + 2) % len(tenths)]
+    return [
+        "test" if tenth in tested else "valid" if tenth == watched else "train" for tenth in dealt
+    ]
+
+
+def _without(paintings: pd.DataFrame, painter: str) -> pd.Series:
+    tested = paintings["painter"] == painter
+    if not tested.any() or tested.all():
+        painters = ", ".join(sorted(set(paintings["painter"])))
+        raise KitError(
+            f"split 'without-{painter}': must name one of several painters here: {painters}"
+        )
+    names = pd.Series("test", index=paintings.index)
+    shares = {"train": 7 / 9, "valid": 2 / 9}
+    names[~tested] = _stratified(paintings[~tested], 0, shares)
+    return names
+
+
+def _flips(clean: pd.DataFrame, seed: int) -> pd.DataFrame:
+    pool = clean[clean["split"] != "test"]
+    pool = pd.concat([pool, pool.assign(mirrored=1)])
+    anyhow = split([""] * len(pool), range(len(pool)), seed, {"train": 7 / 9, "valid": 2 / 9})
+    return _in_order(pd.concat([clean[clean["split"] == "test"], pool.assign(split=anyhow)]))
+
+
+def _inside(clean: pd.DataFrame, seed: int) -> pd.DataFrame:
+    train = clean[clean["split"] == "train"]
+    count = min(len(train), (clean["split"] == "valid").sum())
+    watched = train.sample(count, random_state=seed).assign(split="valid")
+    return _in_order(pd.concat([clean[clean["split"] != "valid"], watched]))
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_index(kind="stable").reset_index(drop=True)
+
+
+def _number(split_name: str, text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise KitError(f"split {split_name!r}: needs a number from {least} to {most} after a dash")
+    return int(text)

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+import torch
+
+from colorkit.errors import KitError
+from colorkit.experiment import Experiment, read_result
+from colorkit.learner import make_learner
+from colorkit.recipes import GANS, VARIANTS
+from colorkit.training import run_experiment, stages
+
+RUNS = [(name, model) for name, variant in VARIANTS.items() for model in variant.models]
+
+
+@pytest.mark.parametrize(("name", "model"), RUNS)
+def test_a_variant_changes_what_it_says_and_nothing_else(name, model):
+    plain, changed = (Experiment(1, model, variant=v).config() for v in ("", name))
+    different = {key for key in plain if plain[key] != changed[key]} - {"variant"}
+    assert different == set(VARIANTS[name].changes)
+    assert json.loads(json.dumps(changed)) == changed
+
+
+def test_a_variant_of_another_model_is_refused():
+    with pytest.raises(KitError, match="model 'unet_resnet18': must be one of pix2pix_scratch"):
+        Experiment(1, "unet_resnet18", variant="lambda_10")
+    with pytest.raises(KitError, match="variant 'lambda_11': must be one of"):
+        Experiment(1, "unet_resnet18", variant="lambda_11")
+
+
+def test_first_stages():
+    def ids(model: str, variant: str) -> list[str]:
+        return [run.id for run in stages(Experiment(1, model, variant=variant))]
+
+    assert ids("pix2pix_resnet18", "one_stage") == ["t1-pix2pix_resnet18-s0-one_stage"]
+    assert ids("pix2pix_resnet18", "lambda_10")[0] == "t1-unet_resnet18-s0"
+    assert ids("pix2pix_resnet18", "unshuffled")[0] == "t1-unet_resnet18-s0-unshuffled"
+    assert ids("pix2pix_resnet18", "train_mode") == [
+        "t1-unet_resnet18-s0",
+        "t1-pix2pix_resnet18-s0",
+        "t1-pix2pix_resnet18-s0-train_mode",
+    ]
+
+
+@pytest.fixture
+def splits() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+        for name, count in (("train", 20), ("test", 4), ("valid", 6))
+    }
+
+
+@pytest.mark.parametrize("model", GANS)
+def test_without_a_critic_there_is_none(small, splits, model):
+    learn = make_learner(Experiment(1, model, variant="l1_only"), splits)
+    learn.fit(1)
+    assert not hasattr(learn, "adversarial")
+    assert set(learn.history.rows[0]) == {"epoch", "train_l1", "valid_l1"}
+
+
+def test_squared_errors_are_called_so(small, splits):
+    learn = make_learner(Experiment(1, "unet_resnet18", variant="l2"), splits)
+    learn.fit(1)
+    assert isinstance(learn.loss_func, torch.nn.MSELoss)
+    assert set(learn.history.rows[0]) == {"epoch", "train_l2", "valid_l2"}
+
+
+def test_unshuffled_batches_come_in_the_same_order_and_are_still_mirrored(small, splits):
+    learn = make_learner(Experiment(1, "pix2pix_scratch", variant="unshuffled"), splits)
+    first, again = list(learn.dls.train), list(learn.dls.train)
+    for (one, _), (other, _) in zip(first, again, strict=True):
+        assert sorted(one.abs().sum((1, 2, 3)).tolist()) == pytest.approx(
+            sorted(other.abs().sum((1, 2, 3)).tolist()), rel=1e-5
+        )
+    assert not all(torch.equal(a, b) for (a, _), (b, _) in zip(first, again, strict=True))
+
+
+def test_smoothing_and_lambda_reach_the_callback(small, splits):
+    for variant, l1_weight, label in (("lambda_10", 10, 1), ("label_smoothing", 100, 0.9)):
+        learn = make_learner(Experiment(1, "pix2pix_scratch", variant=variant), splits)
+        assert (learn.adversarial.l1_weight, learn.adversarial.real_label) == (l1_weight, label)
+
+
+def test_scored_otherwise_the_weights_are_the_same_and_the_scores_are_not(
+    quick, small, gallery, tmp_path
+):
+    def run(variant: str) -> dict:
+        experiment = Experiment(1, "pix2pix_scratch", data=str(gallery), variant=variant)
+        return run_experiment(experiment, tmp_path)
+
+    changed = {name: run(name) for name in ("train_mode", "file_grey")}
+    base = read_result(tmp_path, "t1-pix2pix_scratch-s0")
+    for result in changed.values():
+        assert result["weights_sha256"] == base["weights_sha256"]
+        assert result["weights_of"] == base["id"]
+        assert result["scores"] != base["scores"]
+    assert len(list((tmp_path / "runs").glob("*.safetensors"))) == 1

@@ -1,0 +1,118 @@
+import itertools
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colorkit import splits
+from colorkit.errors import KitError
+
+
+def test_papers_split_sizes():
+    assert splits.split_sizes(519) == {"train": 363, "test": 52, "valid": 104}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from("abcd"), min_size=10, max_size=200), st.integers(0, 1000))
+def test_split_is_exact_and_nearly_in_proportion(painters, seed):
+    result = pd.Series(splits.split(painters, range(len(painters)), seed))
+    assert result.value_counts().to_dict() == splits.split_sizes(len(painters))
+    for painter in set(painters):
+        here = result[[p == painter for p in painters]]
+        for name, share in splits.SPLITS.items():
+            assert abs((here == name).sum() - share * len(here)) <= 2.5
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 30), min_size=10, max_size=100), st.integers(0, 1000))
+def test_groups_stay_whole_and_no_split_is_empty(groups, seed):
+    if len(set(groups)) < 3:
+        with pytest.raises(KitError, match="too few for 3 parts"):
+            splits.split(["x"] * len(groups), groups, seed)
+        return
+    table = pd.DataFrame(
+        {"group": groups, "split": splits.split(["x"] * len(groups), groups, seed)}
+    )
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+    assert set(table["split"]) == set(splits.SPLITS)
+
+
+def test_split_depends_on_its_seed_only():
+    painters, groups = ["a"] * 30 + ["b"] * 30, list(range(60))
+    assert splits.split(painters, groups, 1) == splits.split(painters, groups, 1)
+    assert splits.split(painters, groups, 1) != splits.split(painters, groups, 2)
+
+
+@pytest.fixture
+def paintings() -> pd.DataFrame:
+    """Sixty paintings by three painters; the first two of each are one composition."""
+    rows = [
+        {"path": f"{painter}/{n:02}.jpg", "painter": painter, "group": 100 * p + max(n, 1)}
+        for p, painter in enumerate(("Ada", "Bo", "Cy"))
+        for n in range(20)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_five_folds_test_every_painting_once_and_never_on_both_sides(paintings):
+    dealt = [splits.deal(paintings, f"fold-{number}") for number in range(1, 6)]
+    tested = pd.concat([one[one["split"] == "test"] for one in dealt])
+    assert sorted(tested["path"]) == sorted(paintings["path"])
+    for one in dealt:
+        assert one["path"].tolist() == paintings["path"].tolist()
+        assert (one.groupby("group")["split"].nunique() == 1).all()
+        sizes = one["split"].value_counts().to_dict()
+        assert sizes == pytest.approx({"train": 42, "test": 12, "valid": 6}, abs=2)
+
+
+@pytest.mark.parametrize("name", ["paper", "paper-3", "usual", "fold-2", "without-Bo"])
+def test_a_clean_split_keeps_near_duplicates_together(paintings, name):
+    dealt = splits.deal(paintings, name)
+    assert (dealt.groupby("group")["split"].nunique() == 1).all()
+    assert set(dealt["split"]) == set(splits.SPLITS)
+    assert dealt["path"].is_unique
+    assert not dealt["mirrored"].any()
+
+
+def test_a_painter_left_out_is_all_that_is_tested(paintings):
+    dealt = splits.deal(paintings, "without-Bo")
+    assert ((dealt["split"] == "test") == (dealt["painter"] == "Bo")).all()
+
+
+def test_sorted_tests_the_last_ones(paintings):
+    parts = [name for name, _ in itertools.groupby(splits.deal(paintings, "sorted")["split"])]
+    assert parts == list(splits.SPLITS)
+
+
+def test_the_leaks_leak_into_validation_and_nowhere_else(paintings):
+    for name in ("flips", "inside"):
+        dealt = splits.deal(paintings, name)
+        paths = {part: set(dealt.loc[dealt["split"] == part, "path"]) for part in splits.SPLITS}
+        assert len(paths["valid"] & paths["train"]) > len(paths["valid"]) / 2
+        assert not paths["test"] & (paths["train"] | paths["valid"])
+        clean = splits.deal(paintings, "paper")
+        assert paths["test"] == set(clean.loc[clean["split"] == "test", "path"])
+    flips = splits.deal(paintings, "flips")
+    assert not flips[["path", "mirrored"]].duplicated().any()
+    assert flips.loc[flips["split"] != "test", "mirrored"].mean() == 0.5
+
+
+def test_plain_lets_near_duplicates_fall_apart_sooner_or_later(paintings):
+    dealt = [splits.deal(paintings, f"plain-{seed}") for seed in range(20)]
+    assert max(one.groupby("group")["split"].nunique().max() for one in dealt) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("folds", "must be one of paper, usual, fold"),
+        ("fold", "needs a number from 1 to 5"),
+        ("fold-6", "needs a number from 1 to 5"),
+        ("paper-x", "needs a number from 0"),
+        ("without-Dora", "must name one of several painters here: Ada, Bo, Cy"),
+    ],
+)
+def test_an_unknown_split_is_named(paintings, name, says):
+    with pytest.raises(KitError, match=says):
+        splits.deal(paintings, name)
