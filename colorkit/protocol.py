@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from .claims import RULES, paper
 from .errors import KitError
 from .experiment import check_choice, check_type, data_name, slug
 from .outputs import compare_outputs
@@ -47,8 +48,6 @@ class Analysis:
     primary: str = "mse_ab"
     confidence: float = 0.95
     draws: int = 10_000
-    equal_within: float = 0.0005  # of the primary metric: two models closer than that are equal
-    votes: int = 200  # least number of votes for a verdict by eye
 
     def __post_init__(self) -> None:
         check_choice("primary", self.primary, ("mse_ab", "mse_rgb", "ciede2000"))
@@ -56,8 +55,6 @@ class Analysis:
             raise KitError(f"confidence {self.confidence}: must be at least 0.5 and below 1")
         if not 100 <= self.draws <= 1_000_000:
             raise KitError(f"draws {self.draws}: must be between 100 and 1000000")
-        if self.equal_within < 0 or self.votes < 1:
-            raise KitError("equal_within must be at least 0, votes at least 1")
 
 
 @dataclass(frozen=True)
@@ -70,6 +67,7 @@ class Protocol:
     painters: str
     studies: tuple[Study, ...]
     analysis: Analysis
+    claims: dict[str, tuple[str, float]]  # the id of a claim: its rule and its tolerance
     text: str
 
     @property
@@ -77,7 +75,7 @@ class Protocol:
         """Identify the file."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def grids(self, out: Path, data: str) -> dict[tuple[str, str], Grid]:
+    def grids(self, out: Path, data: str = "sample") -> dict[tuple[str, str], Grid]:
         """List the grids to be run: {(study, split): grid}, each with a folder of its own."""
         return {
             (study.name, split): Grid(
@@ -171,8 +169,8 @@ def read_history(out: Path) -> list[dict[str, str]]:
 
 
 def _protocol(content: Any, text: str) -> Protocol:
-    names = {"version", "fixed", "paintings", "profile", "painters", "studies", "analysis"}
-    content = _mapping("the protocol", content, names, names - {"painters"})
+    needed = {"version", "fixed", "paintings", "profile", "studies", "analysis", "claims"}
+    content = _mapping("the protocol", content, needed | {"painters"}, needed)
     if content["version"] != VERSION:
         raise KitError(f"version {content['version']}: must be {VERSION}")
     if not isinstance(content["fixed"], datetime.date):
@@ -188,9 +186,10 @@ def _protocol(content: Any, text: str) -> Protocol:
         content.get("painters") or "",
         tuple(_study(name, study) for name, study in content["studies"].items()),
         _analysis(content["analysis"]),
+        _claims(content["claims"]),
         text,
     )
-    for grid in protocol.grids(Path("/"), "sample").values():
+    for grid in protocol.grids(Path("/")).values():
         grid.experiments()
     return protocol
 
@@ -218,6 +217,19 @@ def _analysis(content: Any) -> Analysis:
     for key, value in content.items():
         check_type(f"analysis: {key}", value, kinds[key])
     return Analysis(**content)
+
+
+def _claims(content: Any) -> dict[str, tuple[str, float]]:
+    ids = {claim["id"] for claim in paper()["claims"]}
+    rules = {}
+    for name, rule in _mapping("claims", content, ids, ids).items():
+        rule = _mapping(f"claim {name}", rule, {"rule", "tolerance"}, {"rule"})
+        check_choice(f"claim {name}: rule", rule["rule"], RULES)
+        tolerance = rule.get("tolerance", 0)
+        if not isinstance(tolerance, int | float) or tolerance < 0:
+            raise KitError(f"claim {name}: tolerance {tolerance!r}: must be a number, 0 or more")
+        rules[name] = rule["rule"], float(tolerance)
+    return rules
 
 
 def _mapping(where: str, content: Any, known: set[str], needed: set[str]) -> dict[str, Any]:

@@ -1,0 +1,241 @@
+"""The scores of a protocol's runs: gathered from its folders, published as small files, read back.
+
+Published are every painting's scores (scores.csv, paintings.csv), each run's facts without them
+(runs/<study>/<split>/<id>.json) and how far models are apart (distances.csv): enough to recompute
+every verdict, and no pictures.
+"""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .curation import manifest_hash, read_manifest
+from .errors import KitError
+from .experiment import failure_path, read_result
+from .metrics import BASELINES
+from .paths import write_atomic
+from .protocol import Protocol, folder, read_history, read_protocol
+from .reproduce import Grid
+
+KEYS = ["study", "split", "run", "table", "model", "variant", "seed", "part", "painting"]
+SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
+PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
+DISTANCES = ["study", "split", "a", "b", "path", "ciede2000"]
+DIGITS = 6  # significant ones; scores are published as text
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What a protocol's runs gave. `holes` says which runs have no result, and why.
+
+    scores: KEYS and SCORES, a row a run and painting; baselines have table 0 and seed 0.
+    paintings: PAINTINGS. distances: DISTANCES. runs: {"study/split/id": facts}.
+    """
+
+    protocol: Protocol
+    history: list[dict[str, str]]
+    scores: pd.DataFrame
+    paintings: pd.DataFrame
+    distances: pd.DataFrame
+    runs: dict[str, dict[str, Any]]
+    holes: dict[str, str] = field(default_factory=dict)
+
+    def cell(
+        self,
+        table: int,
+        model: str,
+        part: str = "test",
+        metric: str = "mse_ab",
+        study: str = "tables",
+        variant: str = "",
+    ) -> list[np.ndarray]:
+        """Return a model's scores for each split: (seeds, paintings), near-duplicates averaged.
+
+        Baselines have one seed. Raises KitError if a run is missing.
+        """
+        wanted = self._cell(table, model, part, study, variant)
+        grouped = wanted.groupby(["split", "seed", "group"])[metric].mean().unstack("group")
+        return [part.dropna(axis=1, how="all").to_numpy() for _, part in grouped.groupby("split")]
+
+    def run_means(
+        self,
+        table: int,
+        model: str,
+        part: str = "test",
+        metric: str = "mse_ab",
+        study: str = "tables",
+        variant: str = "",
+    ) -> list[np.ndarray]:
+        """Return the mean score of each run, for each split: (seeds,). KitError as in `cell`."""
+        wanted = self._cell(table, model, part, study, variant)
+        means = wanted.groupby(["split", "seed"])[metric].mean()
+        return [part.to_numpy() for _, part in means.groupby("split")]
+
+    def _cell(self, table: int, model: str, part: str, study: str, variant: str) -> pd.DataFrame:
+        self.check_complete(study, table, model, variant)
+        s, baseline = self.scores, model in BASELINES
+        rows = s[(s["study"] == study) & (s["model"] == model) & (s["part"] == part)]
+        rows = rows[(rows["table"] == (0 if baseline else table)) & (rows["variant"] == variant)]
+        if rows.empty:
+            raise KitError(f"{study}: no runs of {model}, Table {table}, in this protocol")
+        return rows.merge(self.paintings, on=["study", "split", "painting", "part"])
+
+    def check_complete(self, study: str, table: int, model: str, variant: str = "") -> None:
+        """Raise KitError if one of the runs has no result: a hole is never dropped in silence."""
+        wanted = rf"t{table}-{model}-s\d+" + (f"-{variant}" if variant else "")
+        wanted = "baselines" if model in BASELINES else wanted
+        for key, reason in self.holes.items():
+            if key.startswith(f"{study}/") and re.fullmatch(wanted, key.rpartition("/")[2]):
+                raise KitError(f"{key} has no result ({reason})")
+
+
+def gather(protocol: Protocol, out: Path) -> Archive:
+    """Read what there is of a protocol's runs. Raises KitError for foreign or damaged results."""
+    scores, paintings, distances, runs, holes = [], [], [], {}, {}
+    for (study, split), grid in protocol.grids(out).items():
+        where = {"study": study, "split": split}
+        if not (grid.out / "manifest.csv").exists():
+            holes |= {f"{study}/{split}/{e.id}": "not run yet" for e in grid.experiments()}
+            holes[f"{study}/{split}/baselines"] = "not run yet"
+            continue
+        manifest = read_manifest(grid.out / "manifest.csv")
+        paintings.append(_paintings(manifest).assign(**where))
+        for run, result in _results(grid, manifest_hash(manifest)):
+            key = f"{study}/{split}/{run}"
+            if isinstance(result, str):
+                holes[key] = result
+                continue
+            runs[key] = {name: value for name, value in result.items() if name != "scores"}
+            scores += [frame.assign(**where, run=run) for frame in _scores(result, manifest)]
+        if found := _distances(grid):
+            distances.append(pd.DataFrame(found).assign(**where))
+    return Archive(
+        protocol,
+        read_history(out),
+        _joined(scores, [*KEYS, *SCORES]),
+        _joined(paintings, PAINTINGS),
+        _joined(distances, DISTANCES),
+        runs,
+        holes,
+    )
+
+
+def publish(archive: Archive, target: Path) -> None:
+    """Write an archive's small files; `load` reads them back."""
+    tables = {
+        "scores.csv": archive.scores,
+        "paintings.csv": archive.paintings,
+        "distances.csv": archive.distances,
+    }
+    for name, frame in tables.items():
+        text = frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
+        write_atomic(target / name, text)
+    for key, facts in archive.runs.items():
+        study, split, run = key.split("/")
+        path = folder(target / "runs", study, split) / f"{run}.json"
+        write_atomic(path, json.dumps(facts | {"key": key}, ensure_ascii=False) + "\n")
+    write_atomic(target / "protocol.yaml", archive.protocol.text)
+    told = {"history": archive.history, "holes": archive.holes}
+    write_atomic(target / "archive.json", json.dumps(told, indent=1) + "\n")
+
+
+def load(target: Path) -> Archive:
+    """Read a published archive. Raises KitError if a file is missing or damaged."""
+    try:
+        frames = {
+            name: pd.read_csv(target / f"{name}.csv", keep_default_na=False, dtype=kinds)
+            for name, kinds in (
+                ("scores", {"variant": str, "run": str}),
+                ("paintings", {"path": str}),
+                ("distances", {}),
+            )
+        }
+        told = json.loads((target / "archive.json").read_text(encoding="utf-8"))
+        facts = [json.loads(p.read_text(encoding="utf-8")) for p in target.glob("runs/*/*/*.json")]
+        scores, paintings = frames["scores"][[*KEYS, *SCORES]], frames["paintings"][PAINTINGS]
+        distances, holes, history = frames["distances"][DISTANCES], told["holes"], told["history"]
+        runs = {run.pop("key"): run for run in facts}
+    except (OSError, ValueError, KeyError) as error:
+        raise KitError(f"{target}: not a published protocol ({error}); publish it anew") from error
+    check_one_version(runs)
+    protocol = read_protocol(str(target / "protocol.yaml"))
+    return Archive(protocol, history, scores, paintings, distances, runs, holes)
+
+
+def newest(results: Path) -> Path:
+    """Find the newest published protocol, by its folder's date. Raises KitError if none is."""
+    found = sorted(results.glob("*/archive.json"), key=lambda path: path.parent.name[-10:])
+    if not found:
+        raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
+    return found[-1].parent
+
+
+def check_one_version(runs: dict[str, dict[str, Any]]) -> None:
+    """Raise KitError if runs of several versions of the kit lie side by side."""
+    made_by = sorted({run["versions"]["colorkit"] for run in runs.values()})
+    if len(made_by) > 1:
+        raise KitError(f"runs by colorkit {' and '.join(made_by)}: they are never mixed; run anew")
+
+
+def _results(grid: Grid, paintings: str) -> Iterable[tuple[str, dict[str, Any] | str]]:
+    baselines = read_result(grid.out, "baselines", paintings)
+    yield "baselines", baselines or "not run yet"
+    for experiment in grid.experiments():
+        result = read_result(grid.out, experiment.id, paintings, experiment.config())
+        failed = failure_path(grid.out, experiment.id)
+        if not result and failed.exists():
+            result = json.loads(failed.read_text(encoding="utf-8"))["reason"]
+        yield experiment.id, result or "not run yet"
+
+
+def _paintings(manifest: pd.DataFrame) -> pd.DataFrame:
+    number = manifest.groupby("split").cumcount()
+    named = manifest.assign(painting=number, part=manifest["split"]).drop(columns="split")
+    return named[["painting", "part", "mirrored", "path", "painter", "group"]]
+
+
+def _scores(result: dict[str, Any], manifest: pd.DataFrame) -> Iterable[pd.DataFrame]:
+    config = result["config"]
+    if result["id"] == "baselines":
+        named = {(0, model, "", 0): scores for model, scores in result["scores"].items()}
+    else:
+        key = (config["table"], config["model"], config["variant"], config["seed"])
+        named = {key: result["scores"]}
+    for (table, model, variant, seed), scores in named.items():
+        for part, rows in scores.items():
+            frame = pd.DataFrame(rows)[SCORES]
+            keys = {"table": table, "model": model, "variant": variant, "seed": seed, "part": part}
+            yield frame.assign(**keys, painting=range(len(frame)))
+
+
+def _distances(grid: Grid) -> list[dict[str, Any]]:
+    found = read_result(grid.out, "distances")
+    return [
+        {"a": pair["a"], "b": pair["b"], "path": path, "ciede2000": value}
+        for pair in (found["pairs"] if found else ())
+        for path, value in pair["ciede2000"].items()
+    ]
+
+
+def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    if not frames:
+        return pd.DataFrame(columns=columns)
+    # As they will be read back, so that a verdict is the same before and after publishing.
+    text = pd.concat(frames)[columns].to_csv(index=False, float_format=f"%.{DIGITS}g")
+    kinds = {"variant": str, "run": str, "path": str}
+    kinds = {name: kind for name, kind in kinds.items() if name in columns}
+    return pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=kinds)
+
+
+def fingerprint(archive: Archive) -> str:
+    """Identify an archive's scores: the first 12 digits of a sha256."""
+    text = archive.scores.to_csv(index=False, float_format=f"%.{DIGITS}g")
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
