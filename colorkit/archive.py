@@ -20,6 +20,7 @@ import pandas as pd
 from .curation import manifest_hash, read_manifest
 from .errors import KitError
 from .experiment import failure_path, read_result
+from .forced_choice import read_votes
 from .metrics import BASELINES
 from .paths import write_atomic
 from .protocol import Protocol, folder, read_history, read_protocol
@@ -29,6 +30,7 @@ KEYS = ["study", "split", "run", "table", "model", "variant", "seed", "part", "p
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
 PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
 DISTANCES = ["study", "split", "a", "b", "path", "ciede2000"]
+VOTES = ["model", "path", "fooled"]
 DIGITS = 6  # significant ones; scores are published as text
 
 
@@ -37,7 +39,8 @@ class Archive:
     """What a protocol's runs gave. `holes` says which runs have no result, and why.
 
     scores: KEYS and SCORES, a row a run and painting; baselines have table 0 and seed 0.
-    paintings: PAINTINGS. distances: DISTANCES. runs: {"study/split/id": facts}.
+    paintings: PAINTINGS. distances: DISTANCES. votes: VOTES, of the forced choice.
+    runs: {"study/split/id": facts}.
     """
 
     protocol: Protocol
@@ -45,6 +48,7 @@ class Archive:
     scores: pd.DataFrame
     paintings: pd.DataFrame
     distances: pd.DataFrame
+    votes: pd.DataFrame
     runs: dict[str, dict[str, Any]]
     holes: dict[str, str] = field(default_factory=dict)
 
@@ -123,6 +127,7 @@ def gather(protocol: Protocol, out: Path) -> Archive:
         _joined(scores, [*KEYS, *SCORES]),
         _joined(paintings, PAINTINGS),
         _joined(distances, DISTANCES),
+        pd.DataFrame(_votes(out), columns=VOTES),
         runs,
         holes,
     )
@@ -134,6 +139,7 @@ def publish(archive: Archive, target: Path) -> None:
         "scores.csv": archive.scores,
         "paintings.csv": archive.paintings,
         "distances.csv": archive.distances,
+        "votes.csv": archive.votes,
     }
     for name, frame in tables.items():
         text = frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
@@ -156,18 +162,19 @@ def load(target: Path) -> Archive:
                 ("scores", {"variant": str, "run": str}),
                 ("paintings", {"path": str}),
                 ("distances", {}),
+                ("votes", {}),
             )
         }
         told = json.loads((target / "archive.json").read_text(encoding="utf-8"))
         facts = [json.loads(p.read_text(encoding="utf-8")) for p in target.glob("runs/*/*/*.json")]
         scores, paintings = frames["scores"][[*KEYS, *SCORES]], frames["paintings"][PAINTINGS]
         distances, holes, history = frames["distances"][DISTANCES], told["holes"], told["history"]
-        runs = {run.pop("key"): run for run in facts}
+        votes, runs = frames["votes"][VOTES], {run.pop("key"): run for run in facts}
     except (OSError, ValueError, KeyError) as error:
         raise KitError(f"{target}: not a published protocol ({error}); publish it anew") from error
     check_one_version(runs)
     protocol = read_protocol(str(target / "protocol.yaml"))
-    return Archive(protocol, history, scores, paintings, distances, runs, holes)
+    return Archive(protocol, history, scores, paintings, distances, votes, runs, holes)
 
 
 def newest(results: Path) -> Path:
@@ -183,6 +190,14 @@ def check_one_version(runs: dict[str, dict[str, Any]]) -> None:
     made_by = sorted({run["versions"]["colorkit"] for run in runs.values()})
     if len(made_by) > 1:
         raise KitError(f"runs by colorkit {' and '.join(made_by)}: they are never mixed; run anew")
+
+
+def _votes(out: Path) -> list[dict[str, Any]]:
+    """Read what people saw, in <out>/votes: files of votes, each with its key beside it."""
+    rows, remarks = read_votes(sorted((out / "votes").glob("*.votes.json")))
+    for remark in remarks:
+        print(remark)
+    return rows
 
 
 def _results(grid: Grid, paintings: str) -> Iterable[tuple[str, dict[str, Any] | str]]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import fisher_exact
 
-from . import stats
+from . import forced_choice, stats
 from .errors import KitError
 from .paths import kit_file
 from .recipes import MODELS
@@ -219,8 +220,31 @@ def beats_table(archive: "Archive", _: float) -> tuple[str, str, list[Finding]]:
 
 def by_votes(archive: "Archive", tolerance: float) -> tuple[str, str, list[Finding]]:
     """Do people take the scratch pix2pix for the painting more often than the others?"""
-    told = f"the paper shows no votes, and there are none of ours yet ({tolerance:g} are needed)"
-    return UNTOLD, told, []
+    votes = archive.votes
+    if len(votes) < tolerance:
+        told = f"the paper shows no votes; of ours there are {len(votes)}, {tolerance:g} are needed"
+        return UNTOLD, told, []
+    counts = {tally.model: tally for tally in forced_choice.tally(votes.to_dict("records"))}
+    if set(counts) != set(MODELS):
+        raise KitError("votes on all three models are needed")
+    findings = [
+        Finding(SHORT[name], tally.rate, tally.low, tally.high, note=f"{tally.votes} votes")
+        for name, tally in counts.items()
+    ]
+    scratch = counts.pop("pix2pix_scratch")
+    adjusted = stats.holm([_p_of_two(scratch, other) for other in counts.values()])
+    beyond = [
+        np.sign(scratch.rate - other.rate) * (p < 1 - archive.protocol.analysis.confidence)
+        for other, p in zip(counts.values(), adjusted, strict=True)
+    ]
+    told = ", ".join(f"{finding.what} {finding.ours:.0%}" for finding in findings)
+    verdict = REFUTED if min(beyond) < 0 else REPRODUCED if min(beyond) > 0 else NOISE
+    return verdict, f"taken for the painting: {told}", findings
+
+
+def _p_of_two(a: forced_choice.Tally, b: forced_choice.Tally) -> float:
+    counts = [[tally.fooled, tally.votes - tally.fooled] for tally in (a, b)]
+    return float(fisher_exact(counts).pvalue)
 
 
 def same_hours(archive: "Archive", tolerance: float) -> tuple[str, str, list[Finding]]:

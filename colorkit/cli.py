@@ -101,6 +101,62 @@ def _list_jobs(grid: "Grid") -> None:
 
 
 @app.command()
+def ledger(
+    out: Annotated[str, typer.Option(help="a protocol's results folder; empty: published")] = "",
+    publish: Annotated[
+        str, typer.Option(help="publish the small files of --out under this name in results/")
+    ] = "",
+) -> None:
+    """Say which of the paper's claims stand, and how we know."""
+    from .archive import gather, load, newest
+    from .claims import verdicts
+    from .ledger_pages import publish_protocol, terminal, write_pages
+    from .paths import kit_file
+    from .protocol import read_protocol
+
+    results = kit_file("results")
+    if publish and not out:
+        raise KitError("--publish: needs --out, the folder of runs to be published")
+    folder = user_path(out) if out else newest(results)
+    if (folder / "archive.json").exists():
+        archive = load(folder)
+    else:
+        archive = gather(read_protocol(str(folder / "protocol.yaml")), folder)
+        write_pages(archive, folder, "colorkit reproduce --protocol …")
+    console.print(terminal(archive, verdicts(archive)), f"from {folder}, see report.html there")
+    if publish:
+        console.print(f"published in {publish_protocol(archive, results, publish)}")
+
+
+@app.command()
+def choice(
+    out: Annotated[str, typer.Option(help="a results folder with finished runs")],
+    table: Annotated[int, typer.Option(help="1 or 2")] = 1,
+    rater: Annotated[int, typer.Option(min=0, help="another number, another page")] = 0,
+) -> None:
+    """Make a page that asks which of two pictures is the painting."""
+    from .forced_choice import make_page
+    from .reproduce import grid_of
+
+    page = make_page(grid_of(user_path(out)), table, rater)
+    console.print(f"{page}\nkeep {page.stem}.key.json from the rater; put the votes beside it")
+
+
+@app.command()
+def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json")]) -> None:
+    """Count the votes of a forced choice, with intervals."""
+    from .forced_choice import read_votes, tally, votes_needed
+
+    rows, remarks = read_votes(files)
+    shown = Table("model", "votes", "taken for the painting", "95 % interval", "p of 50 %")
+    for found in tally(rows):
+        interval = f"{found.low:.0%} to {found.high:.0%}"
+        cells = str(found.votes), f"{found.rate:.0%}", interval, f"{found.p:.3g}"
+        shown.add_row(MODELS[found.model], *cells)
+    console.print(shown, f"{votes_needed(0.4)} votes a model tell 40 % from 50 %", *remarks)
+
+
+@app.command()
 def bench(
     size: Annotated[int, typer.Option(help="px of the steps; 0: 256 on a GPU, else 64")] = 0,
     batch: BatchSize = BATCH_SIZE,

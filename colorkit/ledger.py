@@ -9,19 +9,15 @@ import math
 
 import numpy as np
 import pandas as pd
-import rich.table
-from rich.console import Group
-from rich.text import Text
 
 from . import stats
 from .archive import Archive
-from .claims import NO_VERDICT, NOISE, REFUTED, REPRODUCED, SHORT, UNTOLD, Verdict, tables
+from .claims import NOISE, SHORT, tables
 from .errors import KitError
 from .metrics import BASELINES
 from .recipes import MODELS, VARIANTS
 from .splits import SCHEMES
 
-COLOURS = {REPRODUCED: "green", REFUTED: "red", NOISE: "yellow", UNTOLD: "cyan", NO_VERDICT: "dim"}
 # What the paper's rows look like: validation over training 1.00 to 1.07, test over validation
 # 2.1 to 2.8. A cause is said to give that pattern if it comes as near as this.
 ALIKE, TWICE = 1.15, 1.9
@@ -56,17 +52,6 @@ def scope(archive: Archive) -> list[str]:
     if archive.holes:
         lines.append(f"HOLES: {len(archive.holes)} runs have no result: {_some(archive.holes)}")
     return lines
-
-
-def terminal_ledger(archive: Archive, judged: list[Verdict]) -> Group:
-    """Make the ledger for the terminal: what it is about, then a row a claim."""
-    shown = rich.table.Table(title="The ledger", show_lines=True)
-    for column in ("claim", "verdict", "because", "where"):
-        shown.add_column(column)
-    for verdict in judged:
-        said = Text(verdict.verdict, style=COLOURS[verdict.verdict])
-        shown.add_row(verdict.claim["says"], said, verdict.because, verdict.claim["where"])
-    return Group(*(f"  {line}" for line in scope(archive)), shown)
 
 
 def model_table(archive: Archive) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import psutil
@@ -183,6 +183,17 @@ def missing(grid: Grid) -> list[Job]:
     except (OSError, ValueError):
         same = False
     return todo if same and not todo and report.done else [*todo, report]
+
+
+def grid_of(out: Path) -> Grid:
+    """Read which grid a results folder holds. Raises KitError if it holds none."""
+    try:
+        request = json.loads((out / "grid.json").read_text(encoding="utf-8"))
+        lists = {name: tuple(request[name]) for name in ("tables", "seeds", "models", "variants")}
+        named = {field.name: request[field.name] for field in fields(Grid)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KitError(f"{out}: not a folder of `colorkit reproduce` ({error})") from error
+    return Grid(**named | lists | {"out": out})
 
 
 def check(grid: Grid) -> Curation | None:
