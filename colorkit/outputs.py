@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from .reproduce import Grid
 
 
-def compare_outputs(grid: "Grid") -> dict[str, Any]:
+def compare_outputs(grid: "Grid") -> dict[str, Any] | None:
     """Measure how far each pair of a table's finished runs is apart, painting by painting.
 
-    Writes <out>/runs/distances.json: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]}.
+    Writes <out>/runs/distances.json: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]},
+    unless there are no two runs to be compared.
     """
     manifest = read_manifest(grid.out / "manifest.csv")
     runs = [
         run for e in grid.experiments() if not e.variant and (run := read_result(grid.out, e.id))
     ]
+    if len(runs) < 2:
+        return None
     names, paintings = [run["id"] for run in runs], manifest_hash(manifest)
     with suppress(KitError):  # of other runs: measured anew
         if found := read_result(grid.out, "distances", paintings, {"runs": names}):

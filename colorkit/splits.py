@@ -26,6 +26,8 @@ SCHEMES = {
     "without": "without-<painter>: that painter is tested, the others train and validate",
 }
 
+LEAKS = ("plain", "sorted", "flips", "inside")  # of these, only as lessons
+
 
 def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
     """Deal audited paintings (columns path, painter, group) to train, test and valid.
