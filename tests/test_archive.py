@@ -1,0 +1,156 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from invented import invented_archive
+
+from colorkit import claims
+from colorkit.archive import gather, load, newest, publish
+from colorkit.errors import KitError
+from colorkit.experiment import failure_path, result_path
+from colorkit.ledger import scope
+from colorkit.outputs import compare_outputs
+from colorkit.paths import kit_file, write_atomic
+from colorkit.protocol import Protocol, read_protocol, record
+from colorkit.training import run_baselines, run_experiment
+
+STUDIES = {
+    "tables": {"splits": ["fold-1", "fold-2"], "tables": [1], "seeds": [0, 1]},
+    "leaks": {"splits": ["flips"], "tables": [1], "models": ["pix2pix_scratch"]},
+}
+
+
+@pytest.fixture
+def protocol(tmp_path) -> Protocol:
+    content = yaml.safe_load(kit_file("results", "protocol-cpu.yaml").read_text())
+    path = tmp_path / "protocol.yaml"
+    path.write_text(yaml.safe_dump(content | {"studies": STUDIES, "painters": ""}))
+    return read_protocol(str(path))
+
+
+@pytest.fixture
+def out(quick, small, gallery, protocol, tmp_path) -> Path:
+    """All the runs of a small protocol."""
+    out = tmp_path / "out"
+    for grid in protocol.grids(out, str(gallery)).values():
+        run_baselines(grid.out, grid.profile, grid.data, grid.painters, grid.split)
+        for experiment in grid.experiments():
+            run_experiment(experiment, grid.out)
+        compare_outputs(grid)
+    record(protocol, out)
+    return out
+
+
+def judged(archive) -> list[dict]:
+    return json.loads(json.dumps([asdict(found) for found in claims.verdicts(archive)]))
+
+
+def test_what_is_published_gives_the_same_verdicts(tmp_path):
+    archive = invented_archive()
+    run = {"id": "t1-pix2pix_scratch-s0", "versions": {"colorkit": "0.3.0"}, "device": "cpu"}
+    archive = replace(archive, runs={"tables/fold-1/t1-pix2pix_scratch-s0": run})
+    publish(archive, tmp_path / "results" / "protocol-2026-01-01")
+    back = load(newest(tmp_path / "results"))
+    assert back.runs == archive.runs
+    assert back.protocol.sha256 == archive.protocol.sha256
+    pd.testing.assert_frame_equal(back.scores, archive.scores, rtol=1e-5, check_dtype=False)
+    again = tmp_path / "again"
+    publish(back, again)
+    assert judged(load(again)) == judged(back)
+
+
+def test_runs_are_gathered_painting_by_painting(out, protocol):
+    archive = gather(protocol, out)
+    assert archive.holes == {}
+    assert len(archive.runs) == 2 * (6 + 1) + (1 + 1)
+    result = json.loads((out / "tables/fold-2/runs/t1-unet_resnet18-s1.json").read_text())
+    rows = archive.scores.query(
+        "study == 'tables' and split == 'fold-2' and run == 't1-unet_resnet18-s1'"
+    ).merge(archive.paintings, on=["study", "split", "painting", "part"])
+    for part, scores in result["scores"].items():
+        mine = rows[rows["part"] == part]
+        assert mine["path"].tolist() == [row["path"] for row in scores]
+        assert mine["mse_ab"].tolist() == pytest.approx([row["mse_ab"] for row in scores], 1e-5)
+    tested = archive.paintings.query("study == 'tables' and part == 'test'")
+    assert tested["path"].is_unique
+    flips = archive.paintings.query("study == 'leaks' and part == 'train'")
+    assert flips["mirrored"].sum() > 0
+    assert len(archive.distances.query("split == 'fold-1'")["a"].unique()) == 5  # of 6 runs
+    assert judged(archive)[0]["verdict"] in ("reproduced", "not reproduced", "no verdict")
+
+
+def test_missing_and_failed_runs_are_holes_with_their_reason(out, protocol):
+    gone = out / "tables" / "fold-1"
+    result_path(gone, "t1-pix2pix_scratch-s0").unlink()
+    result_path(gone, "t1-unet_resnet18-s1").unlink()
+    told = {"id": "t1-unet_resnet18-s1", "reason": "epoch 2: the training diverged"}
+    write_atomic(failure_path(gone, "t1-unet_resnet18-s1"), json.dumps(told))
+    archive = gather(protocol, out)
+    assert archive.holes == {
+        "tables/fold-1/t1-pix2pix_scratch-s0": "not run yet",
+        "tables/fold-1/t1-unet_resnet18-s1": "epoch 2: the training diverged",
+    }
+    assert scope(archive)[-1].startswith("HOLES: 2 runs have no result: tables/fold-1/t1-")
+    with pytest.raises(KitError, match="the training diverged"):
+        archive.cell(1, "unet_resnet18")
+    assert len(archive.cell(1, "pix2pix_resnet18")) == 2
+
+
+def test_a_folder_with_nothing_in_it_is_all_holes(protocol, tmp_path):
+    archive = gather(protocol, tmp_path / "empty")
+    assert len(archive.holes) == 2 * (6 + 1) + (1 + 1)
+    verdicts = {found["verdict"] for found in judged(archive)}
+    assert verdicts == {claims.NO_VERDICT, claims.UNTOLD}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"versions": {"colorkit": "0.0.1"}}, "made by colorkit 0.0.1"),
+        ({"manifest_sha256": "0"}, "made from other paintings"),
+        ({"config": {"epochs": 9}}, "made with .*, not"),
+    ],
+)
+def test_foreign_runs_are_refused(out, protocol, change, says):
+    path = result_path(out / "tables" / "fold-1", "t1-unet_resnet18-s0")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(KitError, match=says):
+        gather(protocol, out)
+
+
+def test_published_runs_of_two_versions_are_refused(tmp_path):
+    runs = {
+        f"tables/fold-{n}/x": {"versions": {"colorkit": f"0.{n}"}, "device": "cpu"} for n in (1, 2)
+    }
+    publish(replace(invented_archive(), runs=runs), tmp_path)
+    with pytest.raises(KitError, match=r"runs by colorkit 0.1 and 0.2: they are never mixed"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "paintings.csv", "archive.json", "protocol.yaml"])
+def test_a_published_file_that_is_missing_or_damaged_is_named(tmp_path, name):
+    publish(invented_archive(), tmp_path)
+    (tmp_path / name).write_text("nothing\n")
+    with pytest.raises(KitError, match=r"not a published protocol|must be a list of names"):
+        load(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(KitError, match=name):
+        load(tmp_path)
+
+
+def test_without_a_published_protocol_it_says_how_to_get_one(tmp_path):
+    with pytest.raises(KitError, match="no published protocol; run"):
+        newest(tmp_path)
+
+
+def test_an_edited_protocol_shows_in_the_scope(out, protocol, tmp_path):
+    path = tmp_path / "protocol.yaml"
+    path.write_text(path.read_text().replace("confidence: 0.95", "confidence: 0.9"))
+    edited = read_protocol(str(path))
+    record(edited, out)
+    (line,) = [line for line in scope(gather(edited, out)) if "EDITED" in line]
+    assert protocol.sha256[:12] in line
+    assert edited.sha256[:12] in line

@@ -1,0 +1,112 @@
+import html
+import json
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from invented import invented_archive
+from typer.testing import CliRunner
+
+from colorkit import ledger, ledger_pages
+from colorkit.archive import Archive, publish
+from colorkit.claims import verdicts
+from colorkit.cli import app
+from colorkit.recipes import MODELS
+
+
+def with_study(archive: Archive, study: str, splits: dict[str, dict], **columns) -> Archive:
+    """Copy fold-1 of the tables into another study: splits' {part or "": factor on errors}."""
+    here = archive.scores["split"] == "fold-1"
+    scores, paintings = [archive.scores], [archive.paintings]
+    for split, factors in splits.items():
+        part = archive.scores[here].assign(study=study, split=split, **columns)
+        factor = part["part"].map(factors).fillna(1)
+        scores.append(part.assign(mse_ab=part["mse_ab"] * factor))
+        rows = archive.paintings[archive.paintings["split"] == "fold-1"]
+        paintings.append(rows.assign(study=study, split=split))
+    return replace(archive, scores=pd.concat(scores), paintings=pd.concat(paintings))
+
+
+def test_models_are_held_against_the_mean_colour():
+    errors = {(0, "grey"): 0.02, (0, "mean_ab"): 0.0130, (1, "pix2pix_scratch"): 0.0065}
+    table = ledger.model_table(invented_archive(errors))
+    assert len(table) == 2 * 3 + 3
+    grey = table.loc["grey (a = b = 0)"]
+    assert grey["skill"] == pytest.approx(-0.54, abs=0.08)
+    assert grey["low"] > 0
+    best = table.loc[f"Table 1: {MODELS['pix2pix_scratch']}"]
+    assert best["skill"] == pytest.approx(0.5, abs=0.05)
+    assert best["high"] < 0
+    assert table.loc["mean colour of the training paintings", "skill"] == 0
+
+
+def test_the_leak_laboratory_finds_the_pattern_where_it_is():
+    clean, leaking = {}, {"train": 0.4, "valid": 0.42}
+    archive = with_study(
+        invented_archive(), "leaks", {"paper": clean, "flips": leaking, "inside": leaking}
+    )
+    table = ledger.leak_table(archive).set_index("tried")["the paper's pattern"]
+    assert table["a clean split"] == "no"
+    assert table["mirrored copies made before the split"] == "yes"
+    assert table["validation drawn from training"] == "yes"
+    assert table["sorted by file: other painters tested"] == "no result"
+    assert table["tested in training mode"] == "no result"
+
+
+def test_a_change_is_measured_on_the_same_paintings():
+    archive = with_study(invented_archive(), "ablations", {"paper": {}})
+    changed = archive.scores.query("study == 'ablations' and model == 'pix2pix_scratch'")
+    changed = changed.assign(variant="lambda_10", mse_ab=changed["mse_ab"] + 0.001)
+    archive = replace(archive, scores=pd.concat([archive.scores, changed]))
+    table = ledger.change_table(archive).set_index(["changed", "model"])
+    row = table.loc["L1 weighs a tenth", "scratch"]
+    assert row["difference"] == pytest.approx(0.001)
+    assert row["for these runs"] == "worse"
+    assert math.isnan(table.loc["L1 weighs a tenth", "pretrained"]["difference"])
+
+
+def test_colours_painter_by_painter():
+    table = ledger.colour_table(invented_archive())
+    assert list(table.index) == ["A", "B"]
+    assert table["chroma_ratio"].to_numpy() == pytest.approx(1)
+
+
+def test_pages_show_every_verdict_and_what_it_is_about(tmp_path):
+    archive = invented_archive()
+    archive = replace(archive, holes={"ablations/paper/t1-unet_resnet18-s0-l2": "diverged"})
+    ledger_pages.write_pages(archive, tmp_path, "colorkit reproduce --protocol x.yaml")
+    report, readme = (tmp_path / "report.html").read_text(), (tmp_path / "README.md").read_text()
+    stored = json.loads((tmp_path / "ledger.json").read_text())
+    judged = verdicts(archive)
+    assert [entry["verdict"] for entry in stored] == [found.verdict for found in judged]
+    for found in judged:
+        assert found.claim["says"] in readme
+        assert html.escape(found.claim["test"], quote=True).replace("&#x27;", "&#39;") in report
+    first_page = report[: report.index("<h2>")]
+    assert all(found.because in first_page for found in judged)
+    assert "1 runs have no result" in first_page
+    assert report.count("<img alt=") == 3
+
+
+def test_the_command_prints_the_verdicts_of_a_folder(tmp_path, monkeypatch):
+    publish(invented_archive(), tmp_path / "results" / "invented-2026-01-01")
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = CliRunner().invoke(
+        app, ["ledger", "--out", str(tmp_path / "results/invented-2026-01-01")]
+    )
+    assert shown.exit_code == 0, shown.output
+    for word in ("The ledger", "within noise", "cannot be told from the paper", "within ±0.0005"):
+        assert word in shown.output
+
+
+def test_the_kits_readme_shows_the_newest_ledger(tmp_path):
+    results = tmp_path / "results"
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- ledger -->an older one<!-- end of ledger -->\nafter\n")
+    folder = ledger_pages.publish_protocol(invented_archive(), results, "invented")
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- ledger -->\n| the paper's claim |")
+    assert text.endswith("<!-- end of ledger -->\nafter\n")
+    assert f"(results/{folder.name}/README.md)" in text
+    assert "an older one" not in text
