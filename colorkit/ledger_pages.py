@@ -110,8 +110,11 @@ def differences(findings: tuple[Finding, ...], archive: Archive) -> tuple[Figure
 
 
 def readme_section(results: Path) -> str:
-    """Write the README's ledger from the newest published protocol."""
-    folder = newest(results)
+    """Write the README's ledger from the newest published protocol, if there is one."""
+    try:
+        folder = newest(results)
+    except KitError:
+        return f"{MARKS[0]}\nNo protocol has been published yet.\n{MARKS[1]}"
     archive = load(folder)
     rows = [
         f"| {v.claim['says']} | {SIGNS[v.verdict]} {v.verdict} | {v.because} |"

@@ -12,6 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from colorkit import __version__
+from colorkit.ledger_pages import readme_section
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -92,3 +93,7 @@ def test_an_installed_kit_carries_notebooks_workflow_and_facts(tmp_path):
     ):
         assert f"colorkit/_kit/{wanted}" in names
     assert "colorkit/templates/report.html" in names
+
+
+def test_the_readme_shows_the_newest_published_ledger():
+    assert readme_section(ROOT / "results") in (ROOT / "README.md").read_text(encoding="utf-8")
