@@ -22,6 +22,7 @@ from .errors import KitError
 from .experiment import failure_path, read_result
 from .forced_choice import read_votes
 from .metrics import BASELINES
+from .outputs import COLOUR_BINS
 from .paths import write_atomic
 from .protocol import Protocol, folder, read_history, read_protocol
 from .reproduce import Grid
@@ -30,6 +31,7 @@ KEYS = ["study", "split", "run", "table", "model", "variant", "seed", "part", "p
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
 PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
 DISTANCES = ["study", "split", "a", "b", "path", "ciede2000"]
+COLOURS = ["study", "painter", "model", "a", "b", "pixels"]
 VOTES = ["model", "path", "fooled"]
 DIGITS = 6  # significant ones; scores are published as text
 
@@ -39,7 +41,8 @@ class Archive:
     """What a protocol's runs gave. `holes` says which runs have no result, and why.
 
     scores: KEYS and SCORES, a row a run and painting; baselines have table 0 and seed 0.
-    paintings: PAINTINGS. distances: DISTANCES. votes: VOTES, of the forced choice.
+    paintings: PAINTINGS. distances: DISTANCES. votes: VOTES, of the forced choice. colours:
+    COLOURS, how many pixels of the test paintings have which a* and b* (middle of a bin).
     runs: {"study/split/id": facts}.
     """
 
@@ -48,6 +51,7 @@ class Archive:
     scores: pd.DataFrame
     paintings: pd.DataFrame
     distances: pd.DataFrame
+    colours: pd.DataFrame
     votes: pd.DataFrame
     runs: dict[str, dict[str, Any]]
     holes: dict[str, str] = field(default_factory=dict)
@@ -103,7 +107,7 @@ class Archive:
 
 def gather(protocol: Protocol, out: Path) -> Archive:
     """Read what there is of a protocol's runs. Raises KitError for foreign or damaged results."""
-    scores, paintings, distances, runs, holes = [], [], [], {}, {}
+    scores, paintings, distances, colours, runs, holes = [], [], [], [], {}, {}
     for (study, split), grid in protocol.grids(out).items():
         where = {"study": study, "split": split}
         if not (grid.out / "manifest.csv").exists():
@@ -121,12 +125,14 @@ def gather(protocol: Protocol, out: Path) -> Archive:
             scores += [frame.assign(**where, run=run) for frame in _scores(result, manifest)]
         if found := _distances(grid):
             distances.append(pd.DataFrame(found).assign(**where))
+        colours += [row | {"study": study} for row in _colours(grid)]
     return Archive(
         protocol,
         read_history(out),
         _joined(scores, [*KEYS, *SCORES]),
         _joined(paintings, PAINTINGS),
         _joined(distances, DISTANCES),
+        _summed(colours),
         pd.DataFrame(_votes(out), columns=VOTES),
         runs,
         holes,
@@ -139,6 +145,7 @@ def publish(archive: Archive, target: Path) -> None:
         "scores.csv": archive.scores,
         "paintings.csv": archive.paintings,
         "distances.csv": archive.distances,
+        "colours.csv": archive.colours,
         "votes.csv": archive.votes,
     }
     for name, frame in tables.items():
@@ -162,6 +169,7 @@ def load(target: Path) -> Archive:
                 ("scores", {"variant": str, "run": str}),
                 ("paintings", {"path": str}),
                 ("distances", {}),
+                ("colours", {}),
                 ("votes", {}),
             )
         }
@@ -169,12 +177,13 @@ def load(target: Path) -> Archive:
         facts = [json.loads(p.read_text(encoding="utf-8")) for p in target.glob("runs/*/*/*.json")]
         scores, paintings = frames["scores"][[*KEYS, *SCORES]], frames["paintings"][PAINTINGS]
         distances, holes, history = frames["distances"][DISTANCES], told["holes"], told["history"]
-        votes, runs = frames["votes"][VOTES], {run.pop("key"): run for run in facts}
+        colours, votes = frames["colours"][COLOURS], frames["votes"][VOTES]
+        runs = {run.pop("key"): run for run in facts}
     except (OSError, ValueError, KeyError) as error:
         raise KitError(f"{target}: not a published protocol ({error}); publish it anew") from error
     check_one_version(runs)
     protocol = read_protocol(str(target / "protocol.yaml"))
-    return Archive(protocol, history, scores, paintings, distances, votes, runs, holes)
+    return Archive(protocol, history, scores, paintings, distances, colours, votes, runs, holes)
 
 
 def newest(results: Path) -> Path:
@@ -238,6 +247,20 @@ def _distances(grid: Grid) -> list[dict[str, Any]]:
         for pair in (found["pairs"] if found else ())
         for path, value in pair["ciede2000"].items()
     ]
+
+
+def _colours(grid: Grid) -> Iterable[dict[str, Any]]:
+    found, middles = read_result(grid.out, "colours"), (COLOUR_BINS[:-1] + COLOUR_BINS[1:]) / 2
+    for painter, models in (found["counts"] if found else {}).items():
+        for model, counts in models.items():
+            for i, j in zip(*np.nonzero(counts), strict=True):
+                named = {"painter": painter, "model": model, "a": middles[i], "b": middles[j]}
+                yield named | {"pixels": counts[i][j]}
+
+
+def _summed(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=COLOURS)
+    return frame.groupby(COLOURS[:-1], as_index=False)["pixels"].sum()
 
 
 def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

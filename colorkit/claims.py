@@ -17,7 +17,7 @@ from scipy.stats import fisher_exact
 from . import forced_choice, stats
 from .errors import KitError
 from .paths import kit_file
-from .recipes import MODELS
+from .recipes import MODELS, SHORT
 
 if TYPE_CHECKING:
     from .archive import Archive
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 REPRODUCED, REFUTED = "reproduced", "not reproduced"
 NOISE, UNTOLD = "within noise", "cannot be told from the paper"
 NO_VERDICT = "no verdict"  # a hole among the runs, or too few of them
-SHORT = {"unet_resnet18": "U-Net", "pix2pix_scratch": "scratch", "pix2pix_resnet18": "pretrained"}
 PARTS = ("train", "valid", "test")
 PAPER_HOURS = 1.5  # section 3.3, for each GAN, on a Tesla T4
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
 from .models import ScratchUnet, unet_parts
+from .recipes import SHORT
 
 # Okabe and Ito's palette: told apart with any colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -192,6 +195,42 @@ def forest(
         f"{label} {e:+.4f} ({low:+.4f} to {high:+.4f})" for label, e, low, high in rows
     )
     return figure, f"{axis_label}, with intervals: {told}."
+
+
+def palettes(counts: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw the colours that painters and models use: a square of a* and b* for each.
+
+    counts: columns painter, model ("painting" or a model), a, b (middle of a bin of ten units)
+    and pixels. Every bin is drawn in its own colour at L* 65, the darker the rarer.
+    """
+    painters, models = sorted(set(counts["painter"])), ["painting", *SHORT]
+    models = [model for model in models if model in set(counts["model"])]
+    size = 1.7 * len(models) + 1.2, 1.7 * len(painters) + 0.4
+    figure = Figure(figsize=size, layout="compressed")
+    axes = figure.subplots(len(painters), len(models), squeeze=False)
+    for line, painter in zip(axes, painters, strict=True):
+        for axis, model in zip(line, models, strict=True):
+            part = counts[(counts["painter"] == painter) & (counts["model"] == model)]
+            _palette(axis, part)
+        line[0].set_ylabel(_short(painter, 22), fontsize=8)
+    for axis, model in zip(axes[0], models, strict=True):
+        axis.set_title(SHORT.get(model, model), fontsize=9)
+    return figure, (
+        "Squares of a* (right: red) and b* (up: yellow), one for each painter (rows: "
+        f"{', '.join(painters)}) and source (columns: {', '.join(models)}), brightest where most "
+        "pixels are."
+    )
+
+
+def _palette(axis: Axes, part: pd.DataFrame) -> None:
+    picture = np.zeros((22, 22, 3))
+    ab = torch.tensor(part[["a", "b"]].to_numpy(), dtype=torch.float32)
+    lab = torch.cat((torch.full((len(ab), 1), 65.0), ab), dim=1)[:, :, None, None]
+    share = (part["pixels"] / part["pixels"].max()).to_numpy() ** 0.3
+    rows, columns = (((part[name] + AB_SCALE) // 10).astype(int) for name in ("b", "a"))
+    picture[rows, columns] = lab_to_rgb(lab)[:, :, 0, 0].numpy() * share[:, None]
+    axis.imshow(picture, origin="lower", extent=(-AB_SCALE, AB_SCALE) * 2)
+    axis.set(xticks=[], yticks=[])
 
 
 def critic_view(rgb: Tensor, probability: Tensor, patch: int) -> tuple[Figure, str]:

@@ -76,6 +76,8 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
         "leaks": ledger.leak_table(archive),
         "painters": ledger.painter_table(archive),
         "colours": _or_none(ledger.colour_table, archive),
+        "palettes": ledger.palette_table(archive),
+        "spaces": _or_none(ledger.space_table, archive),
     }
     shown = {v.claim["id"]: v for v in judged}
     drawn = {
@@ -83,6 +85,10 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
         for name in ("scratch_best", "correct", "learning_rate")
         if shown[name].findings
     }
+    if not archive.colours.empty:
+        drawn["colours"] = figures.img_tag(
+            *figures.palettes(archive.colours.query("study == 'tables'"))
+        )
     return {
         "scope": ledger.scope(archive),
         "judged": judged,

@@ -1,17 +1,19 @@
-"""How far apart are two models' colourings of the same test paintings?
+"""What can be said of models' pictures only while their weights are at hand.
 
-The yardstick for "they look alike": two trainings of one model that differ in their seed only.
+How far two models' colourings of the same paintings are apart (the yardstick for "they look
+alike" is two trainings that differ in their seed only), and which colours they use.
 """
 
 import itertools
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from skimage.color import deltaE_ciede2000
 from torch import Tensor
 
-from .color import rgb_to_lab
+from .color import AB_SCALE, rgb_to_lab
 from .curation import manifest_hash, read_manifest
 from .errors import KitError
 from .experiment import read_result, write_result
@@ -19,6 +21,9 @@ from .training import describe, load_generator, load_splits, predict_rgb
 
 if TYPE_CHECKING:
     from .reproduce import Grid
+
+
+COLOUR_BINS = np.arange(-AB_SCALE, AB_SCALE + 1, 10)
 
 
 def compare_outputs(grid: "Grid") -> dict[str, Any] | None:
@@ -55,7 +60,41 @@ def compare_outputs(grid: "Grid") -> dict[str, Any] | None:
     return result
 
 
-def _lab(rgb: Tensor) -> Any:
+def count_colours(grid: "Grid") -> dict[str, Any]:
+    """Count the colours of the test paintings and of each model's colouring, painter by painter.
+
+    Writes <out>/runs/colours.json: {"counts": {painter: {"painting" or model: 22 x 22 counts of
+    pixels by a* and b*, ten units wide}}}, for the first table and seed.
+    """
+    manifest = read_manifest(grid.out / "manifest.csv")
+    first = [e for e in grid.experiments() if (e.table, e.seed) == (grid.tables[0], grid.seeds[0])]
+    runs = [run for e in first if not e.variant and (run := read_result(grid.out, e.id))]
+    config, paintings = {"runs": [run["id"] for run in runs]}, manifest_hash(manifest)
+    with suppress(KitError):  # of other runs: counted anew
+        if found := read_result(grid.out, "colours", paintings, config):
+            return found
+    pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"]
+    painters = manifest.loc[manifest["split"] == "test", "painter"].to_numpy()
+    shown = {"painting": pixels.float() / 255} | {
+        run["config"]["model"]: predict_rgb(load_generator(grid.out, run), pixels) for run in runs
+    }
+    lab = {name: _lab(rgb) for name, rgb in shown.items()}
+    counts = {
+        painter: {name: _histogram(some[painters == painter]) for name, some in lab.items()}
+        for painter in sorted(set(painters))
+    }
+    result = describe("colours", manifest, torch.device("cpu"))
+    result |= {"config": config, "counts": counts}
+    write_result(grid.out, result)
+    return result
+
+
+def _histogram(lab: np.ndarray) -> list[list[int]]:
+    a, b = lab[..., 1].ravel(), lab[..., 2].ravel()
+    return np.histogram2d(a, b, bins=[COLOUR_BINS, COLOUR_BINS])[0].astype(int).tolist()
+
+
+def _lab(rgb: Tensor) -> np.ndarray:
     return rgb_to_lab(rgb).movedim(1, -1).numpy()
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from .claims import RULES, paper
 from .errors import KitError
 from .experiment import check_choice, check_type, data_name, slug
-from .outputs import compare_outputs
+from .outputs import compare_outputs, count_colours
 from .paths import runs_root, user_path, write_atomic
 from .recipes import MODELS
 from .reproduce import Grid, check, complete
@@ -151,6 +151,7 @@ def run_protocol(protocol: Protocol, data: str, out: Path, jobs: int = 1) -> int
         if codes[-1] == 130:
             return 130
         compare_outputs(grid)
+        count_colours(grid)
     return max(codes)
 
 

@@ -13,6 +13,7 @@ MODELS = {
     "pix2pix_scratch": "pix2pix (scratch UNet)",
     "pix2pix_resnet18": "pix2pix (pretrained resnet18 backbone UNet)",
 }
+SHORT = {"unet_resnet18": "U-Net", "pix2pix_scratch": "scratch", "pix2pix_resnet18": "pretrained"}
 # The captions of Tables 1 and 2; section 3.3 says 1e-4 for the U-Net and belongs to no number.
 LEARNING_RATES = {
     1: {"unet_resnet18": 1e-3, "pix2pix_scratch": 2e-4, "pix2pix_resnet18": 2e-4},

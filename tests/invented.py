@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from colorkit.archive import DISTANCES, PAINTINGS, SCORES, VOTES, Archive
+from colorkit.archive import COLOURS, DISTANCES, PAINTINGS, SCORES, VOTES, Archive
 from colorkit.metrics import BASELINES
 from colorkit.paths import kit_file
 from colorkit.protocol import read_protocol
@@ -65,9 +65,23 @@ def invented_archive(
         pd.DataFrame(scores),
         pd.DataFrame(paintings)[PAINTINGS],
         pd.DataFrame(distances)[DISTANCES],
+        pd.DataFrame(_colours(), columns=COLOURS),
         pd.DataFrame(columns=VOTES),
         {},
     )
+
+
+def _colours() -> list[list]:
+    """The U-Net has the painter's palette, the others one brown."""
+    palette = {(5.0, 15.0): 60, (-15.0, 5.0): 30, (25.0, -5.0): 10}
+    used = {"painting": palette, "unet_resnet18": palette}
+    used |= {"pix2pix_scratch": {(5.0, 15.0): 100}, "pix2pix_resnet18": {(5.0, 15.0): 100}}
+    return [
+        ["tables", painter, model, a, b, pixels]
+        for painter in "AB"
+        for model, colours in used.items()
+        for (a, b), pixels in colours.items()
+    ]
 
 
 def _distances(random: np.random.Generator, where: dict, apart: float) -> list[dict]:

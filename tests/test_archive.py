@@ -12,7 +12,7 @@ from colorkit.archive import gather, load, newest, publish
 from colorkit.errors import KitError
 from colorkit.experiment import failure_path, result_path
 from colorkit.ledger import scope
-from colorkit.outputs import compare_outputs
+from colorkit.outputs import compare_outputs, count_colours
 from colorkit.paths import kit_file, write_atomic
 from colorkit.protocol import Protocol, read_protocol, record
 from colorkit.training import run_baselines, run_experiment
@@ -40,6 +40,7 @@ def out(quick, small, gallery, protocol, tmp_path) -> Path:
         for experiment in grid.experiments():
             run_experiment(experiment, grid.out)
         compare_outputs(grid)
+        count_colours(grid)
     record(protocol, out)
     return out
 
@@ -79,6 +80,8 @@ def test_runs_are_gathered_painting_by_painting(out, protocol):
     flips = archive.paintings.query("study == 'leaks' and part == 'train'")
     assert flips["mirrored"].sum() > 0
     assert len(archive.distances.query("split == 'fold-1'")["a"].unique()) == 5  # of 6 runs
+    painted = archive.colours.query("study == 'tables' and model == 'painting'")
+    assert painted["pixels"].sum() == len(tested) * 32 * 32
     assert judged(archive)[0]["verdict"] in ("reproduced", "not reproduced", "no verdict")
 
 

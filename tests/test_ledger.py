@@ -86,7 +86,7 @@ def test_pages_show_every_verdict_and_what_it_is_about(tmp_path):
     first_page = report[: report.index("<h2>")]
     assert all(found.because in first_page for found in judged)
     assert "1 runs have no result" in first_page
-    assert report.count("<img alt=") == 3
+    assert report.count("<img alt=") == 4
 
 
 def test_the_command_prints_the_verdicts_of_a_folder(tmp_path, monkeypatch):
@@ -110,3 +110,16 @@ def test_the_kits_readme_shows_the_newest_ledger(tmp_path):
     assert text.endswith("<!-- end of ledger -->\nafter\n")
     assert f"(results/{folder.name}/README.md)" in text
     assert "an older one" not in text
+
+
+def test_a_palette_of_one_brown_is_far_from_the_painters():
+    table = ledger.palette_table(invented_archive())
+    assert table["U-Net"].to_list() == [0, 0]
+    assert (table["scratch"] > 0.4).all()
+
+
+def test_the_same_error_in_other_spaces():
+    table = ledger.space_table(invented_archive())
+    first = table.iloc[0]
+    assert first["ab/128"] / first["ab/110"] == pytest.approx(0.7385, abs=1e-4)
+    assert first["Lab units"] / first["ab/110"] == pytest.approx(12100)
