@@ -230,7 +230,7 @@ def _palette(axis: Axes, part: pd.DataFrame) -> None:
     rows, columns = (((part[name] + AB_SCALE) // 10).astype(int) for name in ("b", "a"))
     picture[rows, columns] = lab_to_rgb(lab)[:, :, 0, 0].numpy() * share[:, None]
     axis.imshow(picture, origin="lower", extent=(-AB_SCALE, AB_SCALE) * 2)
-    axis.set(xticks=[], yticks=[])
+    axis.set(xticks=[], yticks=[], xlim=(-60, 80), ylim=(-60, 80))
 
 
 def critic_view(rgb: Tensor, probability: Tensor, patch: int) -> tuple[Figure, str]:

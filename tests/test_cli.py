@@ -1,6 +1,9 @@
 import pytest
 
 from colorkit import cli
+from colorkit.paths import kit_file
+
+PROTOCOL = kit_file("results", "protocol-cpu.yaml")
 
 
 @pytest.fixture
@@ -29,6 +32,13 @@ def call(monkeypatch, capsys):
         (["--data", "x" * 300], "not a path"),
         (["--out", "~no-such-user/x"], "not a path"),
         (["--painters", "Claude Monnet"], "'Claude Monnet': not in sample; did you mean"),
+        (["--models", "unet"], "model 'unet': must be one of"),
+        (["--variants", "lambda"], "variant 'lambda': must be one of text_lr"),
+        (["--split", "folds"], "split 'folds': must be one of paper"),
+        (["--split", "without-Nobody"], "split 'without-Nobody': must name one of several"),
+        (["--epochs", "-1"], "epochs -1: must be between"),
+        (["--protocol", "/no/such.yaml"], "not a protocol"),
+        (["--protocol", "x.yaml", "--seeds", "1"], "--protocol: fixes everything but --data"),
     ],
 )
 def test_bad_requests_are_one_line_exit_2_and_write_nothing(call, runs, words, says):
@@ -60,6 +70,41 @@ def test_dry_run_lists_the_grid_and_writes_nothing(call, runs):
     assert code == 0
     assert out.count("to do") == 3 + 2 * 2 * 3
     assert not runs.exists()
+
+
+def test_a_protocol_lists_its_jobs_folder_by_folder(call, runs, gallery, tmp_path):
+    words = ["reproduce", "--data", str(gallery), "--dry-run", "--protocol"]
+    code, _, err = call(*words, str(PROTOCOL))
+    assert code == 2
+    assert "painter 'Claude Monet': not in gallery" in err
+    own = tmp_path / "own.yaml"
+    text = PROTOCOL.read_text().partition("  # One change at a time")
+    rest = text[2].partition("analysis:")
+    own.write_text(f"{text[0]}analysis:{rest[2]}".replace("painters: Claude Monet, Rem", "#"))
+    code, out, err = call(*words, str(own))
+    assert code == 0, err
+    assert out.count("to do") == 5 * (3 + 2 * 2 * 3)
+    assert "own-gallery/tables/fold-5" in out.replace("\n", "")
+    assert not runs.exists()
+
+
+def test_the_ledger_needs_runs(call, tmp_path):
+    code, _, err = call("ledger", "--out", str(tmp_path))
+    assert code == 2
+    assert "protocol.yaml: not a protocol" in err
+    code, _, err = call("ledger", "--publish", "x")
+    assert code == 2
+    assert "--publish: needs --out" in err
+
+
+def test_a_choice_needs_runs_and_votes_need_a_key(call, tmp_path):
+    code, _, err = call("choice", "--out", str(tmp_path))
+    assert code == 2
+    assert "not a folder of `colorkit reproduce`" in err
+    (tmp_path / "a.votes.json").write_text('{"page": "rater-0", "votes": []}')
+    code, _, err = call("votes", str(tmp_path / "a.votes.json"))
+    assert code == 2
+    assert "its key rater-0.key.json is missing" in err
 
 
 def test_data_show_counts_and_compares_with_the_catalogue(call, gallery):
