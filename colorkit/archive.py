@@ -8,7 +8,6 @@ every verdict, and no pictures.
 import hashlib
 import io
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +21,9 @@ from .errors import KitError
 from .experiment import failure_path, read_result
 from .forced_choice import read_votes
 from .metrics import BASELINES
-from .outputs import COLOUR_BINS
+from .outputs import COLOUR_BINS, if_of_these_runs
 from .paths import write_atomic
-from .protocol import Protocol, folder, read_history, read_protocol
+from .protocol import Protocol, Study, folder, read_history, read_protocol
 from .reproduce import Grid
 
 KEYS = ["study", "split", "run", "table", "model", "variant", "seed", "part", "painting"]
@@ -32,7 +31,8 @@ SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
 PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
 DISTANCES = ["study", "split", "a", "b", "path", "ciede2000"]
 COLOURS = ["study", "painter", "model", "a", "b", "pixels"]
-VOTES = ["model", "path", "fooled"]
+VOTES = ["rater", "model", "path", "fooled"]
+NOT_THERE = "not run yet, or stopped by an error: see its logs"
 DIGITS = 6  # significant ones; scores are published as text
 
 
@@ -88,21 +88,28 @@ class Archive:
         return [part.to_numpy() for _, part in means.groupby("split")]
 
     def _cell(self, table: int, model: str, part: str, study: str, variant: str) -> pd.DataFrame:
-        self.check_complete(study, table, model, variant)
         s, baseline = self.scores, model in BASELINES
         rows = s[(s["study"] == study) & (s["model"] == model) & (s["part"] == part)]
         rows = rows[(rows["table"] == (0 if baseline else table)) & (rows["variant"] == variant)]
-        if rows.empty:
-            raise KitError(f"{study}: no runs of {model}, Table {table}, in this protocol")
+        wanted = self.study(study)
+        for split in wanted.splits:
+            for seed in (0,) if baseline else wanted.seeds:
+                if not ((rows["split"] == split) & (rows["seed"] == seed)).any():
+                    end = f"-{variant}" if variant else ""
+                    run = "baselines" if baseline else f"t{table}-{model}-s{seed}{end}"
+                    raise KitError(self.missing(f"{study}/{split}/{run}"))
         return rows.merge(self.paintings, on=["study", "split", "painting", "part"])
 
-    def check_complete(self, study: str, table: int, model: str, variant: str = "") -> None:
-        """Raise KitError if one of the runs has no result: a hole is never dropped in silence."""
-        wanted = rf"t{table}-{model}-s\d+" + (f"-{variant}" if variant else "")
-        wanted = "baselines" if model in BASELINES else wanted
-        for key, reason in self.holes.items():
-            if key.startswith(f"{study}/") and re.fullmatch(wanted, key.rpartition("/")[2]):
-                raise KitError(f"{key} has no result ({reason})")
+    def study(self, name: str) -> Study:
+        """Return a study of the protocol. Raises KitError if it has none of that name."""
+        for study in self.protocol.studies:
+            if study.name == name:
+                return study
+        raise KitError(f"{name}: no such study in this protocol")
+
+    def missing(self, key: str) -> str:
+        """Say that a run has no result, and why: a hole is never dropped in silence."""
+        return f"{key} has no result ({self.holes.get(key, 'not in the protocol')})"
 
 
 def gather(protocol: Protocol, out: Path) -> Archive:
@@ -111,8 +118,8 @@ def gather(protocol: Protocol, out: Path) -> Archive:
     for (study, split), grid in protocol.grids(out).items():
         where = {"study": study, "split": split}
         if not (grid.out / "manifest.csv").exists():
-            holes |= {f"{study}/{split}/{e.id}": "not run yet" for e in grid.experiments()}
-            holes[f"{study}/{split}/baselines"] = "not run yet"
+            holes |= {f"{study}/{split}/{e.id}": NOT_THERE for e in grid.experiments()}
+            holes[f"{study}/{split}/baselines"] = NOT_THERE
             continue
         manifest = read_manifest(grid.out / "manifest.csv")
         paintings.append(_paintings(manifest).assign(**where))
@@ -151,6 +158,8 @@ def publish(archive: Archive, target: Path) -> None:
     for name, frame in tables.items():
         text = frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
         write_atomic(target / name, text)
+    for path in (target / "runs").glob("*/*/*.json"):  # of an earlier try on the same day
+        path.unlink()
     for key, facts in archive.runs.items():
         study, split, run = key.split("/")
         path = folder(target / "runs", study, split) / f"{run}.json"
@@ -202,8 +211,8 @@ def check_one_version(runs: dict[str, dict[str, Any]]) -> None:
 
 
 def _votes(out: Path) -> list[dict[str, Any]]:
-    """Read what people saw, in <out>/votes: files of votes, each with its key beside it."""
-    rows, remarks = read_votes(sorted((out / "votes").glob("*.votes.json")))
+    """Read the votes that lie beside the pages of the studies' folders."""
+    rows, remarks = read_votes(sorted(out.glob("*/*/choice/*.votes.json")))
     for remark in remarks:
         print(remark)
     return rows
@@ -211,13 +220,13 @@ def _votes(out: Path) -> list[dict[str, Any]]:
 
 def _results(grid: Grid, paintings: str) -> Iterable[tuple[str, dict[str, Any] | str]]:
     baselines = read_result(grid.out, "baselines", paintings)
-    yield "baselines", baselines or "not run yet"
+    yield "baselines", baselines or NOT_THERE
     for experiment in grid.experiments():
         result = read_result(grid.out, experiment.id, paintings, experiment.config())
         failed = failure_path(grid.out, experiment.id)
         if not result and failed.exists():
             result = json.loads(failed.read_text(encoding="utf-8"))["reason"]
-        yield experiment.id, result or "not run yet"
+        yield experiment.id, result or NOT_THERE
 
 
 def _paintings(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -241,7 +250,7 @@ def _scores(result: dict[str, Any], manifest: pd.DataFrame) -> Iterable[pd.DataF
 
 
 def _distances(grid: Grid) -> list[dict[str, Any]]:
-    found = read_result(grid.out, "distances")
+    found = if_of_these_runs(grid, "distances")
     return [
         {"a": pair["a"], "b": pair["b"], "path": path, "ciede2000": value}
         for pair in (found["pairs"] if found else ())
@@ -250,7 +259,7 @@ def _distances(grid: Grid) -> list[dict[str, Any]]:
 
 
 def _colours(grid: Grid) -> Iterable[dict[str, Any]]:
-    found, middles = read_result(grid.out, "colours"), (COLOUR_BINS[:-1] + COLOUR_BINS[1:]) / 2
+    found, middles = if_of_these_runs(grid, "colours"), (COLOUR_BINS[:-1] + COLOUR_BINS[1:]) / 2
     for painter, models in (found["counts"] if found else {}).items():
         for model, counts in models.items():
             for i, j in zip(*np.nonzero(counts), strict=True):

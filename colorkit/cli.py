@@ -122,7 +122,7 @@ def ledger(
         archive = load(folder)
     else:
         archive = gather(read_protocol(str(folder / "protocol.yaml")), folder)
-        write_pages(archive, folder, "colorkit reproduce --protocol …")
+        write_pages(archive, folder)
     console.print(terminal(archive, verdicts(archive)), f"from {folder}, see report.html there")
     if publish:
         console.print(f"published in {publish_protocol(archive, results, publish)}")

@@ -176,6 +176,7 @@ def readme_section(results: Path) -> str:
 
 def update_readme(readme: Path, results: Path) -> None:
     """Put the newest benches into a README between its marks, if it has them."""
-    before, mark, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    if mark:
-        write_atomic(readme, before + readme_section(results) + rest.partition(MARKS[1])[2])
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if begin and end:
+        write_atomic(readme, before + readme_section(results) + after)

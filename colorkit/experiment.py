@@ -73,8 +73,9 @@ class Experiment:
         if not 1 <= self.batch_size <= 1024:
             raise KitError(f"batch_size {self.batch_size}: must be between 1 and 1024")
         wanted = self.weights or os.environ.get("COLORKIT_WEIGHTS") or self.settings.weights
-        object.__setattr__(self, "weights", wanted)
-        check_choice("weights", self.weights, ("imagenet", "random"))
+        check_choice("weights", wanted, ("imagenet", "random"))
+        random = self.recipe.random_backbone
+        object.__setattr__(self, "weights", "random" if random else wanted)
 
     @property
     def settings(self) -> Profile:

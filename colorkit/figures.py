@@ -172,19 +172,19 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figu
 
 
 def forest(
-    rows: Sequence[tuple[str, float, float, float]], axis_label: str, band: float = 0.0
+    rows: Sequence[tuple[str, float, float, float, bool]], axis_label: str, band: float = 0.0
 ) -> tuple[Figure, str]:
-    """Draw differences with their intervals, (label, estimate, low, high), around zero.
+    """Draw differences with their intervals around zero.
 
-    band: half the width of what counts as equal, shaded.
+    rows: label, estimate, low, high, and whether it is beyond noise (a square then). band: half
+    the width of what counts as equal, shaded.
     """
     figure = Figure(figsize=(8, 0.9 + 0.32 * len(rows)), layout="constrained")
     axis = figure.subplots()
     if band:
         axis.axvspan(-band, band, color="#EEEEEE", zorder=0)
     axis.axvline(0, color="#888888", lw=1)
-    for height, (_, estimate, low, high) in enumerate(reversed(rows)):
-        beyond = low > 0 or high < 0
+    for height, (_, estimate, low, high, beyond) in enumerate(reversed(rows)):
         colour = PALETTE[1] if beyond else PALETTE[0]
         axis.plot([low, high], [height, height], color=colour, lw=2)
         axis.plot(estimate, height, "s" if beyond else "o", color=colour, ms=6)
@@ -192,7 +192,7 @@ def forest(
     axis.set(xlabel=axis_label)
     axis.spines[["top", "right", "left"]].set_visible(False)
     told = "; ".join(
-        f"{label} {e:+.4f} ({low:+.4f} to {high:+.4f})" for label, e, low, high in rows
+        f"{label} {e:+.4f} ({low:+.4f} to {high:+.4f})" for label, e, low, high, _ in rows
     )
     return figure, f"{axis_label}, with intervals: {told}."
 

@@ -1,11 +1,13 @@
 """Which one is the painting? A two-alternative forced choice between paintings and colourings.
 
 `make_page` writes a page that works from a file, without a network, and a key that says what was
-shown; a rater's votes are a JSON file the page saves. Each rater sees a painting once only, with
-one model; the next rater sees it with the next model.
+shown; a rater's votes are a JSON file the page saves. Each rater sees a test painting once only,
+with one model; the next rater sees it with the next model. Catch trials show a validation
+painting beside its negative colours.
 """
 
 import base64
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -23,6 +25,7 @@ from .color import decode, encode
 from .curation import read_manifest
 from .errors import KitError
 from .experiment import read_result
+from .metrics import mean_chroma
 from .paths import write_atomic
 from .recipes import MODELS
 from .report import render
@@ -31,7 +34,7 @@ from .training import load_generator, load_splits, predict_rgb
 if TYPE_CHECKING:
     from .reproduce import Grid
 
-CATCH_EVERY = 8  # one trial in so many shows the painting and its negative colours
+CATCH_EVERY = 8  # there is one catch trial for so many test paintings
 PASS = 0.8  # share of catch trials a rater must get right to be counted
 CATCH = "catch"
 
@@ -54,24 +57,29 @@ class Tally:
 
 
 def make_page(grid: "Grid", table: int, rater: int) -> Path:
-    """Write <out>/choice/rater-<n>.html and its key rater-<n>.key.json; return the page.
+    """Write <out>/choice/rater-<n>-<key's checksum>.html and the key beside it; return the page.
 
     Shows every test painting once, beside one model's colouring, and catch trials, in an order
-    and on sides drawn from the rater's number. Raises KitError if no run of the table is there.
+    and on sides drawn from the rater's number. Raises KitError unless all three models are there.
     """
     manifest = read_manifest(grid.out / "manifest.csv")
-    tested = manifest[manifest["split"] == "test"]
-    pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"]
+    splits = load_splits(grid.out, grid.profile, grid.data, manifest)
     first = [e for e in grid.experiments() if (e.table, e.seed) == (table, grid.seeds[0])]
     runs = [run for e in first if not e.variant and (run := read_result(grid.out, e.id))]
-    if not runs:
-        raise KitError(f"{grid.out}: no finished run of Table {table}; colorkit reproduce first")
-    colourings = {run["config"]["model"]: _colour(grid, run, pixels) for run in runs}
-    colourings[CATCH] = _negative(pixels)
-    trials, key = _draw(list(tested["path"]), [r["config"]["model"] for r in runs], rater)
-    shown = [_trial(number, trial, pixels, colourings) for number, trial in enumerate(trials)]
-    folder, name = grid.out / "choice", f"rater-{rater}"
-    facts = {"page": name, "runs": [run["id"] for run in runs], "trials": key}
+    if len(runs) < len(MODELS):
+        raise KitError(
+            f"{grid.out}: {len(runs)} of Table {table}'s {len(MODELS)} models are finished; "
+            "colorkit reproduce first"
+        )
+    pictures = {"test": splits["test"], "valid": _most_vivid(splits["valid"], len(splits["test"]))}
+    colourings = {run["config"]["model"]: _colour(grid, run, splits["test"]) for run in runs}
+    colourings[CATCH] = _negative(pictures["valid"])
+    paths = manifest.loc[manifest["split"] == "test", "path"].tolist()
+    trials, key = _draw(paths, len(pictures["valid"]), rater)
+    shown = [_trial(number, trial, pictures, colourings) for number, trial in enumerate(trials)]
+    facts = {"runs": [run["id"] for run in runs], "trials": key}
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+    folder, name = grid.out / "choice", f"rater-{rater}-{digest}"
     write_atomic(folder / f"{name}.key.json", json.dumps(facts, indent=1) + "\n")
     page = render("choice.html", {"page": name, "trials": json.dumps(shown), "count": len(shown)})
     write_atomic(folder / f"{name}.html", page)
@@ -79,7 +87,7 @@ def make_page(grid: "Grid", table: int, rater: int) -> Path:
 
 
 def read_votes(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read raters' votes with the keys beside them: rows of model, path, fooled; and remarks.
+    """Read raters' votes with the keys beside them: rows of rater, model, path, fooled; remarks.
 
     A rater who misses too many catch trials is left out, and named. Raises KitError for a file
     that is not a page's, whose key is missing, or that repeats a trial.
@@ -93,7 +101,8 @@ def read_votes(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
             missed = f"{sum(caught)} of {len(caught)} catch trials missed"
             remarks.append(f"{file.name}: left out, {missed}")
             continue
-        rows += [row for row in counted if row["model"] != CATCH]
+        mine = {"rater": file.name.removesuffix(".votes.json")}
+        rows += [mine | row for row in counted if row["model"] != CATCH]
     return rows, remarks
 
 
@@ -118,23 +127,23 @@ def votes_needed(rate: float, power: float = 0.8, alpha: float = 0.05) -> int:
 
 
 def _draw(
-    paths: Sequence[str], models: Sequence[str], rater: int
+    paths: Sequence[str], catches: int, rater: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    random = np.random.default_rng(rater)
+    """Draw the trials, and the key that says which side has the painting in each."""
+    random, models = np.random.default_rng(rater), list(MODELS)
     trials = [
-        {"painting": number, "model": models[(number + rater) % len(models)]}
+        {"picture": number, "model": models[(number + rater) % len(models)]}
         for number in range(len(paths))
     ]
-    caught = random.choice(len(paths), max(2, len(paths) // CATCH_EVERY), replace=False)
-    trials += [{"painting": int(number), "model": CATCH} for number in caught]
+    trials += [{"picture": number, "model": CATCH} for number in range(catches)]
     random.shuffle(trials)
     for trial in trials:
-        trial["painting_left"] = bool(random.integers(2))
+        trial["painting"] = ("left", "right")[random.integers(2)]
     key = [
         {
-            "path": paths[trial["painting"]],
+            "path": "" if trial["model"] == CATCH else paths[trial["picture"]],
             "model": trial["model"],
-            "painting": "left" if trial["painting_left"] else "right",
+            "painting": trial["painting"],
         }
         for trial in trials
     ]
@@ -142,12 +151,22 @@ def _draw(
 
 
 def _trial(
-    number: int, trial: dict[str, Any], pixels: Tensor, colourings: dict[str, Tensor]
+    number: int,
+    trial: dict[str, Any],
+    pictures: dict[str, Tensor],
+    colourings: dict[str, Tensor],
 ) -> dict[str, Any]:
-    truth = pixels[trial["painting"]].float() / 255
-    pair = [truth, colourings[trial["model"]][trial["painting"]]]
-    left, right = pair if trial["painting_left"] else pair[::-1]
+    source = pictures["valid" if trial["model"] == CATCH else "test"]
+    truth = source[trial["picture"]].float() / 255
+    pair = [truth, colourings[trial["model"]][trial["picture"]]]
+    left, right = pair if trial["painting"] == "left" else pair[::-1]
     return {"trial": number, "left": _png(left), "right": _png(right)}
+
+
+def _most_vivid(pixels: Tensor, tested: int) -> Tensor:
+    """Choose the paintings for catch trials: the negative of a grey one is no catch."""
+    count = min(len(pixels), max(2, tested // CATCH_EVERY))
+    return pixels[mean_chroma(pixels.float() / 255).argsort(descending=True)[:count]]
 
 
 def _colour(grid: "Grid", run: dict[str, Any], pixels: Tensor) -> Tensor:

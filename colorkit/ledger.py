@@ -6,53 +6,73 @@ serve `colorkit ledger`, report.html, README and notebook 08.
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import wilcoxon
 
-from . import stats
+from . import __version__, stats
 from .archive import Archive
-from .claims import NOISE, SHORT, tables
+from .claims import NOISE, compare_with, tables
 from .color import AB_SCALE
 from .errors import KitError
 from .metrics import BASELINES
-from .recipes import MODELS, VARIANTS
+from .protocol import edited_after_results
+from .recipes import MODELS, SHORT, VARIANTS
 
-# What the paper's rows look like: validation over training 1.00 to 1.07, test over validation
-# 2.1 to 2.8. A cause is said to give that pattern if it comes as near as this.
-ALIKE, TWICE = 1.15, 1.9
+CHANGES = ["changed", "model", "as in the paper", "changed to", "difference", "low", "high", "p"]
+CHANGES += ["for these runs"]
 
 
 def scope(archive: Archive) -> list[str]:
     """Say what the verdicts are about, in words: they hold for nothing else."""
-    runs = [run for key, run in archive.runs.items() if key.startswith("tables/")]
-    configs = [run["config"] for run in runs if "model" in run["config"]]
-    if not configs:
-        return ["no run has a result yet"]
+    trained = [
+        run
+        for key, run in archive.runs.items()
+        if key.startswith("tables/") and "model" in run["config"]
+    ]
+    return [
+        *(_about(archive, trained) if trained else ["no run has a result yet"]),
+        *_doubts(archive),
+    ]
 
+
+def _about(archive: Archive, trained: list[dict[str, Any]]) -> list[str]:
     def several(name: str) -> str:
-        return ", ".join(sorted({str(config[name]) for config in configs}))
+        return ", ".join(sorted({str(run["config"][name]) for run in trained}))
 
-    devices = ", ".join(sorted({run["device"] for run in runs}))
+    here = archive.paintings[archive.paintings["study"] == "tables"].drop_duplicates("path")
+    painters = sorted(set(here["painter"]))
+    named = ", ".join(painters) if len(painters) <= 6 else f"{len(painters)} painters"
+    versions = sorted({run["versions"]["colorkit"] for run in trained})
+    devices = sorted({run["device"] for run in trained})
     backbone = "random" if "random" in several("weights") else "ImageNet's"
-    lines = [
-        f"paintings: {archive.protocol.paintings}; not the paper's 519, which are not named",
+    return [
+        f"paintings: {len(here)} by {named} (data: {several('data')}); the paper's 519 by four "
+        "painters are not named",
         f"size: {several('size')} px; the paper's is 256",
         f"training: {several('epochs')} epochs of batches of {several('batch_size')}; 50 of 16",
         f"ResNet-18 begins with {backbone} weights; the paper's with ImageNet's",
-        f"computed in {several('precision')} on {devices}",
+        f"computed in {several('precision')} on {', '.join(devices)}",
+        f"trained by colorkit {', '.join(versions)}, judged by {__version__}",
     ]
-    if archive.history and len(archive.history) > 1:
+
+
+def _doubts(archive: Archive) -> list[str]:
+    """Say what speaks against trusting an archive: an edited protocol, holes."""
+    told = []
+    if edited_after_results(archive.protocol, archive.history):
         first = archive.history[0]
-        lines.append(
+        told.append(
             f"THE PROTOCOL WAS EDITED after results existed: first {first['sha256'][:12]} "
             f"(fixed {first['fixed']}), now {archive.protocol.sha256[:12]} "
-            f"(fixed {archive.protocol.fixed}, in use since {archive.history[-1]['used_from']})"
+            f"(fixed {archive.protocol.fixed})"
         )
     if archive.holes:
-        lines.append(f"HOLES: {len(archive.holes)} runs have no result: {_some(archive.holes)}")
-    return lines
+        told.append(f"HOLES: {len(archive.holes)} runs have no result: {_some(archive.holes)}")
+    return told
 
 
 def model_table(archive: Archive) -> pd.DataFrame:
@@ -67,33 +87,62 @@ def model_table(archive: Archive) -> pd.DataFrame:
         cell = archive.cell(table, model)
         differences = [a.mean(0) - b.mean(0) for a, b in zip(cell, mean_colour, strict=True)]
         estimate, low, high, _ = stats.over_splits([d[None] for d in differences], confidence)
-        mse, reference = _mean(cell), _mean(mean_colour)
+        mse, reference = (
+            _mean(archive.run_means(*named)) for named in ((table, model), (0, "mean_ab"))
+        )
         label = f"Table {table}: {MODELS[model]}" if table else BASELINES[model]
         rows[label] = [mse, 1 - mse / reference, estimate, low, high]
     columns = ["mse_ab", "skill", "against the mean colour", "low", "high"]
     return pd.DataFrame.from_dict(rows, "index", columns=columns)
 
 
+def baseline_table(archive: Archive) -> pd.DataFrame:
+    """Hold every model against every baseline: does it beat it, beyond noise?
+
+    One family (Holm) for each baseline; the interval is Student's over splits.
+    """
+    rows = []
+    for baseline in BASELINES:
+        for found in compare_with(archive, baseline):
+            model, _, other = found.what.partition(" - ")
+            wins = {f"{other} is better": "is worse", NOISE: "does not beat it"}
+            told = wins.get(found.verdict, "beats it")
+            rows.append([model, other, found.ours, found.low, found.high, told, found.note])
+    columns = ["model", "baseline", "difference", "low", "high", "says", "also"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def change_table(archive: Archive, study: str = "ablations") -> pd.DataFrame:
     """Tell what each variant does to the test error of the same model, split and seed.
 
-    One split and one seed: the interval (BCa) is over paintings alone, for these very runs.
+    One split and one seed: interval (BCa) and p (Wilcoxon, Holm over all rows) are over paintings
+    alone, for these very runs.
     """
     analysis, rows = archive.protocol.analysis, []
     variants = next((s.variants for s in archive.protocol.studies if s.name == study), ())
     for variant, model in [(v, m) for v in variants for m in VARIANTS[v].models]:
+        row = {"changed": VARIANTS[variant].question, "model": SHORT[model]}
         try:
             plain, changed = (archive.cell(1, model, study=study, variant=v) for v in ("", variant))
+            stats.check_enough(plain, splits=1)
         except KitError as error:
-            rows.append([VARIANTS[variant].question, SHORT[model], *[math.nan] * 5, str(error)])
+            rows.append(row | {"for these runs": str(error)})
             continue
         each = np.concatenate([(b - a).mean(0) for a, b in zip(plain, changed, strict=True)])
         low, high = stats.over_paintings(each, analysis.confidence, analysis.draws)
-        told = NOISE if low <= 0 <= high else "better" if high < 0 else "worse"
-        numbers = [_mean(plain), _mean(changed), float(each.mean()), low, high]
-        rows.append([VARIANTS[variant].question, SHORT[model], *numbers, told])
-    columns = ["changed", "model", "as in the paper", "changed to", "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=[*columns, "for these runs"])
+        row |= {"as in the paper": _mean(plain), "changed to": _mean(changed)}
+        rows.append(row | {"difference": each.mean(), "low": low, "high": high, "p": _p(each)})
+    table = pd.DataFrame(rows, columns=CHANGES)
+    there = table["p"].notna()
+    table.loc[there, "p"] = stats.holm(table.loc[there, "p"])
+    told = np.where(table["difference"] < 0, "better", "worse")
+    clear = table["p"] < 1 - analysis.confidence
+    table.loc[there, "for these runs"] = np.where(clear, told, NOISE)[there]
+    return table
+
+
+def _p(each: np.ndarray) -> float:
+    return float(wilcoxon(each).pvalue) if each.any() else 1.0
 
 
 def leak_table(archive: Archive) -> pd.DataFrame:
@@ -102,12 +151,13 @@ def leak_table(archive: Archive) -> pd.DataFrame:
     The pattern: validation like training, test twice as high. Columns: what is tried, the
     hypothesis, train, valid and test errors, their ratios, and whether the pattern is there.
     """
+    analysis, torn = archive.protocol.analysis, _torn(archive, "leaks", "plain")
     tried = [
         ("a clean split", "none", "paper", "", "", "mse_ab"),
         ("validation in RGB, test in ab/110", "H1", "paper", "", "", "mse_rgb"),
         ("mirrored copies made before the split", "H2", "flips", "", "", "mse_ab"),
         ("validation drawn from training", "H2", "inside", "", "", "mse_ab"),
-        ("near-duplicates as they fall", "H2", "plain", "", "", "mse_ab"),
+        (f"near-duplicates as they fall ({torn} across)", "H2", "plain", "", "", "mse_ab"),
         ("sorted by file: other painters tested", "H3", "sorted", "", "", "mse_ab"),
         ("tested in training mode", "H4", "paper", "", "train_mode", "mse_ab"),
         ("tested on a grey file's 2v - 1", "H5", "paper", "", "file_grey", "mse_ab"),
@@ -123,35 +173,61 @@ def leak_table(archive: Archive) -> pd.DataFrame:
             rows.append([what, hypothesis, *[math.nan] * 5, "no result"])
             continue
         ratios = valid / train, test / valid
-        pattern = "yes" if ratios[0] <= ALIKE and ratios[1] >= TWICE else "no"
+        fits = ratios[0] <= analysis.like_training and ratios[1] >= analysis.twice
+        pattern = "yes" if fits else "no"
         rows.append([what, hypothesis, train, valid, test, *ratios, pattern])
     columns = ["tried", "hypothesis", "train", "valid", "test", "valid / train", "test / valid"]
     return pd.DataFrame(rows, columns=[*columns, "the paper's pattern"])
 
 
+def _torn(archive: Archive, study: str, split: str) -> int:
+    """Count the groups of near-duplicates that are in training and in validation."""
+    here = archive.paintings
+    here = here[(here["study"] == study) & (here["split"] == split) & (here["part"] != "test")]
+    return int((here.groupby("group")["part"].nunique() > 1).sum())
+
+
 def painter_table(archive: Archive) -> pd.DataFrame:
-    """Hold other painters beside each other: test errors differ, the skill can be compared."""
-    rows, wanted = [], ("tables", "usual", "unseen-painter", "quartet")
+    """Hold other painters beside each other: test errors differ, the skill can be compared.
+
+    Table 1; `low` and `high`: the difference to the mean colour (BCa over paintings, these runs).
+    """
+    rows, apart = [], ("ablations", "leaks")
     for study in archive.protocol.studies:
-        if not study.name.startswith(wanted):
-            continue
-        for split in study.splits:
-            try:
-                model = _one(archive, split, "", "test", "mse_ab", study.name)
-                colour, grey = (
-                    _one(archive, split, "", "test", "mse_ab", study.name, baseline)
-                    for baseline in ("mean_ab", "grey")
-                )
-            except KitError:
-                rows.append([study.name, split, *[math.nan] * 4])
+        for split, model in itertools.product(study.splits, study.models):
+            if study.name in apart or 1 not in study.tables:
                 continue
-            rows.append([study.name, split, grey, colour, model, 1 - model / colour])
-    columns = ["study", "split", "grey", "mean colour", "scratch pix2pix", "skill"]
+            row = {"study": study.name, "split": split, "model": SHORT[model]}
+            rows.append(row | _skill(archive, study.name, split, model))
+    columns = ["study", "split", "model", "grey", "mean colour", "mse_ab", "skill", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _skill(archive: Archive, study: str, split: str, model: str) -> dict[str, float]:
+    analysis = archive.protocol.analysis
+    try:
+        mse, colour, grey = (
+            _one(archive, split, "", "test", "mse_ab", study, name)
+            for name in (model, "mean_ab", "grey")
+        )
+    except KitError:
+        return {}
+    s = archive.scores
+    s = s[(s["study"] == study) & (s["split"] == split) & (s["part"] == "test")]
+    s = s[(s["table"] <= 1) & (s["variant"] == "")]
+    wide = s.groupby(["model", "painting"])["mse_ab"].mean().unstack("model")
+    each = (wide[model] - wide["mean_ab"]).to_numpy()
+    low, high = math.nan, math.nan
+    if len(each) >= stats.LEAST_PAINTINGS:
+        low, high = stats.over_paintings(each, analysis.confidence, analysis.draws)
+    numbers = {"grey": grey, "mean colour": colour, "mse_ab": mse, "skill": 1 - mse / colour}
+    return numbers | {"low": low, "high": high}
 
 
 def colour_table(archive: Archive) -> pd.DataFrame:
     """Tell how vivid predictions are, painter by painter: chroma ratio and clipped pixels."""
+    for model in (*MODELS, *BASELINES):
+        archive.cell(tables(archive)[0], model)  # KitError for a hole
     s = archive.scores[(archive.scores["study"] == "tables") & (archive.scores["part"] == "test")]
     s = s[s["table"].isin([0, tables(archive)[0]]) & (s["variant"] == "")]
     s = s.merge(archive.paintings, on=["study", "split", "painting", "part"])
@@ -186,8 +262,8 @@ def space_table(archive: Archive) -> pd.DataFrame:
     """Read the same test errors in other spaces: the paper does not say in which it counts."""
     rows = {}
     for table, model in [*itertools.product(tables(archive), MODELS), *((0, b) for b in BASELINES)]:
-        mse = _mean(archive.cell(table, model))
-        rgb = _mean(archive.cell(table, model, metric="mse_rgb"))
+        mse = _mean(archive.run_means(table, model))
+        rgb = _mean(archive.run_means(table, model, metric="mse_rgb"))
         label = f"Table {table}: {MODELS[model]}" if table else BASELINES[model]
         rows[label] = [mse, mse * (AB_SCALE / 128) ** 2, mse * 2 / 3, rgb, mse * AB_SCALE**2]
     columns = ["ab/110", "ab/128", "L and ab, exact L", "sRGB in [0, 1]", "Lab units"]
@@ -203,13 +279,13 @@ def _one(
     study: str = "leaks",
     model: str = "pix2pix_scratch",
 ) -> float:
-    """Average one split's runs of a model, Table 1 (or of a baseline)."""
-    archive.check_complete(study, 1, model, variant)
+    """Average one split's runs of a model, Table 1 (or of a baseline). KitError for a hole."""
     s = archive.scores
     rows = s[(s["study"] == study) & (s["split"] == split) & (s["model"] == model)]
     rows = rows[(rows["part"] == part) & (rows["variant"] == variant) & (rows["table"] <= 1)]
-    if rows.empty:
-        raise KitError(f"{study}/{split}: no runs of {model}")
+    seeds = (0,) if model in BASELINES else archive.study(study).seeds
+    if set(seeds) != set(rows["seed"]):
+        raise KitError(f"{study}/{split}: runs of {model} are missing")
     return float(rows.groupby("seed")[metric].mean().mean())
 
 

@@ -21,12 +21,12 @@ from .claims import (
     REFUTED,
     REPRODUCED,
     UNTOLD,
-    Finding,
     Verdict,
     verdicts,
 )
 from .errors import KitError
 from .paths import write_atomic
+from .protocol import edited_after_results
 from .report import render
 
 MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
@@ -49,16 +49,16 @@ def publish_protocol(archive: Archive, results: Path, name: str) -> Path:
     """Publish an archive and its pages in <results>/<name>-<date>/, and README's table anew."""
     target = results / f"{name}-{time.strftime('%Y-%m-%d')}"
     publish(archive, target)
-    write_pages(load(target), target, f"colorkit reproduce --protocol results/{name}.yaml --data …")
+    write_pages(load(target), target)
     if (readme := results.with_name("README.md")).exists():
         update_readme(readme, results)
     return target
 
 
-def write_pages(archive: Archive, target: Path, command: str) -> None:
+def write_pages(archive: Archive, target: Path) -> None:
     """Write ledger.json, report.html (the ledger is its first page) and README.md."""
     judged = verdicts(archive)
-    facts = facts_of(archive, judged) | {"command": command, "name": target.name}
+    facts = facts_of(archive, judged) | {"name": target.name}
     pages = {
         "ledger.json": json.dumps([asdict(v) for v in judged], indent=1, ensure_ascii=False) + "\n",
         "report.html": render("ledger.html", facts),
@@ -72,6 +72,7 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
     """Gather what the pages show; a table whose runs are missing is None."""
     tables = {
         "models": _or_none(ledger.model_table, archive),
+        "baselines": _or_none(ledger.baseline_table, archive),
         "changes": ledger.change_table(archive),
         "leaks": ledger.leak_table(archive),
         "painters": ledger.painter_table(archive),
@@ -81,7 +82,7 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
     }
     shown = {v.claim["id"]: v for v in judged}
     drawn = {
-        name: figures.img_tag(*differences(shown[name].findings, archive))
+        name: figures.img_tag(*differences(shown[name], archive))
         for name in ("scratch_best", "correct", "learning_rate")
         if shown[name].findings
     }
@@ -89,6 +90,8 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
         drawn["colours"] = figures.img_tag(
             *figures.palettes(archive.colours.query("study == 'tables'"))
         )
+    leaks = [run for key, run in archive.runs.items() if key.startswith("leaks/")]
+    leaks = [run for run in leaks if run.get("history")]
     return {
         "scope": ledger.scope(archive),
         "judged": judged,
@@ -100,18 +103,17 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
         "holes": archive.holes,
         "runs": sorted(archive.runs.items()),
         "fingerprint": fingerprint(archive),
-        "alike": ledger.ALIKE,
-        "twice": ledger.TWICE,
-        "painter_count": archive.paintings["painter"].nunique(),
-        "painting_count": archive.paintings.query("study == 'tables'")["path"].nunique(),
+        "leak_epochs": max((run["history"][-1]["epoch"] for run in leaks), default="no"),
+        "edited": edited_after_results(archive.protocol, archive.history),
     }
 
 
-def differences(findings: tuple[Finding, ...], archive: Archive) -> tuple[Figure, str]:
-    """Draw a claim's differences with their intervals."""
-    rows = [(f.what, f.ours, f.low, f.high) for f in findings]
+def differences(judged: Verdict, archive: Archive) -> tuple[Figure, str]:
+    """Draw a claim's differences with their intervals, and the tolerance if its rule has one."""
+    rows = [(f.what, f.ours, f.low, f.high, f.verdict != NOISE) for f in judged.findings]
     metric, confidence = archive.protocol.analysis.primary, archive.protocol.analysis.confidence
-    band = archive.protocol.claims["close"][1]
+    rule, tolerance = archive.protocol.claims[judged.claim["id"]]
+    band = tolerance if rule.startswith("equal") else 0.0
     return figures.forest(rows, f"difference of test {metric} ({confidence:.0%} intervals)", band)
 
 
@@ -142,9 +144,10 @@ def readme_section(results: Path) -> str:
 
 def update_readme(readme: Path, results: Path) -> None:
     """Put the newest ledger into a README between its marks, if it has them."""
-    before, mark, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    if mark:
-        write_atomic(readme, before + readme_section(results) + rest.partition(MARKS[1])[2])
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if begin and end:
+        write_atomic(readme, before + readme_section(results) + after)
 
 
 def _or_none(make: Any, archive: Archive) -> pd.DataFrame | None:

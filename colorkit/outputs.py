@@ -32,16 +32,11 @@ def compare_outputs(grid: "Grid") -> dict[str, Any] | None:
     Writes <out>/runs/distances.json: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]},
     unless there are no two runs to be compared.
     """
-    manifest = read_manifest(grid.out / "manifest.csv")
-    runs = [
-        run for e in grid.experiments() if not e.variant and (run := read_result(grid.out, e.id))
-    ]
+    if found := if_of_these_runs(grid, "distances"):
+        return found
+    manifest, runs = read_manifest(grid.out / "manifest.csv"), _finished(grid)
     if len(runs) < 2:
         return None
-    names, paintings = [run["id"] for run in runs], manifest_hash(manifest)
-    with suppress(KitError):  # of other runs: measured anew
-        if found := read_result(grid.out, "distances", paintings, {"runs": names}):
-            return found
     pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"]
     paths = manifest.loc[manifest["split"] == "test", "path"].tolist()
     shown = {run["id"]: _lab(predict_rgb(load_generator(grid.out, run), pixels)) for run in runs}
@@ -55,7 +50,7 @@ def compare_outputs(grid: "Grid") -> dict[str, Any] | None:
         if a["config"]["table"] == b["config"]["table"]
     ]
     result = describe("distances", manifest, torch.device("cpu"))
-    result |= {"config": {"runs": names}, "pairs": pairs}
+    result |= {"config": _made_of(runs), "pairs": pairs}
     write_result(grid.out, result)
     return result
 
@@ -66,13 +61,10 @@ def count_colours(grid: "Grid") -> dict[str, Any]:
     Writes <out>/runs/colours.json: {"counts": {painter: {"painting" or model: 22 x 22 counts of
     pixels by a* and b*, ten units wide}}}, for the first table and seed.
     """
-    manifest = read_manifest(grid.out / "manifest.csv")
-    first = [e for e in grid.experiments() if (e.table, e.seed) == (grid.tables[0], grid.seeds[0])]
-    runs = [run for e in first if not e.variant and (run := read_result(grid.out, e.id))]
-    config, paintings = {"runs": [run["id"] for run in runs]}, manifest_hash(manifest)
-    with suppress(KitError):  # of other runs: counted anew
-        if found := read_result(grid.out, "colours", paintings, config):
-            return found
+    if found := if_of_these_runs(grid, "colours"):
+        return found
+    manifest, first = read_manifest(grid.out / "manifest.csv"), (grid.tables[0], grid.seeds[0])
+    runs = [run for run in _finished(grid) if _table_and_seed(run) == first]
     pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"]
     painters = manifest.loc[manifest["split"] == "test", "painter"].to_numpy()
     shown = {"painting": pixels.float() / 255} | {
@@ -84,9 +76,30 @@ def count_colours(grid: "Grid") -> dict[str, Any]:
         for painter in sorted(set(painters))
     }
     result = describe("colours", manifest, torch.device("cpu"))
-    result |= {"config": config, "counts": counts}
+    result |= {"config": _made_of(_finished(grid)), "counts": counts}
     write_result(grid.out, result)
     return result
+
+
+def if_of_these_runs(grid: "Grid", name: str) -> dict[str, Any] | None:
+    """Read "distances" or "colours", or None unless they are of the runs there are now."""
+    paintings = manifest_hash(read_manifest(grid.out / "manifest.csv"))
+    with suppress(KitError):
+        return read_result(grid.out, name, paintings, _made_of(_finished(grid)))
+    return None
+
+
+def _finished(grid: "Grid") -> list[dict[str, Any]]:
+    wanted = [experiment for experiment in grid.experiments() if not experiment.variant]
+    return [run for e in wanted if (run := read_result(grid.out, e.id))]
+
+
+def _made_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"weights": {run["id"]: run["weights_sha256"] for run in runs}}
+
+
+def _table_and_seed(run: dict[str, Any]) -> tuple[int, int]:
+    return run["config"]["table"], run["config"]["seed"]
 
 
 def _histogram(lab: np.ndarray) -> list[list[int]]:

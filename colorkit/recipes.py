@@ -35,6 +35,7 @@ class Recipe:
     l1_weight: float = 1.0  # lambda
     real_label: float = 1.0  # below 1: one-sided label smoothing
     shuffle: bool = True
+    random_backbone: bool = False  # no ImageNet weights, whatever the profile says
     mode: str = "eval"  # of batch norm and dropout when scored: "eval" or "train"
     input: str = "L"  # when scored: "L", or "2v-1" of the grey file's values, as in a tutorial
 
@@ -68,6 +69,11 @@ VARIANTS = {
     ),
     "one_stage": Variant(
         ("pix2pix_resnet18",), "the critic from the start, no first stage", {"two_stages": False}
+    ),
+    "no_pretraining": Variant(
+        ("unet_resnet18", "pix2pix_resnet18"),
+        "neither ImageNet's weights nor a first stage",
+        {"two_stages": False, "random_backbone": True},
     ),
     "label_smoothing": Variant(GANS, "the critic is asked for 0.9, not 1", {"real_label": 0.9}),
     "lambda_10": Variant(GANS, "L1 weighs a tenth", {"l1_weight": 10.0}),

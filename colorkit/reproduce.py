@@ -123,10 +123,18 @@ class Job:
 
     @property
     def failure(self) -> str | None:
-        """Say where the notebook failed, or None."""
+        """Say where the notebook failed, or a variant's last words; None if it did not fail."""
         from .notebooks import failure
 
-        return failure(self.executed)
+        return failure(self.executed) if self.notebook else self.last_words
+
+    @property
+    def last_words(self) -> str | None:
+        """Return the last line of its log, or None if it has not begun."""
+        log = self.out / "logs" / f"{self.name}.log"
+        lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+        told = [line.strip() for line in lines if line.strip()]
+        return f"{self.name}: {told[-1]}" if told else None
 
 
 def plan(grid: Grid) -> list[Job]:
@@ -280,7 +288,8 @@ def _make_folder(out: Path) -> None:
 
 
 def _needs_imagenet(experiment: Experiment, out: Path) -> bool:
-    wanted = experiment.model == "unet_resnet18" and experiment.weights == "imagenet"
+    fresh = experiment.model != "pix2pix_scratch" and not experiment.first_stage
+    wanted = fresh and experiment.weights == "imagenet"
     return wanted and not result_path(out, experiment.id).exists()
 
 
@@ -407,20 +416,13 @@ def _time_left(seconds: float, share: float) -> str:
     return f"   about {left / 60:.0f} min left" if left > 90 else f"   about {left:.0f} s left"
 
 
-def _last_words(grid: Grid, job: Job) -> str:
-    """Say why a notebook has no result although no cell of it failed."""
-    log = grid.out / "logs" / f"{job.name}.log"
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    told = [line.strip() for line in lines if line.strip()]
-    return f"{job.name}: {told[-1] if told else f'not reached, see {log.parent}'}"
-
-
 def _say_what_failed(grid: Grid, console: Console) -> int:
     from .report import write_report
 
     failed = [job for job in plan(grid) if not job.done]
     for job in failed:
-        console.print(f"failed: {job.failure or _last_words(grid, job)}")
+        unreached = f"{job.name}: not reached, see {grid.out / 'logs'}"
+        console.print(f"failed: {job.failure or job.last_words or unreached}")
     if failed:
         write_report(grid)
     return 1 if failed else 0

@@ -20,9 +20,10 @@ SCHEMES = {
     "usual": "70:20:10, the usual order: the paper's may be a slip",
     "fold": "fold-1 to fold-5, 70:20:10: together they test every painting once",
     "plain": "70:10:20 at random, painters and near-duplicates as they fall (a leak by these)",
-    "sorted": "70:10:20 in the order of the files: the last painters are tested",
+    "sorted": "70:20:10 for training, validation and testing in the order of the files: the last "
+    "painters are tested",
     "flips": "paper, with mirrored copies made before training and validation are drawn (leak)",
-    "inside": "paper, with validation drawn from the training paintings (leak)",
+    "inside": "paper, but what would validate trains, and validation is drawn from that (leak)",
     "without": "without-<painter>: that painter is tested, the others train and validate",
 }
 
@@ -52,7 +53,8 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
         anyhow = paintings.assign(painter="", group=range(len(paintings)))
         return paintings.assign(split=_stratified(anyhow, seed))
     if name == "sorted":
-        names = np.repeat(list(SPLITS), list(split_sizes(len(paintings)).values()))
+        sizes, order = split_sizes(len(paintings)), ("train", "valid", "test")
+        names = np.repeat(order, [sizes[part] for part in order])
         return paintings.sort_values("path", kind="stable").assign(split=names).sort_index()
     clean = paintings.assign(split=_stratified(paintings, seed))
     return clean if name == "paper" else {"flips": _flips, "inside": _inside}[name](clean, seed)
@@ -148,10 +150,10 @@ def _flips(clean: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def _inside(clean: pd.DataFrame, seed: int) -> pd.DataFrame:
-    train = clean[clean["split"] == "train"]
-    count = min(len(train), (clean["split"] == "valid").sum())
-    watched = train.sample(count, random_state=seed).assign(split="valid")
-    return _in_order(pd.concat([clean[clean["split"] != "valid"], watched]))
+    count = (clean["split"] == "valid").sum()
+    clean = clean.assign(split=clean["split"].replace("valid", "train"))
+    watched = clean[clean["split"] == "train"].sample(count, random_state=seed)
+    return _in_order(pd.concat([clean, watched.assign(split="valid")]))
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:

@@ -129,6 +129,7 @@ def _score_otherwise(
     result |= {"weights_sha256": first["weights_sha256"], "history": first["history"]}
     result["scores"] = name_paintings(scores, manifest)
     write_result(out, result)
+    backup.keep(out, result_path(out, experiment.id))
     return result
 
 

@@ -19,13 +19,14 @@ def invented_archive(
     errors: dict[tuple[int, str], float] | None = None,
     parts: dict[str, float] | None = None,
     apart: float = 5.0,
+    spread: float = 0.004,
     seed: int = 0,
 ) -> Archive:
     """Make an archive of the study "tables".
 
     errors: mean mse_ab by (table, model), else 0.0130; baselines have table 0. parts: factor on
-    a part's errors, else 1. apart: CIEDE2000 between U-Net and pretrained pix2pix; 6 between
-    seeds.
+    a part's errors, else 1. apart: CIEDE2000 between U-Net and pretrained pix2pix (7 if of another
+    seed, 6 between two U-Nets). spread: how much paintings differ; splits differ a tenth of it.
     """
     random, protocol = (
         np.random.default_rng(seed),
@@ -37,6 +38,7 @@ def invented_archive(
     named += [(0, baseline, 0) for baseline in BASELINES]
     for number, split in enumerate(SPLITS):
         where = {"study": "tables", "split": split}
+        shift = random.normal(0, spread / 10)
         for part, count in PARTS.items():
             ids = range(1000 * number, 1000 * number + count)
             paintings += [
@@ -45,7 +47,7 @@ def invented_archive(
                 | {"painter": "AB"[n % 2], "group": g}
                 for n, g in enumerate(ids)
             ]
-            hard = 0.004 * (random.exponential(1, count) - 1)
+            hard = shift + spread * (random.exponential(1, count) - 1)
             for table, model, run_seed in named:
                 mean = (errors or {}).get((table, model), 0.0130) * (parts or {}).get(part, 1)
                 noise = random.normal(0, 0.0003) + random.normal(0, 0.001, count)
@@ -91,6 +93,7 @@ def _distances(random: np.random.Generator, where: dict, apart: float) -> list[d
         for s in SEEDS
     ]
     pairs += [(f"t{t}-unet_resnet18-s0", f"t{t}-unet_resnet18-s1", 6.0) for t in TABLES]
+    pairs += [(f"t{t}-pix2pix_resnet18-s0", f"t{t}-unet_resnet18-s1", 7.0) for t in TABLES]
     return [
         where | {"a": a, "b": b, "path": f"test/{n}.jpg", "ciede2000": mean + random.normal(0, 0.5)}
         for a, b, mean in pairs

@@ -8,9 +8,11 @@ import yaml
 from invented import invented_archive
 
 from colorkit import claims
-from colorkit.archive import gather, load, newest, publish
+from colorkit.archive import NOT_THERE, gather, load, newest, publish
+from colorkit.curation import manifest_for, manifest_text
 from colorkit.errors import KitError
 from colorkit.experiment import failure_path, result_path
+from colorkit.forced_choice import make_page
 from colorkit.ledger import scope
 from colorkit.outputs import compare_outputs, count_colours
 from colorkit.paths import kit_file, write_atomic
@@ -82,7 +84,6 @@ def test_runs_are_gathered_painting_by_painting(out, protocol):
     assert len(archive.distances.query("split == 'fold-1'")["a"].unique()) == 5  # of 6 runs
     painted = archive.colours.query("study == 'tables' and model == 'painting'")
     assert painted["pixels"].sum() == len(tested) * 32 * 32
-    assert judged(archive)[0]["verdict"] in ("reproduced", "not reproduced", "no verdict")
 
 
 def test_missing_and_failed_runs_are_holes_with_their_reason(out, protocol):
@@ -92,13 +93,16 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, protocol):
     told = {"id": "t1-unet_resnet18-s1", "reason": "epoch 2: the training diverged"}
     write_atomic(failure_path(gone, "t1-unet_resnet18-s1"), json.dumps(told))
     archive = gather(protocol, out)
+    assert archive.distances.query("split == 'fold-1'").empty  # of other runs than there are now
     assert archive.holes == {
-        "tables/fold-1/t1-pix2pix_scratch-s0": "not run yet",
+        "tables/fold-1/t1-pix2pix_scratch-s0": NOT_THERE,
         "tables/fold-1/t1-unet_resnet18-s1": "epoch 2: the training diverged",
     }
     assert scope(archive)[-1].startswith("HOLES: 2 runs have no result: tables/fold-1/t1-")
     with pytest.raises(KitError, match="the training diverged"):
         archive.cell(1, "unet_resnet18")
+    with pytest.raises(KitError, match="other: no such study"):
+        archive.cell(1, "unet_resnet18", study="other")
     assert len(archive.cell(1, "pix2pix_resnet18")) == 2
 
 
@@ -142,6 +146,53 @@ def test_a_published_file_that_is_missing_or_damaged_is_named(tmp_path, name):
     (tmp_path / name).unlink()
     with pytest.raises(KitError, match=name):
         load(tmp_path)
+
+
+def test_votes_beside_the_pages_are_gathered(out, protocol):
+    (grid,) = [grid for (_, split), grid in protocol.grids(out).items() if split == "fold-1"]
+    page = make_page(replace(grid, data=str(out.parent / "gallery")), 1, rater=0)
+    key = json.loads(page.with_suffix(".key.json").read_text())["trials"]
+    votes = [{"trial": n, "side": trial["painting"]} for n, trial in enumerate(key)]
+    told = json.dumps({"page": page.stem, "votes": votes})
+    page.with_name(f"{page.stem}.votes.json").write_text(told)
+    archive = gather(protocol, out)
+    assert len(archive.votes) == sum(trial["model"] != "catch" for trial in key)
+    assert not archive.votes["fooled"].any()
+
+
+def test_every_split_can_be_taken_up_again(gallery, tmp_path):
+    for name in (
+        "paper",
+        "usual",
+        "fold-3",
+        "plain",
+        "sorted",
+        "flips",
+        "inside",
+        "without-Bo Green",
+    ):
+        first = manifest_for(tmp_path / name, str(gallery), split=name)
+        again = manifest_for(tmp_path / name, str(gallery), split=name)
+        assert manifest_text(first) == manifest_text(again)
+
+
+def test_an_edit_of_the_published_protocol_shows(tmp_path):
+    archive = invented_archive()
+    run = {"sha256": archive.protocol.sha256, "fixed": "2026-11-24"}
+    history = [run | {"used_from": "2026-11-24", "results": 0}]
+    publish(replace(archive, history=history), tmp_path)
+    assert not any("EDITED" in line for line in scope(load(tmp_path)))
+    path = tmp_path / "protocol.yaml"
+    path.write_text(path.read_text().replace("tolerance: 0.0005", "tolerance: 0.05"))
+    assert any("EDITED" in line for line in scope(load(tmp_path)))
+
+
+def test_published_again_on_the_same_day_nothing_old_is_left(tmp_path):
+    run = {"versions": {"colorkit": "0.3.0"}, "device": "cpu"}
+    archive = invented_archive()
+    publish(replace(archive, runs={"tables/fold-1/x": run, "tables/fold-1/y": run}), tmp_path)
+    publish(replace(archive, runs={"tables/fold-1/x": run}), tmp_path)
+    assert set(load(tmp_path).runs) == {"tables/fold-1/x"}
 
 
 def test_without_a_published_protocol_it_says_how_to_get_one(tmp_path):

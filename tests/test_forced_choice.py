@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from colorkit import forced_choice
 from colorkit.errors import KitError
+from colorkit.experiment import result_path
 from colorkit.forced_choice import CATCH, make_page, read_votes, tally, votes_needed
 from colorkit.reproduce import Grid
 from colorkit.training import run_experiment
@@ -52,7 +54,9 @@ def test_a_rater_sees_each_painting_once_and_the_next_one_with_another_model(gri
         assert {trial["model"] for trial in key} >= {CATCH}
     seen = {(trial["path"], trial["model"]) for key in keys for trial in key}
     assert len({pair for pair in seen if pair[1] != CATCH}) == 3 * len(paths)
+    assert all(trial["path"] == "" for trial in keys[0] if trial["model"] == CATCH)
     assert keys[0] == key_of(make_page(grid, 1, 0))
+    assert len(list((grid.out / "choice").glob("rater-*-*.html"))) == 3
     assert keys[0] != keys[1]
 
 
@@ -64,10 +68,11 @@ def test_the_page_does_not_give_itself_away(page):
 
 def test_sides_and_order_are_drawn():
     paths = [f"{n}.jpg" for n in range(400)]
-    trials, key = forced_choice._draw(paths, ["a", "b", "c"], rater=5)
+    trials, key = forced_choice._draw(paths, 10, rater=5)
     left = np.mean([trial["painting"] == "left" for trial in key])
     assert 0.42 < left < 0.58
-    assert [trial["painting"] for trial in trials] != sorted(t["painting"] for t in trials)
+    order = [trial["picture"] for trial in trials if trial["model"] != CATCH]
+    assert sorted(order) == list(range(400)) != order
 
 
 def test_votes_are_counted_model_by_model(page):
@@ -77,13 +82,14 @@ def test_votes_are_counted_model_by_model(page):
     rows, _ = read_votes([answer(page, truthful=False)])
     counts = tally(rows)
     assert sum(found.votes for found in counts) == len(rows)
+    assert {row["rater"] for row in rows} == {page.stem}
     assert all(found.rate == 1 for found in counts)
 
 
 def test_who_misses_the_catch_trials_is_left_out_and_named(page):
     rows, (remark,) = read_votes([answer(page, caught=False)])
     assert rows == []
-    assert remark.startswith("rater-0.votes.json: left out, 2 of 2 catch trials missed")
+    assert re.match(r"rater-0-\w{8}.votes.json: left out, 2 of 2 catch trials missed", remark)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,7 @@ def test_who_misses_the_catch_trials_is_left_out_and_named(page):
         (lambda votes: votes.update(votes=votes["votes"] * 2), "trials repeated or unknown"),
         (lambda votes: votes["votes"][0].update(trial=99), "trials repeated or unknown"),
         (lambda votes: votes["votes"][0].update(side="up"), "trials repeated or unknown"),
-        (lambda votes: votes.update(page="rater-7"), "its key rater-7.key.json is missing"),
+        (lambda votes: votes.update(page="rater-7-x"), "its key rater-7-x.key.json is missing"),
         (lambda votes: votes.update(page="../../etc"), "its key etc.key.json is missing"),
         (lambda votes: votes.pop("votes"), "not a file of votes"),
     ],
@@ -117,9 +123,12 @@ def test_the_statistics_by_hand():
         votes_needed(0.5)
 
 
-def test_a_folder_without_runs_is_refused(grid):
-    with pytest.raises(KitError, match="no finished run of Table 2"):
+def test_a_page_has_all_three_models_or_is_not_made(grid):
+    with pytest.raises(KitError, match="0 of Table 2's 3 models are finished"):
         make_page(grid, 2, 0)
+    result_path(grid.out, "t1-pix2pix_scratch-s0").unlink()
+    with pytest.raises(KitError, match="2 of Table 1's 3 models are finished"):
+        make_page(grid, 1, 0)
 
 
 def test_in_a_browser_by_keyboard_and_mouse(page, tmp_path):

@@ -12,6 +12,7 @@ from colorkit import ledger, ledger_pages
 from colorkit.archive import Archive, publish
 from colorkit.claims import verdicts
 from colorkit.cli import app
+from colorkit.experiment import Experiment
 from colorkit.recipes import MODELS
 
 
@@ -54,6 +55,27 @@ def test_the_leak_laboratory_finds_the_pattern_where_it_is():
     assert table["tested in training mode"] == "no result"
 
 
+def test_a_hole_in_one_split_leaves_the_other_rows_alone():
+    archive = with_study(invented_archive(), "leaks", {"paper": {}, "inside": {"valid": 0.4}})
+    archive = replace(archive, holes={"leaks/sorted/t1-pix2pix_scratch-s0": "diverged"})
+    table = ledger.leak_table(archive).set_index("tried")["the paper's pattern"]
+    assert table["a clean split"] == "no"
+    assert table["sorted by file: other painters tested"] == "no result"
+    gone = (archive.scores["split"] == "fold-2") & (archive.scores["model"] == "pix2pix_scratch")
+    torn = ledger.painter_table(replace(archive, scores=archive.scores[~gone]))
+    here = torn[(torn["study"] == "tables") & torn["skill"].isna()]
+    assert here[["split", "model"]].to_numpy().tolist() == [["fold-2", "scratch"]]
+
+
+def test_each_baseline_says_who_does_not_beat_it():
+    errors = {(0, "grey"): 0.03, (0, "mean_ab"): 0.0130, (0, "L_table"): 0.009}
+    table = ledger.baseline_table(invented_archive(errors))
+    says = table.groupby("baseline")["says"].unique()
+    assert list(says["grey"]) == ["beats it"]
+    assert list(says["mean colour"]) == ["does not beat it"]
+    assert list(says["L table"]) == ["is worse"]
+
+
 def test_a_change_is_measured_on_the_same_paintings():
     archive = with_study(invented_archive(), "ablations", {"paper": {}})
     changed = archive.scores.query("study == 'ablations' and model == 'pix2pix_scratch'")
@@ -75,7 +97,11 @@ def test_colours_painter_by_painter():
 def test_pages_show_every_verdict_and_what_it_is_about(tmp_path):
     archive = invented_archive()
     archive = replace(archive, holes={"ablations/paper/t1-unet_resnet18-s0-l2": "diverged"})
-    ledger_pages.write_pages(archive, tmp_path, "colorkit reproduce --protocol x.yaml")
+    config = Experiment(1, "unet_resnet18", epochs=6, data="gallery").config()
+    run = {"device": "cpu: x86_64", "versions": {"colorkit": "0.3.0"}, "manifest_sha256": "0"}
+    run |= {"config": config | {"precision": "fp32"}, "seconds": 60.0}
+    archive = replace(archive, runs={"tables/fold-1/t1-unet_resnet18-s0": run})
+    ledger_pages.write_pages(archive, tmp_path)
     report, readme = (tmp_path / "report.html").read_text(), (tmp_path / "README.md").read_text()
     stored = json.loads((tmp_path / "ledger.json").read_text())
     judged = verdicts(archive)
@@ -86,6 +112,10 @@ def test_pages_show_every_verdict_and_what_it_is_about(tmp_path):
     first_page = report[: report.index("<h2>")]
     assert all(found.because in first_page for found in judged)
     assert "1 runs have no result" in first_page
+    for line in ("100 by A, B (data: gallery)", "size: 64 px", "6 epochs of batches of 16"):
+        assert line in first_page
+    assert "begins with random weights" in first_page
+    assert "fp32 on cpu: x86_64" in first_page
     assert report.count("<img alt=") == 4
 
 

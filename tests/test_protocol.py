@@ -5,8 +5,9 @@ import yaml
 
 from colorkit.errors import KitError
 from colorkit.experiment import PROFILES
-from colorkit.paths import kit_file
-from colorkit.protocol import read_history, read_protocol, record
+from colorkit.paths import kit_file, write_atomic
+from colorkit.protocol import edited_after_results, read_history, read_protocol, record
+from colorkit.recipes import VARIANTS
 
 FILES = ["protocol.yaml", "protocol-cpu.yaml"]
 
@@ -37,7 +38,8 @@ def test_the_kits_protocols_are_valid_and_test_every_painting_once(name, tmp_pat
     assert len({grid.out for grid in grids.values()}) == len(grids)
     tables = [grid for (study, _), grid in grids.items() if study == "tables"]
     assert all(len(grid.seeds) >= 2 and grid.tables == (1, 2) for grid in tables)
-    assert len(next(g for (s, _), g in grids.items() if s == "ablations").variants) == 10
+    ablations = next(grid for (study, _), grid in grids.items() if study == "ablations")
+    assert set(VARIANTS) - {"no_pretraining"} <= set(ablations.variants)  # cpu: always random
 
 
 def test_both_protocols_ask_the_same_questions():
@@ -56,7 +58,8 @@ def test_a_sound_protocol_is_read(write):
     ("changes", "says"),
     [
         ({"version": 2}, "version 2: must be 1"),
-        ({"fixed": "soon"}, "fixed 'soon': must be a date"),
+        ({"fixed": "soon"}, "fixed soon: must be a date"),
+        ({"fixed": datetime.date(2999, 1, 1)}, "fixed 2999-01-01: must be a date.* not to come"),
         ({"profile": "huge"}, "profile 'huge': must be one of"),
         ({"colour": 1}, "the protocol: unknown colour"),
         ({"studies": {"tables": {"seeds": [0]}}}, "study tables: splits is missing"),
@@ -66,6 +69,7 @@ def test_a_sound_protocol_is_read(write):
         ({"studies": {"tables": {"splits": ["thirds"]}}}, "split 'thirds': must be one of"),
         ({"studies": {"tables": {"splits": ["paper"], "seeds": "0"}}}, "seeds='0': is str"),
         ({"studies": {"tables": {"splits": ["paper"], "seeds": ["a"]}}}, "seed='a': is str"),
+        ({"studies": {"tables": {"splits": ["paper"], "seeds": [[0]]}}}, r"seed=\[0\]: is list"),
         ({"studies": {"tables": {"splits": ["paper"], "tables": [3]}}}, "table 3: must be one of"),
         ({"studies": {"tables": {"splits": ["paper"], "models": ["x"]}}}, "model 'x': must be"),
         ({"studies": {"tables": {"splits": ["paper"], "variants": ["x"]}}}, "variant 'x': must be"),
@@ -88,6 +92,14 @@ def test_a_wrong_rule_or_tolerance_is_named(write, content):
         read_protocol(write(claims=rules | {"cells": {"rule": "best"}}))
     with pytest.raises(KitError, match="claim close: tolerance -1: must be"):
         read_protocol(write(claims=rules | {"close": {"rule": "equal_models", "tolerance": -1}}))
+    for tolerance in (float("nan"), float("inf"), True, "1"):
+        path = write(claims=rules | {"close": {"rule": "equal_models", "tolerance": tolerance}})
+        with pytest.raises(KitError, match="claim close: tolerance"):
+            read_protocol(path)
+    with pytest.raises(KitError, match="claim hours: tolerance 0: must be a number, 1 or more"):
+        read_protocol(write(claims=rules | {"hours": {"rule": "same_hours"}}))
+    with pytest.raises(KitError, match="claim hours: rule .*: must be one of"):
+        read_protocol(write(claims=rules | {"hours": {"rule": ["untold"]}}))
     with pytest.raises(KitError, match="claims: unknown colour"):
         read_protocol(write(claims=rules | {"colour": {"rule": "untold"}}))
 
@@ -106,10 +118,15 @@ def test_an_edited_protocol_is_told_from_the_first(write, tmp_path):
     out = tmp_path / "out"
     first = read_protocol(write())
     assert len(record(first, out)) == len(record(first, out)) == 1
-    edited = read_protocol(write(fixed=datetime.date(2027, 1, 1)))
+    assert not edited_after_results(first, record(first, out))
+    write_atomic(out / "tables" / "fold-1" / "runs" / "t1-unet_resnet18-s0.json", "{}")
+    edited = read_protocol(write(fixed=datetime.date(2026, 1, 1)))
+    assert edited_after_results(edited, record(first, out))
     history = record(edited, out)
     assert [entry["sha256"] for entry in history] == [first.sha256, edited.sha256]
     assert history == read_history(out)
+    assert [entry["results"] for entry in history] == [0, 1]
+    assert edited_after_results(edited, history)
     assert (out / "protocol.yaml").read_text() == edited.text
     (out / "protocol-history.json").write_text("[{}]")
     with pytest.raises(KitError, match="damaged"):

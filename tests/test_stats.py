@@ -149,6 +149,47 @@ def test_the_detectable_difference_is_detected_in_four_of_five_studies():
     assert within_error(hits, 0.79)
 
 
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_deciding_test_finds_its_detectable_difference_in_four_of_five_studies(world):
+    random = np.random.default_rng(12)
+    means = [split.mean() for _ in range(200) for split in study(random, world)]
+    # For the spread of many splits, as if it were known: five of them with just that spread.
+    five = np.array([-2, -1, 0, 1, 2]) / np.sqrt(2.5) * np.std(means)
+    size = stats.detectable_by_splits(five)
+    hits = sum(
+        stats.over_splits(study(random, world, truth=size))[3] < 0.05 for _ in range(STUDIES)
+    )
+    assert within_error(hits, 0.8), hits / STUDIES
+
+
+def test_folds_that_share_their_own_effect_are_trusted_too_much_as_documented():
+    random, hits = np.random.default_rng(13), 0
+    for _ in range(STUDIES):
+        shared = np.sqrt(0.5) * 0.3 * random.standard_normal()
+        split, seed, painting, rest = 0.3 * np.sqrt(0.5), 0.1, 1.0, 0.3
+        folds = [
+            shared
+            + split * random.standard_normal()
+            + seed * random.standard_normal((2, 1))
+            + painting * (random.exponential(1, 50) - 1)
+            + rest * random.standard_normal((2, 50))
+            for _ in range(5)
+        ]
+        _, low, high, _ = stats.over_splits(folds)
+        hits += low <= 0 <= high
+    assert 0.65 < hits / STUDIES < 0.85
+
+
+def test_beyond_a_tolerance_by_hand():
+    random = np.random.default_rng(14)
+    a, b = study(random, "all", truth=-1.0), study(random, "all")
+    found = stats.compare(a, b, draws=500)
+    means = [(x - y).mean() for x, y in zip(a, b, strict=True)]
+    expected = scipy_stats.ttest_1samp(means, -0.2, alternative="less").pvalue
+    assert stats.p_beyond(found, 0.2) == pytest.approx(expected)
+    assert stats.p_beyond(found, 0) == pytest.approx(found.p / 2)
+
+
 def test_no_interval_from_next_to_nothing():
     one = [np.ones((3, 20))]
     with pytest.raises(KitError, match="1 split: an interval needs at least 2"):
