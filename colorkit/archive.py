@@ -92,6 +92,7 @@ class Archive:
         rows = s[(s["study"] == study) & (s["model"] == model) & (s["part"] == part)]
         rows = rows[(rows["table"] == (0 if baseline else table)) & (rows["variant"] == variant)]
         wanted = self.study(study)
+        rows = rows[rows["split"].isin(wanted.splits)]
         for split in wanted.splits:
             for seed in (0,) if baseline else wanted.seeds:
                 if not ((rows["split"] == split) & (rows["seed"] == seed)).any():

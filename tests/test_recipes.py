@@ -22,12 +22,12 @@ def test_a_variant_changes_what_it_says_and_nothing_else(name, model):
 
 
 def test_without_pretraining_nothing_is_fetched():
-    run = Experiment(1, "pix2pix_resnet18", profile="paper", variant="no_pretraining")
-    assert (run.weights, run.first_stage) == ("random", None)
-    assert (
-        Experiment(1, "pix2pix_resnet18", profile="paper", variant="one_stage").weights
-        == "imagenet"
+    run, one_stage = (
+        Experiment(1, "pix2pix_resnet18", profile="paper", variant=variant)
+        for variant in ("no_pretraining", "one_stage")
     )
+    assert (run.weights, run.first_stage) == ("random", None)
+    assert (one_stage.weights, one_stage.first_stage) == ("imagenet", None)
 
 
 def test_a_variant_of_another_model_is_refused():
