@@ -14,8 +14,8 @@ from conftest import paint
 
 from colorkit.errors import KitError
 from colorkit.experiment import result_path
+from colorkit.grid import Grid, Job, check, missing, plan
 from colorkit.recipes import MODELS
-from colorkit.reproduce import Grid, Job, check, missing, plan
 from colorkit.reproduce import reproduce as run_grid
 from colorkit.training import run_experiment
 
