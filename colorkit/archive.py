@@ -20,11 +20,11 @@ from .curation import manifest_hash, read_manifest
 from .errors import KitError
 from .experiment import failure_path, read_result
 from .forced_choice import read_votes
+from .grid import Grid
 from .metrics import BASELINES
 from .outputs import COLOUR_BINS, if_of_these_runs
 from .paths import write_atomic
 from .protocol import Protocol, Study, folder, read_history, read_protocol
-from .reproduce import Grid
 
 KEYS = ["study", "split", "run", "table", "model", "variant", "seed", "part", "painting"]
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]

@@ -16,6 +16,17 @@ import numpy as np
 from scipy.stats import fisher_exact
 
 from . import forced_choice, stats
+from .comparisons import (
+    NOISE,
+    Finding,
+    Pairs,
+    compare_with,
+    compared,
+    comparisons,
+    model_pairs,
+    pairwise,
+    tables,
+)
 from .errors import KitError
 from .paths import kit_file
 from .recipes import MODELS, SHORT
@@ -24,26 +35,12 @@ if TYPE_CHECKING:
     from .archive import Archive
 
 REPRODUCED, REFUTED = "reproduced", "not reproduced"
-NOISE, UNTOLD = "within noise", "cannot be told from the paper"
+UNTOLD = "cannot be told from the paper"
 NO_VERDICT = "no verdict"  # a hole among the runs, or too few of them
 PARTS = ("train", "valid", "test")
-BASELINE_SHORT = {"grey": "grey", "mean_ab": "mean colour", "L_table": "L table"}
 LEAST_TOLERANCE = {"same_hours": 1, "by_votes": 1}  # below it a rule makes no sense
 LEAST_RATERS = 3
 PAPER_HOURS = 1.5  # section 3.3, for each GAN, on a Tesla T4
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One number held against the paper's, or against another model's."""
-
-    what: str
-    ours: float
-    low: float
-    high: float
-    paper: float | None = None
-    verdict: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,6 @@ class Verdict:
     findings: tuple[Finding, ...] = field(default=())
 
 
-Pairs = dict[str, list[list[np.ndarray]]]  # what is compared: the scores of two models
 Judged = tuple[str, str, list[Finding]]  # the verdict, because, the numbers
 Rule = Callable[["Archive", float], Judged]
 
@@ -155,7 +151,7 @@ def lowest(archive: "Archive", _: float) -> Judged:
 
 def equal_models(archive: "Archive", tolerance: float) -> Judged:
     """Are the three models' test errors equal within the tolerance?"""
-    return _equal(archive, _pairs(archive), tolerance)
+    return _equal(archive, model_pairs(archive), tolerance)
 
 
 def equal_rates(archive: "Archive", tolerance: float) -> Judged:
@@ -173,7 +169,7 @@ def equal_rates(archive: "Archive", tolerance: float) -> Judged:
 def _equal(archive: "Archive", named: Pairs, tolerance: float) -> Judged:
     """Equal: every interval within the tolerance. Not: one surely beyond it (Holm)."""
     confidence = archive.protocol.analysis.confidence
-    found = _comparisons(archive, named)
+    found = comparisons(archive, named)
     inside = [-tolerance <= c.low and c.high <= tolerance for c in found.values()]
     p_values = [stats.p_beyond(c, tolerance, confidence) for c in found.values()]
     beyond = [p < 1 - confidence for p in stats.holm(p_values)]
@@ -181,7 +177,7 @@ def _equal(archive: "Archive", named: Pairs, tolerance: float) -> Judged:
         f"of {len(found)} differences {sum(inside)} are surely within ±{tolerance:g}, "
         f"{sum(beyond)} surely beyond"
     )
-    findings = _compared(archive, found)
+    findings = compared(archive, found)
     if any(beyond):
         return REFUTED, told, findings
     return (REPRODUCED if all(inside) else NOISE), told, findings
@@ -193,7 +189,8 @@ def no_further_than_seeds(archive: "Archive", tolerance: float) -> Judged:
     As in the paper the pix2pix begins with that very U-Net; how far it is from the U-Net of
     another seed is told as well.
     """
-    confidence, findings, told = archive.protocol.analysis.confidence, [], []
+    findings, told = [], []
+    confidence = 1 - (1 - archive.protocol.analysis.confidence) / len(tables(archive))
     for table in tables(archive):
         for model in MODELS:
             archive.cell(table, model)
@@ -296,71 +293,6 @@ def same_hours(archive: "Archive", tolerance: float) -> Judged:
 def untold(archive: "Archive", _: float) -> Judged:
     """The paper gives nothing that could be held against a run."""
     return UNTOLD, "nothing in the paper could be held against a run", []
-
-
-def tables(archive: "Archive") -> tuple[int, ...]:
-    """Return which of the paper's tables the protocol's main study has."""
-    return archive.study("tables").tables
-
-
-def pairwise(archive: "Archive") -> list[Finding]:
-    """Compare each pair of models on the test paintings, one family for Holm's adjustment."""
-    return _compared(archive, _comparisons(archive, _pairs(archive)))
-
-
-def compare_with(archive: "Archive", baseline: str) -> list[Finding]:
-    """Compare each model with a baseline on the test paintings, one family."""
-    metric = archive.protocol.analysis.primary
-    reference, label = archive.cell(0, baseline, metric=metric), BASELINE_SHORT[baseline]
-    named = {
-        f"Table {table}: {SHORT[model]} - {label}": [
-            archive.cell(table, model, metric=metric),
-            reference,
-        ]
-        for table, model in itertools.product(tables(archive), MODELS)
-    }
-    return _compared(archive, _comparisons(archive, named))
-
-
-def _pairs(archive: "Archive") -> Pairs:
-    metric = archive.protocol.analysis.primary
-    return {
-        f"Table {table}: {SHORT[a]} - {SHORT[b]}": [
-            archive.cell(table, model, metric=metric) for model in (a, b)
-        ]
-        for table in tables(archive)
-        for a, b in itertools.combinations(MODELS, 2)
-    }
-
-
-def _comparisons(archive: "Archive", named: Pairs) -> dict[str, stats.Comparison]:
-    analysis = archive.protocol.analysis
-    return {
-        what: stats.compare(a, b, analysis.confidence, analysis.draws)
-        for what, (a, b) in named.items()
-    }
-
-
-def _compared(archive: "Archive", found: dict[str, stats.Comparison]) -> list[Finding]:
-    adjusted = stats.holm([comparison.p for comparison in found.values()])
-    return [
-        _compared_finding(what, comparison, p, 1 - archive.protocol.analysis.confidence)
-        for (what, comparison), p in zip(found.items(), adjusted, strict=True)
-    ]
-
-
-def _compared_finding(what: str, found: stats.Comparison, p: float, alpha: float) -> Finding:
-    first, second = what.rpartition(": ")[2].split(" - ")
-    verdict = NOISE
-    if p < alpha:
-        verdict = f"{first if found.estimate < 0 else second} is better"
-    note = (
-        f"p {p:.3g} (Holm); bootstrap {found.bootstrap[0]:+.4f} to {found.bootstrap[1]:+.4f}; "
-        f"paintings alone {found.paintings[0]:+.4f} to {found.paintings[1]:+.4f}; "
-        f"Wilcoxon {found.wilcoxon:.2g}; better on {found.better:.0%} of paintings; "
-        f"a true difference of {found.detectable:.4f} would be found in 4 of 5 such studies"
-    )
-    return Finding(what, found.estimate, found.low, found.high, verdict=verdict, note=note)
 
 
 RULES: dict[str, Rule] = {

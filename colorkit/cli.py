@@ -17,7 +17,7 @@ from .paths import user_path
 from .recipes import MODELS
 
 if TYPE_CHECKING:
-    from .reproduce import Grid
+    from .grid import Grid
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True)
@@ -58,7 +58,7 @@ def reproduce(
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
     from .experiment import results_folder
-    from .reproduce import Grid
+    from .grid import Grid
     from .reproduce import reproduce as run_grid
 
     data = _absolute(data)
@@ -89,7 +89,7 @@ def _reproduce_protocol(protocol: str, data: str, out: str, jobs: int, dry_run: 
 
 
 def _list_jobs(grid: "Grid") -> None:
-    from .reproduce import check, missing, plan
+    from .grid import check, missing, plan
 
     check(grid)
     shown, todo = Table("job", "state", "results"), missing(grid)
@@ -136,7 +136,7 @@ def choice(
 ) -> None:
     """Make a page that asks which of two pictures is the painting."""
     from .forced_choice import make_page
-    from .reproduce import grid_of
+    from .grid import grid_of
 
     page = make_page(grid_of(user_path(out)), table, rater)
     console.print(f"{page}\nkeep {page.stem}.key.json from the rater; put the votes beside it")
@@ -186,7 +186,7 @@ def evidence(
     """Run the bench and both tables without notebooks, and publish the small files."""
     from .evidence import gather
     from .experiment import data_name, results_folder
-    from .reproduce import Grid
+    from .grid import Grid
 
     data = _absolute(data)
     grid = Grid(results_folder(out, profile, data), profile, data, painters)

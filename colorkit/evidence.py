@@ -28,10 +28,10 @@ from .experiment import (
     read_result,
     result_path,
 )
+from .grid import Grid, busy, check, fetch_weights, standing
 from .paths import only_one, write_atomic
 from .recipes import MODELS
 from .report import collect, render, terminal_table, write_report
-from .reproduce import Grid, busy, check, fetch_weights, standing
 from .training import run_baselines, run_experiment, stages
 
 MARKS = "<!-- performance -->", "<!-- end of performance -->"

@@ -32,7 +32,7 @@ from .report import render
 from .training import load_generator, load_splits, predict_rgb
 
 if TYPE_CHECKING:
-    from .reproduce import Grid
+    from .grid import Grid
 
 CATCH_EVERY = 8  # there is one catch trial for so many test paintings
 PASS = 0.8  # share of catch trials a rater must get right to be counted

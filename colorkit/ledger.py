@@ -15,8 +15,8 @@ from scipy.stats import wilcoxon
 
 from . import __version__, stats
 from .archive import Archive
-from .claims import NOISE, compare_with, tables
 from .color import AB_SCALE
+from .comparisons import NOISE, compare_with, tables
 from .errors import KitError
 from .metrics import BASELINES
 from .protocol import edited_after_results

@@ -20,7 +20,7 @@ from .experiment import read_result, write_result
 from .training import describe, load_generator, load_splits, predict_rgb
 
 if TYPE_CHECKING:
-    from .reproduce import Grid
+    from .grid import Grid
 
 
 COLOUR_BINS = np.arange(-AB_SCALE, AB_SCALE + 1, 10)

@@ -19,10 +19,11 @@ from rich.console import Console
 from .claims import LEAST_TOLERANCE, RULES, paper
 from .errors import KitError
 from .experiment import check_choice, check_type, data_name, slug
+from .grid import Grid, check
 from .outputs import compare_outputs, count_colours
 from .paths import runs_root, user_path, write_atomic
 from .recipes import MODELS
-from .reproduce import Grid, check, complete
+from .reproduce import complete
 from .splits import SCHEMES
 
 VERSION = 1

@@ -24,7 +24,7 @@ from .splits import SPLITS
 from .training import load_generator, load_splits, predict_rgb
 
 if TYPE_CHECKING:
-    from .reproduce import Grid
+    from .grid import Grid
 
 COLUMNS = ["table", "split", "model", "variant", "metric", "paper", "ours", "n", "seed", "status"]
 LABELS = MODELS | BASELINES

@@ -5,7 +5,7 @@ import pytest
 
 from colorkit import evidence
 from colorkit.experiment import PROFILES, Profile, result_path
-from colorkit.reproduce import Grid
+from colorkit.grid import Grid
 
 ROOT = Path(__file__).resolve().parents[1]
 ROW = {

@@ -10,7 +10,7 @@ from colorkit import forced_choice
 from colorkit.errors import KitError
 from colorkit.experiment import result_path
 from colorkit.forced_choice import CATCH, make_page, read_votes, tally, votes_needed
-from colorkit.reproduce import Grid
+from colorkit.grid import Grid
 from colorkit.training import run_experiment
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

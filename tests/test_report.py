@@ -5,9 +5,9 @@ import pytest
 
 from colorkit import report
 from colorkit.experiment import failure_path, read_result, result_path
+from colorkit.grid import Grid
 from colorkit.metrics import BASELINES, METRICS
 from colorkit.recipes import MODELS
-from colorkit.reproduce import Grid
 from colorkit.training import run_baselines, run_experiment
 
 

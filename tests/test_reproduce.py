@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +13,8 @@ from conftest import paint
 
 from colorkit.errors import KitError
 from colorkit.experiment import result_path
+from colorkit.grid import Grid, Job, check, missing, plan, request
 from colorkit.recipes import MODELS
-from colorkit.reproduce import Grid, Job, check, missing, plan
 from colorkit.reproduce import reproduce as run_grid
 from colorkit.training import run_experiment
 
@@ -132,8 +131,7 @@ def test_another_set_of_runs_gets_another_report(tmp_path):
     one, both = Grid(tmp_path, tables=(1,)), Grid(tmp_path, tables=(1, 2))
     for job in plan(both):
         finish(job)
-    settings = {"tables": [1], "seeds": [0], "out": str(tmp_path)}
-    (tmp_path / "grid.json").write_text(json.dumps(asdict(one) | settings))
+    (tmp_path / "grid.json").write_text(json.dumps(request(one)))
     assert missing(one) == []
     assert [job.name for job in missing(both)] == ["06_tables_1_and_2"]
 

@@ -33,7 +33,7 @@ run_experiment(Experiment(1, model, data=data), Path(out))
 """
 EVIDENCE = """
 from colorkit.evidence import gather
-from colorkit.reproduce import Grid
+from colorkit.grid import Grid
 Path(out).mkdir(exist_ok=True)
 (Path(out) / "bench.json").write_text("{}")  # measured before
 sys.exit(gather(Grid(Path(out), data=data), 9, Path(out) / "results", "colorkit evidence"))
