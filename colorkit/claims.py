@@ -73,10 +73,12 @@ def paper_cell(table: int, part: str, model: str) -> float:
 
 def verdicts(archive: "Archive") -> list[Verdict]:
     """Judge every claim, in the paper's order."""
-    return [_judge(archive, claim) for claim in paper()["claims"]]
+    return [judge(archive, claim["id"]) for claim in paper()["claims"]]
 
 
-def _judge(archive: "Archive", claim: dict[str, str]) -> Verdict:
+def judge(archive: "Archive", claim_id: str) -> Verdict:
+    """Judge one claim by the protocol's rule; "no verdict" says which run or what is missing."""
+    claim = next(claim for claim in paper()["claims"] if claim["id"] == claim_id)
     rule, tolerance = archive.protocol.claims[claim["id"]]
     try:
         verdict, because, findings = RULES[rule](archive, tolerance)
