@@ -1,4 +1,7 @@
 import datetime
+import os
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -131,3 +134,44 @@ def test_an_edited_protocol_is_told_from_the_first(write, tmp_path):
     (out / "protocol-history.json").write_text("[{}]")
     with pytest.raises(KitError, match="damaged"):
         read_history(out)
+
+
+def call(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "colorkit", *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "150"},
+    )
+
+
+def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
+    """Real jobs: lessons and a variant, a clean split and a leak; once more; edited; judged."""
+    shared = {"models": ["pix2pix_scratch"], "tables": [1], "epochs": 1}
+    tables = shared | {"splits": ["fold-1"]}
+    leaks = shared | {"splits": ["inside"], "variants": ["train_mode"]}
+    path, out = tmp_path / "own.yaml", tmp_path / "out"
+    content |= {"painters": "", "studies": {"tables": tables, "leaks": leaks}}
+    path.write_text(yaml.safe_dump(content))
+    words = "reproduce", "--protocol", str(path), "--data", str(gallery), "--out", str(out)
+    first = call(*words)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "leaks, inside (2 of 2)" in first.stdout
+    runs = {
+        p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in out.glob("*/*/runs/t1*.json")
+    }
+    assert set(runs) == {
+        "tables/fold-1/runs/t1-pix2pix_scratch-s0.json",
+        "leaks/inside/runs/t1-pix2pix_scratch-s0.json",
+        "leaks/inside/runs/t1-pix2pix_scratch-s0-train_mode.json",
+    }
+    content["analysis"]["confidence"] = 0.9
+    path.write_text(yaml.safe_dump(content))
+    second = call(*words)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert runs == {name: (out / name).stat().st_mtime_ns for name in runs}
+    judged = call("ledger", "--out", str(out))
+    assert judged.returncode == 0, judged.stderr
+    assert "THE PROTOCOL WAS EDITED after results existed" in judged.stdout
+    assert "1 split: an interval needs at least 2" in judged.stdout
+    assert "validation drawn from training" in (out / "report.html").read_text()
