@@ -35,6 +35,7 @@ def test_every_number_has_a_row_and_missing_runs_are_holes(grid):
         "table",
         "split",
         "model",
+        "variant",
         "metric",
         "paper",
         "ours",
