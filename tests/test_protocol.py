@@ -152,7 +152,7 @@ def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
     leaks = shared | {"splits": ["inside"], "variants": ["train_mode"]}
     path, out = tmp_path / "own.yaml", tmp_path / "out"
     content |= {"painters": "", "studies": {"tables": tables, "leaks": leaks}}
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
     words = "reproduce", "--protocol", str(path), "--data", str(gallery), "--out", str(out)
     first = call(*words)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -166,12 +166,12 @@ def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
         "leaks/inside/runs/t1-pix2pix_scratch-s0-train_mode.json",
     }
     content["analysis"]["confidence"] = 0.9
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
     second = call(*words)
     assert second.returncode == 0, second.stdout + second.stderr
     assert runs == {name: (out / name).stat().st_mtime_ns for name in runs}
     judged = call("ledger", "--out", str(out))
     assert judged.returncode == 0, judged.stderr
     assert "THE PROTOCOL WAS EDITED after results existed" in judged.stdout
-    assert "1 split: an interval needs at least 2" in judged.stdout
+    assert "no verdict" in judged.stdout
     assert "validation drawn from training" in (out / "report.html").read_text()
