@@ -53,6 +53,6 @@ $(VENV)/.repro: pyproject.toml
 $(VENV)/.test: $(VENV)/.repro
 	$(BIN)/pip install --quiet --editable '.[test]'
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
-	{ apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
 	echo "the browser's test needs Chromium: install it, such as by apt-get install chromium"
 	touch $@

@@ -48,13 +48,14 @@ def _about(archive: Archive, trained: list[dict[str, Any]]) -> list[str]:
     named = ", ".join(painters) if len(painters) <= 6 else f"{len(painters)} painters"
     versions = sorted({run["versions"]["colorkit"] for run in trained})
     devices = sorted({run["device"] for run in trained})
-    backbone = "random" if "random" in several("weights") else "ImageNet's"
+    weights = {run["config"]["weights"] for run in trained} - {"none"}
+    begins = f"begins with {' or '.join(sorted(weights))} weights" if weights else "is not trained"
     return [
         f"paintings: {len(here)} by {named} (data: {several('data')}); the paper's 519 by four "
         "painters are not named",
         f"size: {several('size')} px; the paper's is 256",
         f"training: {several('epochs')} epochs of batches of {several('batch_size')}; 50 of 16",
-        f"ResNet-18 begins with {backbone} weights; the paper's with ImageNet's",
+        f"ResNet-18 {begins}; the paper's begins with ImageNet's",
         f"computed in {several('precision')} on {', '.join(devices)}",
         f"trained by colorkit {', '.join(versions)}, judged by {__version__}",
     ]
