@@ -33,6 +33,7 @@ DISTANCES = ["study", "split", "a", "b", "path", "ciede2000"]
 COLOURS = ["study", "painter", "model", "a", "b", "pixels"]
 VOTES = ["rater", "model", "path", "fooled"]
 NOT_THERE = "not run yet, or stopped by an error: see its logs"
+TEXT = {"variant": str, "run": str, "path": str}  # columns that are never numbers
 DIGITS = 6  # significant ones; scores are published as text
 
 
@@ -74,16 +75,10 @@ class Archive:
         return [part.dropna(axis=1, how="all").to_numpy() for _, part in grouped.groupby("split")]
 
     def run_means(
-        self,
-        table: int,
-        model: str,
-        part: str = "test",
-        metric: str = "mse_ab",
-        study: str = "tables",
-        variant: str = "",
+        self, table: int, model: str, part: str = "test", metric: str = "mse_ab"
     ) -> list[np.ndarray]:
-        """Return the mean score of each run, for each split: (seeds,). KitError as in `cell`."""
-        wanted = self._cell(table, model, part, study, variant)
+        """Return the mean score of each main run, for each split: (seeds,). KitError as `cell`."""
+        wanted = self._cell(table, model, part, "tables", "")
         means = wanted.groupby(["split", "seed"])[metric].mean()
         return [part.to_numpy() for _, part in means.groupby("split")]
 
@@ -157,8 +152,7 @@ def publish(archive: Archive, target: Path) -> None:
         "votes.csv": archive.votes,
     }
     for name, frame in tables.items():
-        text = frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
-        write_atomic(target / name, text)
+        write_atomic(target / name, _csv(frame))
     for path in (target / "runs").glob("*/*/*.json"):  # of an earlier try on the same day
         path.unlink()
     for key, facts in archive.runs.items():
@@ -173,16 +167,8 @@ def publish(archive: Archive, target: Path) -> None:
 def load(target: Path) -> Archive:
     """Read a published archive. Raises KitError if a file is missing or damaged."""
     try:
-        frames = {
-            name: pd.read_csv(target / f"{name}.csv", keep_default_na=False, dtype=kinds)
-            for name, kinds in (
-                ("scores", {"variant": str, "run": str}),
-                ("paintings", {"path": str}),
-                ("distances", {}),
-                ("colours", {}),
-                ("votes", {}),
-            )
-        }
+        names = ("scores", "paintings", "distances", "colours", "votes")
+        frames = {name: _read_csv((target / f"{name}.csv").read_text("utf-8")) for name in names}
         told = json.loads((target / "archive.json").read_text(encoding="utf-8"))
         facts = [json.loads(p.read_text(encoding="utf-8")) for p in target.glob("runs/*/*/*.json")]
         scores, paintings = frames["scores"][[*KEYS, *SCORES]], frames["paintings"][PAINTINGS]
@@ -277,13 +263,17 @@ def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame(columns=columns)
     # As they will be read back, so that a verdict is the same before and after publishing.
-    text = pd.concat(frames)[columns].to_csv(index=False, float_format=f"%.{DIGITS}g")
-    kinds = {"variant": str, "run": str, "path": str}
-    kinds = {name: kind for name, kind in kinds.items() if name in columns}
-    return pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=kinds)
+    return _read_csv(_csv(pd.concat(frames)[columns]))
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
+
+
+def _read_csv(text: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=TEXT)
 
 
 def fingerprint(archive: Archive) -> str:
     """Identify an archive's scores: the first 12 digits of a sha256."""
-    text = archive.scores.to_csv(index=False, float_format=f"%.{DIGITS}g")
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(_csv(archive.scores).encode()).hexdigest()[:12]

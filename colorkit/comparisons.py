@@ -58,6 +58,7 @@ def compare_with(archive: "Archive", baseline: str) -> list[Finding]:
 
 
 def model_pairs(archive: "Archive") -> Pairs:
+    """Name each pair of models of each table, with their test scores."""
     metric = archive.protocol.analysis.primary
     return {
         f"Table {table}: {SHORT[a]} - {SHORT[b]}": [
@@ -69,6 +70,7 @@ def model_pairs(archive: "Archive") -> Pairs:
 
 
 def comparisons(archive: "Archive", named: Pairs) -> dict[str, stats.Comparison]:
+    """Compare each named pair as the protocol says."""
     analysis = archive.protocol.analysis
     return {
         what: stats.compare(a, b, analysis.confidence, analysis.draws)
@@ -77,6 +79,7 @@ def comparisons(archive: "Archive", named: Pairs) -> dict[str, stats.Comparison]
 
 
 def compared(archive: "Archive", found: dict[str, stats.Comparison]) -> list[Finding]:
+    """Say of each comparison of a family which model is better, or that it is within noise."""
     adjusted = stats.holm([comparison.p for comparison in found.values()])
     return [
         _compared_finding(what, comparison, p, 1 - archive.protocol.analysis.confidence)

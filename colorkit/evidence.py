@@ -31,7 +31,7 @@ from .experiment import (
 from .grid import Grid, busy, check, fetch_weights, standing
 from .paths import only_one, write_atomic
 from .recipes import MODELS
-from .report import collect, render, terminal_table, write_report
+from .report import collect, render, replace_section, terminal_table, write_report
 from .training import run_baselines, run_experiment, stages
 
 MARKS = "<!-- performance -->", "<!-- end of performance -->"
@@ -176,7 +176,4 @@ def readme_section(results: Path) -> str:
 
 def update_readme(readme: Path, results: Path) -> None:
     """Put the newest benches into a README between its marks, if it has them."""
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if begin and end:
-        write_atomic(readme, before + readme_section(results) + after)
+    replace_section(readme, MARKS, readme_section(results))

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -17,7 +15,6 @@ from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
 from .models import ScratchUnet, unet_parts
-from .recipes import SHORT
 
 # Okabe and Ito's palette: told apart with any colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -64,7 +61,7 @@ def picture_grid(
             -0.08, 0.5, label, transform=line[0].transAxes, ha="right", va="center", wrap=True
         )
     for axis, title in zip(axes[0], titles, strict=False):
-        axis.set_title(_short(title, int(12 * cell)), fontsize=8, parse_math=False)
+        axis.set_title(short(title, int(12 * cell)), fontsize=8, parse_math=False)
     subject = f" Columns: {'; '.join(titles)}." if titles else ""
     return figure, f"Grid of pictures. Rows from top: {', '.join(rows)}.{subject}"
 
@@ -93,7 +90,7 @@ def lab_planes(rgb: Tensor, title: str = "") -> tuple[Figure, str]:
     figure = Figure(figsize=(9, 2.6), layout="compressed")
     axes = figure.subplots(1, 4)
     axes[0].imshow(rgb.permute(1, 2, 0).numpy(), interpolation="nearest")
-    axes[0].set_title(_short(title, 20) or "picture", parse_math=False)
+    axes[0].set_title(short(title, 20) or "picture", parse_math=False)
     planes = (("L*", "gray", 0, 100), ("a*  green to red", "PiYG_r", -60, 60))
     planes += (("b*  blue to yellow", "PuOr_r", -60, 60),)
     for axis, plane, (name, colours, low, high) in zip(axes[1:], lab, planes, strict=True):
@@ -169,68 +166,6 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figu
         for label, rows in histories.items()
     )
     return figure, f"Loss curves by epoch. L1: {ends}."
-
-
-def forest(
-    rows: Sequence[tuple[str, float, float, float, bool]], axis_label: str, band: float = 0.0
-) -> tuple[Figure, str]:
-    """Draw differences with their intervals around zero.
-
-    rows: label, estimate, low, high, and whether it is beyond noise (a square then). band: half
-    the width of what counts as equal, shaded.
-    """
-    figure = Figure(figsize=(8, 0.9 + 0.32 * len(rows)), layout="constrained")
-    axis = figure.subplots()
-    if band:
-        axis.axvspan(-band, band, color="#EEEEEE", zorder=0)
-    axis.axvline(0, color="#888888", lw=1)
-    for height, (_, estimate, low, high, beyond) in enumerate(reversed(rows)):
-        colour = PALETTE[1] if beyond else PALETTE[0]
-        axis.plot([low, high], [height, height], color=colour, lw=2)
-        axis.plot(estimate, height, "s" if beyond else "o", color=colour, ms=6)
-    axis.set_yticks(range(len(rows)), [label for label, *_ in reversed(rows)], parse_math=False)
-    axis.set(xlabel=axis_label)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-    told = "; ".join(
-        f"{label} {e:+.4f} ({low:+.4f} to {high:+.4f})" for label, e, low, high, _ in rows
-    )
-    return figure, f"{axis_label}, with intervals: {told}."
-
-
-def palettes(counts: pd.DataFrame) -> tuple[Figure, str]:
-    """Draw the colours that painters and models use: a square of a* and b* for each.
-
-    counts: columns painter, model ("painting" or a model), a, b (middle of a bin of ten units)
-    and pixels. Every bin is drawn in its own colour at L* 65, the darker the rarer.
-    """
-    painters, models = sorted(set(counts["painter"])), ["painting", *SHORT]
-    models = [model for model in models if model in set(counts["model"])]
-    size = 1.7 * len(models) + 1.2, 1.7 * len(painters) + 0.4
-    figure = Figure(figsize=size, layout="compressed")
-    axes = figure.subplots(len(painters), len(models), squeeze=False)
-    for line, painter in zip(axes, painters, strict=True):
-        for axis, model in zip(line, models, strict=True):
-            part = counts[(counts["painter"] == painter) & (counts["model"] == model)]
-            _palette(axis, part)
-        line[0].set_ylabel(_short(painter, 22), fontsize=8)
-    for axis, model in zip(axes[0], models, strict=True):
-        axis.set_title(SHORT.get(model, model), fontsize=9)
-    return figure, (
-        "Squares of a* (right: red) and b* (up: yellow), one for each painter (rows: "
-        f"{', '.join(painters)}) and source (columns: {', '.join(models)}), brightest where most "
-        "pixels are."
-    )
-
-
-def _palette(axis: Axes, part: pd.DataFrame) -> None:
-    picture = np.zeros((22, 22, 3))
-    ab = torch.tensor(part[["a", "b"]].to_numpy(), dtype=torch.float32)
-    lab = torch.cat((torch.full((len(ab), 1), 65.0), ab), dim=1)[:, :, None, None]
-    share = (part["pixels"] / part["pixels"].max()).to_numpy() ** 0.3
-    rows, columns = (((part[name] + AB_SCALE) // 10).astype(int) for name in ("b", "a"))
-    picture[rows, columns] = lab_to_rgb(lab)[:, :, 0, 0].numpy() * share[:, None]
-    axis.imshow(picture, origin="lower", extent=(-AB_SCALE, AB_SCALE) * 2)
-    axis.set(xticks=[], yticks=[], xlim=(-60, 80), ylim=(-60, 80))
 
 
 def critic_view(rgb: Tensor, probability: Tensor, patch: int) -> tuple[Figure, str]:
@@ -348,5 +283,5 @@ def gan_diagram() -> tuple[Figure, str]:
 _ARROW: dict[str, Any] = {"arrowstyle": "->", "shrinkA": 22, "shrinkB": 24, "color": "grey"}
 
 
-def _short(title: str, limit: int) -> str:
+def short(title: str, limit: int) -> str:
     return title if len(title) <= limit else title[: limit - 1] + "…"

@@ -24,7 +24,6 @@ from torch import Tensor
 from .color import decode, encode
 from .curation import read_manifest
 from .errors import KitError
-from .experiment import read_result
 from .metrics import mean_chroma
 from .paths import write_atomic
 from .recipes import MODELS
@@ -64,15 +63,17 @@ def make_page(grid: "Grid", table: int, rater: int) -> Path:
     """
     manifest = read_manifest(grid.out / "manifest.csv")
     splits = load_splits(grid.out, grid.profile, grid.data, manifest)
-    first = [e for e in grid.experiments() if (e.table, e.seed) == (table, grid.seeds[0])]
-    runs = [run for e in first if not e.variant and (run := read_result(grid.out, e.id))]
+    runs = grid.finished(table) if table in grid.tables else []
     if len(runs) < len(MODELS):
         raise KitError(
             f"{grid.out}: {len(runs)} of Table {table}'s {len(MODELS)} models are finished; "
             "colorkit reproduce first"
         )
     pictures = {"test": splits["test"], "valid": _most_vivid(splits["valid"], len(splits["test"]))}
-    colourings = {run["config"]["model"]: _colour(grid, run, splits["test"]) for run in runs}
+    colourings = {
+        run["config"]["model"]: predict_rgb(load_generator(grid.out, run), splits["test"])
+        for run in runs
+    }
     colourings[CATCH] = _negative(pictures["valid"])
     paths = manifest.loc[manifest["split"] == "test", "path"].tolist()
     trials, key = _draw(paths, len(pictures["valid"]), rater)
@@ -167,10 +168,6 @@ def _most_vivid(pixels: Tensor, tested: int) -> Tensor:
     """Choose the paintings for catch trials: the negative of a grey one is no catch."""
     count = min(len(pixels), max(2, tested // CATCH_EVERY))
     return pixels[mean_chroma(pixels.float() / 255).argsort(descending=True)[:count]]
-
-
-def _colour(grid: "Grid", run: dict[str, Any], pixels: Tensor) -> Tensor:
-    return predict_rgb(load_generator(grid.out, run), pixels)
 
 
 def _negative(pixels: Tensor) -> Tensor:

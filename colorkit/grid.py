@@ -6,6 +6,7 @@
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from .checkpoints import epochs_kept
 from .curation import Curation, check_manifest, curate, manifest_hash
@@ -62,6 +63,16 @@ class Grid:
             if not variant or model in VARIANTS[variant].models
         )
         return list(dict.fromkeys(run for experiment in wanted for run in stages(experiment)))
+
+    def finished(self, table: int | None = None) -> list[dict[str, Any]]:
+        """Read the results there are of the paper's recipes; of a table: its first seed only."""
+        return [
+            run
+            for e in self.experiments()
+            if not e.variant and table in (None, e.table)
+            if table is None or e.seed == self.seeds[0]
+            if (run := read_result(self.out, e.id))
+        ]
 
     def settings(self) -> dict[str, object]:
         """Return what all its experiments share."""
@@ -171,7 +182,7 @@ def _job_name(experiment: Experiment) -> str:
 
 
 def missing(grid: Grid) -> list[Job]:
-    """List the notebooks still to be run; the report is made anew for another set of runs."""
+    """List the jobs still to be run; the report is made anew for another set of runs."""
     *jobs, report = plan(grid)
     todo = [job for job in jobs if not job.done]
     try:

@@ -120,14 +120,10 @@ def make_learner(
         callbacks.append(LossScaling())
     for network in networks:
         compute_in(precision, network, device)
-    size = experiment.batch_size
-    train = Batches(splits["train"], experiment.seed, device, size, recipe.shuffle)
-    valid = Batches(splits["valid"], None, device, size)
     optimizer = partial(OptimWrapper, opt=partial(adam, betas=recipe.betas))
-    loaders = DataLoaders(train, valid, device=device)
     # No default callbacks: the Recorder reads every loss from the device, History does not.
     learn = Learner(
-        loaders,
+        _loaders(experiment, splits, device),
         generator,
         nn.L1Loss() if recipe.loss == "l1" else nn.MSELoss(),
         opt_func=optimizer,
@@ -138,6 +134,15 @@ def make_learner(
     learn.scaler = scaler
     learn.create_opt()
     return learn
+
+
+def _loaders(
+    experiment: Experiment, splits: dict[str, Tensor], device: torch.device
+) -> DataLoaders:
+    size, shuffle = experiment.batch_size, experiment.recipe.shuffle
+    train = Batches(splits["train"], experiment.seed, device, size, shuffle)
+    valid = Batches(splits["valid"], None, device, size)
+    return DataLoaders(train, valid, device=device)
 
 
 def precision_on(experiment: Experiment, device: torch.device) -> str:

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import wilcoxon
 
 from . import __version__, stats
 from .archive import Archive
 from .color import AB_SCALE
-from .comparisons import NOISE, compare_with, tables
+from .comparisons import BASELINE_SHORT, NOISE, compare_with, tables
 from .errors import KitError
 from .metrics import BASELINES
 from .protocol import edited_after_results
@@ -84,14 +83,13 @@ def model_table(archive: Archive) -> pd.DataFrame:
     """
     confidence = archive.protocol.analysis.confidence
     mean_colour, rows = archive.cell(0, "mean_ab"), {}
-    for table, model in [*itertools.product(tables(archive), MODELS), *((0, b) for b in BASELINES)]:
+    for table, model, label in _labelled(archive):
         cell = archive.cell(table, model)
         differences = [a.mean(0) - b.mean(0) for a, b in zip(cell, mean_colour, strict=True)]
         estimate, low, high, _ = stats.over_splits([d[None] for d in differences], confidence)
         mse, reference = (
             _mean(archive.run_means(*named)) for named in ((table, model), (0, "mean_ab"))
         )
-        label = f"Table {table}: {MODELS[model]}" if table else BASELINES[model]
         rows[label] = [mse, 1 - mse / reference, estimate, low, high]
     columns = ["mse_ab", "skill", "against the mean colour", "low", "high"]
     return pd.DataFrame.from_dict(rows, "index", columns=columns)
@@ -132,7 +130,10 @@ def change_table(archive: Archive, study: str = "ablations") -> pd.DataFrame:
         each = np.concatenate([(b - a).mean(0) for a, b in zip(plain, changed, strict=True)])
         low, high = stats.over_paintings(each, analysis.confidence, analysis.draws)
         row |= {"as in the paper": _mean(plain), "changed to": _mean(changed)}
-        rows.append(row | {"difference": each.mean(), "low": low, "high": high, "p": _p(each)})
+        rows.append(
+            row
+            | {"difference": each.mean(), "low": low, "high": high, "p": stats.signed_ranks(each)}
+        )
     table = pd.DataFrame(rows, columns=CHANGES)
     there = table["p"].notna()
     table.loc[there, "p"] = stats.holm(table.loc[there, "p"])
@@ -140,10 +141,6 @@ def change_table(archive: Archive, study: str = "ablations") -> pd.DataFrame:
     clear = table["p"] < 1 - analysis.confidence
     table.loc[there, "for these runs"] = np.where(clear, told, NOISE)[there]
     return table
-
-
-def _p(each: np.ndarray) -> float:
-    return float(wilcoxon(each).pvalue) if each.any() else 1.0
 
 
 def leak_table(archive: Archive) -> pd.DataFrame:
@@ -237,7 +234,7 @@ def colour_table(archive: Archive) -> pd.DataFrame:
     order = [name for name in (*MODELS, *BASELINES) if name != "grey"]
     wide = means[["chroma_ratio", "clipped"]].unstack("model")
     wide = wide.reindex(columns=pd.MultiIndex.from_product([["chroma_ratio", "clipped"], order]))
-    return wide.rename(columns=SHORT | {"mean_ab": "mean colour", "L_table": "L table"})
+    return wide.rename(columns=SHORT | BASELINE_SHORT)
 
 
 def palette_table(archive: Archive) -> pd.DataFrame:
@@ -262,13 +259,19 @@ def palette_table(archive: Archive) -> pd.DataFrame:
 def space_table(archive: Archive) -> pd.DataFrame:
     """Read the same test errors in other spaces: the paper does not say in which it counts."""
     rows = {}
-    for table, model in [*itertools.product(tables(archive), MODELS), *((0, b) for b in BASELINES)]:
+    for table, model, label in _labelled(archive):
         mse = _mean(archive.run_means(table, model))
         rgb = _mean(archive.run_means(table, model, metric="mse_rgb"))
-        label = f"Table {table}: {MODELS[model]}" if table else BASELINES[model]
         rows[label] = [mse, mse * (AB_SCALE / 128) ** 2, mse * 2 / 3, rgb, mse * AB_SCALE**2]
     columns = ["ab/110", "ab/128", "L and ab, exact L", "sRGB in [0, 1]", "Lab units"]
     return pd.DataFrame.from_dict(rows, "index", columns=columns)
+
+
+def _labelled(archive: Archive) -> list[tuple[int, str, str]]:
+    """List models (table, name, label) and then baselines, whose table is 0."""
+    models = itertools.product(tables(archive), MODELS)
+    named = [(table, model, f"Table {table}: {MODELS[model]}") for table, model in models]
+    return named + [(0, baseline, label) for baseline, label in BASELINES.items()]
 
 
 def _one(

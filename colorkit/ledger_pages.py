@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from rich.console import Group
 from rich.text import Text
 
-from . import figures, ledger
+from . import figures, ledger, ledger_figures
 from .archive import Archive, fingerprint, load, newest, publish
 from .claims import (
     NO_VERDICT,
@@ -27,7 +27,7 @@ from .claims import (
 from .errors import KitError
 from .paths import write_atomic
 from .protocol import edited_after_results
-from .report import render
+from .report import render, replace_section
 
 MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
 COLOURS = {REPRODUCED: "green", REFUTED: "red", NOISE: "yellow", UNTOLD: "cyan", NO_VERDICT: "dim"}
@@ -88,7 +88,7 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
     }
     if not archive.colours.empty:
         drawn["colours"] = figures.img_tag(
-            *figures.palettes(archive.colours.query("study == 'tables'"))
+            *ledger_figures.palettes(archive.colours.query("study == 'tables'"))
         )
     leaks = [run for key, run in archive.runs.items() if key.startswith("leaks/")]
     leaks = [run for run in leaks if run.get("history")]
@@ -114,7 +114,9 @@ def differences(judged: Verdict, archive: Archive) -> tuple[Figure, str]:
     metric, confidence = archive.protocol.analysis.primary, archive.protocol.analysis.confidence
     rule, tolerance = archive.protocol.claims[judged.claim["id"]]
     band = tolerance if rule.startswith("equal") else 0.0
-    return figures.forest(rows, f"difference of test {metric} ({confidence:.0%} intervals)", band)
+    return ledger_figures.forest(
+        rows, f"difference of test {metric} ({confidence:.0%} intervals)", band
+    )
 
 
 def readme_section(results: Path) -> str:
@@ -144,10 +146,7 @@ def readme_section(results: Path) -> str:
 
 def update_readme(readme: Path, results: Path) -> None:
     """Put the newest ledger into a README between its marks, if it has them."""
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if begin and end:
-        write_atomic(readme, before + readme_section(results) + after)
+    replace_section(readme, MARKS, readme_section(results))
 
 
 def _or_none(make: Any, archive: Archive) -> pd.DataFrame | None:

@@ -34,7 +34,7 @@ def compare_outputs(grid: "Grid") -> dict[str, Any] | None:
     """
     if found := if_of_these_runs(grid, "distances"):
         return found
-    manifest, runs = read_manifest(grid.out / "manifest.csv"), _finished(grid)
+    manifest, runs = read_manifest(grid.out / "manifest.csv"), grid.finished()
     if len(runs) < 2:
         return None
     pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"]
@@ -63,8 +63,7 @@ def count_colours(grid: "Grid") -> dict[str, Any]:
     """
     if found := if_of_these_runs(grid, "colours"):
         return found
-    manifest, first = read_manifest(grid.out / "manifest.csv"), (grid.tables[0], grid.seeds[0])
-    runs = [run for run in _finished(grid) if _table_and_seed(run) == first]
+    manifest, runs = read_manifest(grid.out / "manifest.csv"), grid.finished(grid.tables[0])
     pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"]
     painters = manifest.loc[manifest["split"] == "test", "painter"].to_numpy()
     shown = {"painting": pixels.float() / 255} | {
@@ -76,7 +75,7 @@ def count_colours(grid: "Grid") -> dict[str, Any]:
         for painter in sorted(set(painters))
     }
     result = describe("colours", manifest, torch.device("cpu"))
-    result |= {"config": _made_of(_finished(grid)), "counts": counts}
+    result |= {"config": _made_of(grid.finished()), "counts": counts}
     write_result(grid.out, result)
     return result
 
@@ -85,21 +84,12 @@ def if_of_these_runs(grid: "Grid", name: str) -> dict[str, Any] | None:
     """Read "distances" or "colours", or None unless they are of the runs there are now."""
     paintings = manifest_hash(read_manifest(grid.out / "manifest.csv"))
     with suppress(KitError):
-        return read_result(grid.out, name, paintings, _made_of(_finished(grid)))
+        return read_result(grid.out, name, paintings, _made_of(grid.finished()))
     return None
-
-
-def _finished(grid: "Grid") -> list[dict[str, Any]]:
-    wanted = [experiment for experiment in grid.experiments() if not experiment.variant]
-    return [run for e in wanted if (run := read_result(grid.out, e.id))]
 
 
 def _made_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {"weights": {run["id"]: run["weights_sha256"] for run in runs}}
-
-
-def _table_and_seed(run: dict[str, Any]) -> tuple[int, int]:
-    return run["config"]["table"], run["config"]["seed"]
 
 
 def _histogram(lab: np.ndarray) -> list[list[int]]:

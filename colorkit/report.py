@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -184,7 +184,7 @@ def comparison(grid: "Grid", table: int) -> tuple[dict[str, Tensor], list[str]]:
     if baselines := read_result(grid.out, "baselines"):
         table_of_L = ColourTable(torch.tensor(baselines["tables"]["L_table"]))
         rows["L table"] = predict_rgb(table_of_L, pixels)
-    for run in _finished(grid, table):
+    for run in grid.finished(table):
         generator = load_generator(grid.out, run)
         rows[MODELS[run["config"]["model"]]] = predict_rgb(generator, pixels)
     return rows | {"truth": pixels}, titles
@@ -192,7 +192,7 @@ def comparison(grid: "Grid", table: int) -> tuple[dict[str, Tensor], list[str]]:
 
 def histories(grid: "Grid", table: int) -> dict[str, list[dict[str, float]]]:
     """Read the losses by epoch of a table's finished runs (first seed), {label: rows}."""
-    return {MODELS[run["config"]["model"]]: run["history"] for run in _finished(grid, table)}
+    return {MODELS[run["config"]["model"]]: run["history"] for run in grid.finished(table)}
 
 
 def write_report(grid: "Grid") -> None:
@@ -207,7 +207,7 @@ def write_report(grid: "Grid") -> None:
         "others": {t: _other_metrics(frame, t) for t in grid.tables},
         "metrics": METRICS,
         "counts": _counts(grid),
-        "runs": [run for table in grid.tables for run in _finished(grid, table)],
+        "runs": [run for table in grid.tables for run in grid.finished(table)],
         "assumptions": assumptions().to_dict("records"),
         "holes": int(frame["ours"].isna().sum()),
     }
@@ -232,6 +232,14 @@ def render(template: str, facts: dict[str, Any]) -> str:
     return environment.get_template(template).render(facts)
 
 
+def replace_section(page: Path, marks: tuple[str, str], section: str) -> None:
+    """Put a section, its marks included, in the place of a page's own; if it has both marks."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    if begin and end:
+        write_atomic(page, before + section + after)
+
+
 def _summary(
     scores: dict[str, Any] | None, baselines: dict[str, Any] | None, split: str
 ) -> tuple[dict[str, float], int]:
@@ -239,15 +247,6 @@ def _summary(
         return {}, 0
     rows = scores[split]
     return summarize(rows, baselines["scores"]["mean_ab"][split]), len(rows)
-
-
-def _finished(grid: "Grid", table: int) -> Iterable[dict[str, Any]]:
-    wanted = [
-        e
-        for e in grid.experiments()
-        if not e.variant and (e.table, e.seed) == (table, grid.seeds[0])
-    ]
-    return [run for e in wanted if (run := read_result(grid.out, e.id))]
 
 
 def _draw(grid: "Grid", table: int) -> dict[str, tuple[Figure, str]]:

@@ -62,7 +62,7 @@ def compare(a: Scores, b: Scores, confidence: float = 0.95, draws: int = 10_000)
         p,
         tuple(np.quantile(drawn, [tail, 1 - tail]).tolist()),
         over_paintings(each, confidence, draws),
-        float(stats.wilcoxon(each).pvalue) if each.any() else 1.0,
+        signed_ranks(each),
         probability_of_improvement(a, b),
         detectable_by_splits([split.mean() for split in differences], 1 - confidence),
         len(differences),
@@ -108,6 +108,11 @@ def over_paintings(values: np.ndarray, confidence: float, draws: int) -> tuple[f
         rng=np.random.default_rng(0),
     )
     return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
+
+
+def signed_ranks(differences: np.ndarray) -> float:
+    """Return Wilcoxon's p of paintings' differences (n,); 1 if there are none."""
+    return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
 
 
 def probability_of_improvement(a: Scores, b: Scores) -> float:

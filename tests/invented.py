@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from colorkit.archive import COLOURS, DISTANCES, PAINTINGS, SCORES, VOTES, Archive
+from colorkit.archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive
 from colorkit.metrics import BASELINES
 from colorkit.paths import kit_file
 from colorkit.protocol import read_protocol
@@ -41,36 +41,38 @@ def invented_archive(
         shift = random.normal(0, spread / 10)
         for part, count in PARTS.items():
             ids = range(1000 * number, 1000 * number + count)
-            paintings += [
-                where
-                | {"painting": n, "part": part, "mirrored": 0, "path": f"{part}/{g}.jpg"}
-                | {"painter": "AB"[n % 2], "group": g}
-                for n, g in enumerate(ids)
-            ]
+            paintings += _paintings(where | {"part": part}, ids)
             hard = shift + spread * (random.exponential(1, count) - 1)
             for table, model, run_seed in named:
                 mean = (errors or {}).get((table, model), 0.0130) * (parts or {}).get(part, 1)
                 noise = random.normal(0, 0.0003) + random.normal(0, 0.001, count)
                 run = "baselines" if table == 0 else f"t{table}-{model}-s{run_seed}"
                 keys = {"run": run, "table": table, "model": model, "variant": ""}
+                keys |= where | {"seed": run_seed, "part": part}
                 scores += [
-                    where
-                    | keys
-                    | {"seed": run_seed, "part": part, "painting": n}
-                    | dict.fromkeys(SCORES, value)
+                    keys | {"painting": n} | dict.fromkeys(SCORES, value)
                     for n, value in enumerate(mean + hard + noise)
                 ]
         distances += _distances(random, where, apart)
     return Archive(
         protocol,
         [],
-        pd.DataFrame(scores),
+        pd.DataFrame(scores)[[*KEYS, *SCORES]],
         pd.DataFrame(paintings)[PAINTINGS],
         pd.DataFrame(distances)[DISTANCES],
         pd.DataFrame(_colours(), columns=COLOURS),
         pd.DataFrame(columns=VOTES),
         {},
     )
+
+
+def _paintings(where: dict, ids: range) -> list[dict]:
+    return [
+        where
+        | {"painting": n, "mirrored": 0, "path": f"{where['part']}/{group}.jpg"}
+        | {"painter": "AB"[n % 2], "group": group}
+        for n, group in enumerate(ids)
+    ]
 
 
 def _colours() -> list[list]:
