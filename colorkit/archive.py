@@ -2,20 +2,22 @@
 
 Published are every painting's scores (scores.csv, paintings.csv), each run's facts without them
 (runs/<study>/<split>/<id>.json) and how far models are apart (distances.csv): enough to recompute
-every verdict, and no pictures.
+every verdict, and no pictures. A protocol too long for one machine's time is made in pieces: what
+another machine published lies in <out>/joined/, and counts as if it had been run here.
 """
 
 import hashlib
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from . import __version__
 from .curation import manifest_hash, read_manifest
 from .errors import KitError
 from .experiment import failure_path, read_result
@@ -24,16 +26,17 @@ from .grid import Grid
 from .metrics import BASELINES
 from .outputs import COLOUR_BINS, if_of_these_runs
 from .paths import write_atomic
-from .protocol import Protocol, Study, folder, read_history, read_protocol
+from .protocol import HISTORY, Protocol, Study, folder, read_history, read_protocol
 
 KEYS = ["study", "split", "run", "table", "model", "variant", "seed", "part", "painting"]
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
 PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
 DISTANCES = ["study", "split", "a", "b", "path", "ciede2000"]
-COLOURS = ["study", "painter", "model", "a", "b", "pixels"]
+COLOURS = ["study", "split", "painter", "model", "a", "b", "pixels"]
 VOTES = ["rater", "model", "path", "fooled"]
 NOT_THERE = "not run yet, or stopped by an error: see its logs"
 TEXT = {"variant": str, "run": str, "path": str}  # columns that are never numbers
+JOINED = "joined"  # folder of what another machine published
 DIGITS = 6  # significant ones; scores are published as text
 
 
@@ -110,8 +113,12 @@ class Archive:
 
 def gather(protocol: Protocol, out: Path) -> Archive:
     """Read what there is of a protocol's runs. Raises KitError for foreign or damaged results."""
+    joined = read_joined(protocol, out / JOINED) if (out / JOINED).exists() else None
+    elsewhere = whole_splits(joined) if joined else set()
     scores, paintings, distances, colours, runs, holes = [], [], [], [], {}, {}
     for (study, split), grid in protocol.grids(out).items():
+        if (study, split) in elsewhere:
+            continue
         where = {"study": study, "split": split}
         if not (grid.out / "manifest.csv").exists():
             holes |= {f"{study}/{split}/{e.id}": NOT_THERE for e in grid.experiments()}
@@ -128,18 +135,73 @@ def gather(protocol: Protocol, out: Path) -> Archive:
             scores += [frame.assign(**where, run=run) for frame in _scores(result, manifest)]
         if found := _distances(grid):
             distances.append(pd.DataFrame(found).assign(**where))
-        colours += [row | {"study": study} for row in _colours(grid)]
-    return Archive(
+        colours += [row | where for row in _colours(grid)]
+    archive = Archive(
         protocol,
         read_history(out),
         _joined(scores, [*KEYS, *SCORES]),
         _joined(paintings, PAINTINGS),
         _joined(distances, DISTANCES),
-        _summed(colours),
+        pd.DataFrame(colours, columns=COLOURS),
         pd.DataFrame(_votes(out), columns=VOTES),
         runs,
         holes,
     )
+    return _join(archive, joined) if joined else archive
+
+
+def read_joined(protocol: Protocol, published: Path) -> Archive:
+    """Read an archive that is to count as if it had been run here.
+
+    Raises KitError if it was made under another protocol, or by another version of the kit.
+    """
+    archive = load(published)
+    if archive.protocol.sha256 != protocol.sha256:
+        raise KitError(f"{published}: made under another protocol; use {published}/protocol.yaml")
+    for version in {run["versions"]["colorkit"] for run in archive.runs.values()} - {__version__}:
+        raise KitError(f"{published}: runs by colorkit {version}, this is {__version__}; run anew")
+    return archive
+
+
+def join(archive: Archive, out: Path) -> None:
+    """Keep what another machine published in a results folder, where `gather` finds it."""
+    publish(archive, out / JOINED)
+    if not (out / HISTORY).exists():
+        write_atomic(out / HISTORY, json.dumps(archive.history, indent=1) + "\n")
+
+
+def whole_splits(archive: Archive) -> set[tuple[str, str]]:
+    """Tell of which splits of which studies an archive has every run."""
+    return set(archive.protocol.grids(Path("/"))) - {
+        (study, split) for study, split, _ in (key.split("/") for key in archive.holes)
+    }
+
+
+def _join(archive: Archive, joined: Archive) -> Archive:
+    """Put the whole splits of `joined` to an archive that lacks them."""
+    kept = whole_splits(joined)
+
+    def both(name: str) -> pd.DataFrame:
+        old, new = getattr(joined, name), getattr(archive, name)
+        old = old[[key in kept for key in zip(old["study"], old["split"], strict=True)]]
+        return pd.concat([part for part in (old, new) if len(part)] or [new], ignore_index=True)
+
+    frames = {name: both(name) for name in ("scores", "paintings", "distances", "colours")}
+    runs = {key: run for key, run in joined.runs.items() if tuple(key.split("/")[:2]) in kept}
+    votes = pd.concat([joined.votes, archive.votes], ignore_index=True)
+    whole = replace(archive, **frames, votes=votes, runs=runs | archive.runs)
+    _check_same_paintings(whole)
+    return whole
+
+
+def _check_same_paintings(archive: Archive) -> None:
+    """Raise KitError if splits that should hold the same paintings do not."""
+    painters = {study.name: study.painters for study in archive.protocol.studies}
+    paths = archive.paintings.groupby(["study", "split"])["path"].agg(frozenset)
+    for _, some in paths.groupby(lambda key: painters[key[0]]):
+        if some.nunique() > 1:
+            where = " and ".join("/".join(key) for key in some.drop_duplicates().index[:2])
+            raise KitError(f"{where}: of other paintings; they are never mixed, choose one --data")
 
 
 def publish(archive: Archive, target: Path) -> None:
@@ -252,11 +314,6 @@ def _colours(grid: Grid) -> Iterable[dict[str, Any]]:
             for i, j in zip(*np.nonzero(counts), strict=True):
                 named = {"painter": painter, "model": model, "a": middles[i], "b": middles[j]}
                 yield named | {"pixels": counts[i][j]}
-
-
-def _summed(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=COLOURS)
-    return frame.groupby(COLOURS[:-1], as_index=False)["pixels"].sum()
 
 
 def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

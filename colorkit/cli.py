@@ -54,6 +54,9 @@ def reproduce(
         str, typer.Option(help="a file that fixes all of the above but --data")
     ] = "",
     out: Out = "",
+    join: Annotated[
+        str, typer.Option(help="a published protocol's folder: go on where it ends")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list the runs and stop")] = False,
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
@@ -69,22 +72,35 @@ def reproduce(
     grid = Grid(folder, profile, data, painters, *numbers, *chosen, *settings)
     if protocol:
         if grid != Grid(folder, data=data):
-            raise KitError("--protocol: fixes everything but --data, --jobs and --out")
-        raise typer.Exit(_reproduce_protocol(protocol, data, out, jobs, dry_run))
+            raise KitError("--protocol: fixes everything but --data, --jobs, --join and --out")
+        raise typer.Exit(_reproduce_protocol(protocol, data, out, jobs, join, dry_run))
+    if join:
+        raise KitError("--join: needs --protocol, the one of the published folder")
     if not dry_run:
         raise typer.Exit(run_grid(grid, jobs))
     _list_jobs(grid)
 
 
-def _reproduce_protocol(protocol: str, data: str, out: str, jobs: int, dry_run: bool) -> int:
+def _reproduce_protocol(
+    protocol: str, data: str, out: str, jobs: int, join: str, dry_run: bool
+) -> int:
+    from .archive import JOINED, read_joined, whole_splits
+    from .archive import join as keep
     from .protocol import protocol_folder, read_protocol, run_protocol
 
     fixed = read_protocol(protocol)
     folder = protocol_folder(out, protocol, data)
+    published, elsewhere = user_path(join) if join else folder / JOINED, set()
+    if join or published.exists():
+        joined = read_joined(fixed, published)
+        elsewhere = whole_splits(joined)
+        if not dry_run:
+            keep(joined, folder)
     if not dry_run:
-        return run_protocol(fixed, data, folder, jobs)
-    for grid in fixed.grids(folder, data).values():
-        _list_jobs(grid)
+        return run_protocol(fixed, data, folder, jobs, elsewhere)
+    for key, grid in fixed.grids(folder, data).items():
+        if key not in elsewhere:
+            _list_jobs(grid)
     return 0
 
 

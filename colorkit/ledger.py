@@ -244,7 +244,11 @@ def palette_table(archive: Archive) -> pd.DataFrame:
     """
     here = archive.colours[archive.colours["study"] == "tables"]
     counts = here.pivot_table(
-        index=["painter", "a", "b"], columns="model", values="pixels", fill_value=0
+        index=["painter", "a", "b"],
+        columns="model",
+        values="pixels",
+        aggfunc="sum",
+        fill_value=0,
     )
     rows = {
         painter: {

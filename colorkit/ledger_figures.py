@@ -45,6 +45,7 @@ def palettes(counts: pd.DataFrame) -> tuple[Figure, str]:
     counts: columns painter, model ("painting" or a model), a, b (middle of a bin of ten units)
     and pixels. Every bin is drawn in its own colour at L* 65, the darker the rarer.
     """
+    counts = counts.groupby(["painter", "model", "a", "b"], as_index=False)["pixels"].sum()
     painters, models = sorted(set(counts["painter"])), ["painting", *SHORT]
     models = [model for model in models if model in set(counts["model"])]
     size = 1.7 * len(models) + 1.2, 1.7 * len(painters) + 0.4

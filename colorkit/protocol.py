@@ -8,7 +8,7 @@ import datetime
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from .reproduce import complete
 from .splits import SCHEMES
 
 VERSION = 1
+HISTORY = "protocol-history.json"
 
 
 @dataclass(frozen=True)
@@ -136,19 +137,27 @@ def record(protocol: Protocol, out: Path) -> list[dict[str, Any]]:
         facts = {"sha256": protocol.sha256, "fixed": protocol.fixed}
         facts |= {"used_from": datetime.date.today().isoformat()}
         history.append(facts | {"results": len(list(out.glob("*/*/runs/t*.json")))})
-        write_atomic(out / "protocol-history.json", json.dumps(history, indent=1) + "\n")
-        write_atomic(out / "protocol.yaml", protocol.text)
+        write_atomic(out / HISTORY, json.dumps(history, indent=1) + "\n")
+    write_atomic(out / "protocol.yaml", protocol.text)
     return history
 
 
-def run_protocol(protocol: Protocol, data: str, out: Path, jobs: int = 1) -> int:
+def run_protocol(
+    protocol: Protocol,
+    data: str,
+    out: Path,
+    jobs: int = 1,
+    elsewhere: Collection[tuple[str, str]] = (),
+) -> int:
     """Run what is missing of a protocol, one results folder after the other.
+
+    elsewhere: (study, split) that another machine has run (archive.join).
 
     Returns the exit code: 0 if every run has a result, 1 if some failed, 130 if stopped: the
     same command goes on. Raises KitError for a request that cannot be run.
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    grids = protocol.grids(out, data)
+    grids = {key: g for key, g in protocol.grids(out, data).items() if key not in elsewhere}
     for grid in grids.values():
         check(grid)
     record(protocol, out)
@@ -161,7 +170,7 @@ def run_protocol(protocol: Protocol, data: str, out: Path, jobs: int = 1) -> int
         if study == "tables":
             compare_outputs(grid)
             count_colours(grid)
-    return max(codes)
+    return max(codes, default=0)
 
 
 def edited_after_results(protocol: Protocol, history: list[dict[str, Any]]) -> bool:
@@ -174,7 +183,7 @@ def edited_after_results(protocol: Protocol, history: list[dict[str, Any]]) -> b
 
 def read_history(out: Path) -> list[dict[str, Any]]:
     """Read which protocols a folder's results were made under, oldest first."""
-    path = out / "protocol-history.json"
+    path = out / HISTORY
     if not path.exists():
         return []
     try:

@@ -81,7 +81,8 @@ def _colours() -> list[list]:
     used = {"painting": palette, "unet_resnet18": palette}
     used |= {"pix2pix_scratch": {(5.0, 15.0): 100}, "pix2pix_resnet18": {(5.0, 15.0): 100}}
     return [
-        ["tables", painter, model, a, b, pixels]
+        ["tables", split, painter, model, a, b, pixels]
+        for split in SPLITS
         for painter in "AB"
         for model, colours in used.items()
         for (a, b), pixels in colours.items()

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,7 +9,17 @@ import yaml
 from invented import invented_archive
 
 from colorkit import claims
-from colorkit.archive import NOT_THERE, gather, load, newest, publish
+from colorkit.archive import (
+    JOINED,
+    NOT_THERE,
+    gather,
+    join,
+    load,
+    newest,
+    publish,
+    read_joined,
+    whole_splits,
+)
 from colorkit.curation import manifest_for, manifest_text
 from colorkit.errors import KitError
 from colorkit.experiment import failure_path, result_path
@@ -85,6 +96,52 @@ def test_runs_are_gathered_painting_by_painting(out, protocol):
     assert len(archive.distances.query("split == 'fold-1'")["a"].unique()) == 5  # of 6 runs
     painted = archive.colours.query("study == 'tables' and model == 'painting'")
     assert painted["pixels"].sum() == len(tested) * 32 * 32
+
+
+def test_a_protocol_made_in_pieces_is_the_same_as_one_made_at_once(out, protocol, tmp_path):
+    """One machine makes fold-1 and half of fold-2; another the rest, from what was published."""
+    whole, result = gather(protocol, out), "t1-unet_resnet18-s1"
+    first, second, published = (tmp_path / name for name in ("first", "second", "published"))
+    shutil.copytree(out, first)
+    result_path(first / "tables" / "fold-2", result).unlink()
+    shutil.rmtree(first / "leaks")
+    publish(gather(protocol, first), published)
+    joined = read_joined(protocol, published)
+    assert whole_splits(joined) == {("tables", "fold-1")}
+    shutil.copytree(out, second)
+    shutil.rmtree(second / "tables" / "fold-1")
+    join(joined, second)
+    again = gather(protocol, second)
+    assert again.holes == {}
+    assert again.runs == whole.runs
+    assert again.history == whole.history
+    for name in ("scores", "paintings", "distances", "colours"):
+        one, other = (getattr(a, name).sort_values(list(getattr(a, name))) for a in (whole, again))
+        pd.testing.assert_frame_equal(
+            one.reset_index(drop=True), other.reset_index(drop=True), check_dtype=False
+        )
+    assert judged(again) == judged(whole)
+
+
+def test_pieces_that_do_not_fit_are_refused(out, protocol, tmp_path):
+    publish(gather(protocol, out), tmp_path / "published")
+    joined = read_joined(protocol, tmp_path / "published")
+    path = tmp_path / "other.yaml"
+    path.write_text(protocol.text + "# edited")
+    with pytest.raises(KitError, match="made under another protocol; use .*published/protocol"):
+        read_joined(read_protocol(str(path)), tmp_path / "published")
+    key, run = next(iter(joined.runs.items()))
+    older = {key: run | {"versions": {"colorkit": "0.0.1"}}}
+    publish(replace(joined, runs=older), tmp_path / "older")
+    with pytest.raises(KitError, match="runs by colorkit 0.0.1, this is"):
+        read_joined(protocol, tmp_path / "older")
+    lacking = {"leaks/flips/t1-pix2pix_scratch-s0": NOT_THERE}
+    elsewhere = joined.paintings.assign(path="other/" + joined.paintings["path"])
+    join(replace(joined, paintings=elsewhere, holes=lacking), out)
+    with pytest.raises(KitError, match="leaks/flips and tables/fold-1: of other paintings"):
+        gather(protocol, out)
+    shutil.rmtree(out / JOINED)
+    assert gather(protocol, out).holes == {}
 
 
 def test_missing_and_failed_runs_are_holes_with_their_reason(out, protocol):

@@ -2,10 +2,13 @@ import datetime
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
+from invented import invented_archive
 
+from colorkit.archive import publish
 from colorkit.errors import KitError
 from colorkit.experiment import PROFILES
 from colorkit.paths import kit_file, write_atomic
@@ -175,3 +178,23 @@ def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
     assert "THE PROTOCOL WAS EDITED after results existed" in judged.stdout
     assert "no verdict" in judged.stdout
     assert "validation drawn from training" in (out / "report.html").read_text()
+
+
+def test_what_another_machine_published_is_not_run_again(gallery, content, tmp_path):
+    studies = {
+        "tables": {"splits": ["fold-1", "fold-2"], "tables": [1], "models": ["pix2pix_scratch"]}
+    }
+    path, out = tmp_path / "own.yaml", tmp_path / "out"
+    path.write_text(yaml.safe_dump(content | {"painters": "", "studies": studies}))
+    holes = {"tables/fold-2/t1-pix2pix_scratch-s0": "not run yet"}
+    archive = replace(invented_archive(), protocol=read_protocol(str(path)), holes=holes)
+    publish(archive, tmp_path / "published")
+    words = "reproduce", "--protocol", str(path), "--data", str(gallery), "--out", str(out)
+    listed = call(*words, "--join", str(tmp_path / "published"), "--dry-run")
+    assert listed.returncode == 0, listed.stderr
+    assert "fold-2" in listed.stdout
+    assert "fold-1" not in listed.stdout
+    assert not out.exists()
+    refused = call("reproduce", "--join", str(tmp_path / "published"))
+    assert refused.returncode == 2
+    assert refused.stderr == "colorkit: --join: needs --protocol, the one of the published folder\n"
