@@ -147,34 +147,34 @@ def leak_table(archive: Archive) -> pd.DataFrame:
     """The leak laboratory: which cause gives the paper's pattern?
 
     The pattern: validation like training, test twice as high. Columns: what is tried, the
-    hypothesis, train, valid and test errors, their ratios, and whether the pattern is there.
+    kind of cause, train, valid and test errors, their ratios, and whether the pattern is there.
     """
     analysis, torn = archive.protocol.analysis, _torn(archive, "leaks", "plain")
     tried = [
         ("a clean split", "none", "paper", "", "", "mse_ab"),
-        ("validation in RGB, test in ab/110", "H1", "paper", "", "", "mse_rgb"),
-        ("mirrored copies made before the split", "H2", "flips", "", "", "mse_ab"),
-        ("validation drawn from training", "H2", "inside", "", "", "mse_ab"),
-        (f"near-duplicates as they fall ({torn} across)", "H2", "plain", "", "", "mse_ab"),
-        ("sorted by file: other painters tested", "H3", "sorted", "", "", "mse_ab"),
-        ("tested in training mode", "H4", "paper", "", "train_mode", "mse_ab"),
-        ("tested on a grey file's 2v - 1", "H5", "paper", "", "file_grey", "mse_ab"),
+        ("validation in RGB, test in ab/110", "spaces", "paper", "", "", "mse_rgb"),
+        ("mirrored copies made before the split", "leak", "flips", "", "", "mse_ab"),
+        ("validation drawn from training", "leak", "inside", "", "", "mse_ab"),
+        (f"near-duplicates as they fall ({torn} across)", "leak", "plain", "", "", "mse_ab"),
+        ("sorted by file: other painters tested", "painters", "sorted", "", "", "mse_ab"),
+        ("tested in training mode", "mode", "paper", "", "train_mode", "mse_ab"),
+        ("tested on a grey file's 2v - 1", "input", "paper", "", "file_grey", "mse_ab"),
     ]
     rows = []
-    for what, hypothesis, split, variant, tested_as, metric in tried:
+    for what, cause, split, variant, tested_as, metric in tried:
         try:
             train, valid = (
                 _one(archive, split, variant, part, metric) for part in ("train", "valid")
             )
             test = _one(archive, split, tested_as, "test", "mse_ab")
         except KitError:
-            rows.append([what, hypothesis, *[math.nan] * 5, "no result"])
+            rows.append([what, cause, *[math.nan] * 5, "no result"])
             continue
         ratios = valid / train, test / valid
         fits = ratios[0] <= analysis.like_training and ratios[1] >= analysis.twice
         pattern = "yes" if fits else "no"
-        rows.append([what, hypothesis, train, valid, test, *ratios, pattern])
-    columns = ["tried", "hypothesis", "train", "valid", "test", "valid / train", "test / valid"]
+        rows.append([what, cause, train, valid, test, *ratios, pattern])
+    columns = ["tried", "cause", "train", "valid", "test", "valid / train", "test / valid"]
     return pd.DataFrame(rows, columns=[*columns, "the paper's pattern"])
 
 
