@@ -26,6 +26,8 @@ _HOME = {
     "results_folder": "experiment",
     "make_learner": "learner",
     "run_experiment": "training",
+    "load_pretrained": "pretrained",
+    "colorize": "inference",
 }
 __all__ = sorted(_HOME)
 

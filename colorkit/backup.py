@@ -64,7 +64,7 @@ def fetch(out: Path) -> None:
     folder, mark = target(out), out / _FETCHED
     if not folder or mark.exists():
         return
-    for pattern in ("runs/[!.]*", "checkpoints/*/[!.]*"):
+    for pattern in ("runs/[!.]*", "models/*/[!.]*", "checkpoints/*/[!.]*"):
         for copy in sorted(folder.glob(pattern)):
             if not (path := out / copy.relative_to(folder)).exists():
                 print(f"{path.name}: brought back from {folder}")

@@ -3,11 +3,13 @@
 import shlex
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from .environment import quiet
@@ -170,6 +172,42 @@ def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json
         cells = str(found.votes), f"{found.rate:.0%}", interval, f"{found.p:.3g}"
         shown.add_row(MODELS[found.model], *cells)
     console.print(shown, f"{votes_needed(0.4)} votes a model tell 40 % from 50 %", *remarks)
+
+
+@app.command()
+def colorize(
+    inputs: Annotated[list[str], typer.Argument(help="picture files, folders, patterns")],
+    output: Annotated[str, typer.Option("-o", "--output", help="a folder, or a picture's name")],
+    model: Annotated[
+        str, typer.Option(help="a model's folder, or OWNER/NAME on the Hugging Face Hub")
+    ] = "",
+    size: Annotated[int, typer.Option(help="px the model sees; 0: its own")] = 0,
+    device: Annotated[str, typer.Option(help="cuda or cpu; empty: the GPU if there is one")] = "",
+    strength: Annotated[float, typer.Option(help="factor on the colours, 0 to 2")] = 1.0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="write NAME-compared too: grey, coloured, original")
+    ] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="sub-folders too")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="write over outputs")] = False,
+) -> None:
+    """Colour pictures at their full size; the newest finished run is the model if none is named."""
+    from .batch import Settings, plan, run, summary
+    from .device import choose_device
+    from .pretrained import load_pretrained, newest_model
+
+    pairs = plan(inputs, output, recursive)
+    folder = model or newest_model()
+    colorizer = load_pretrained(folder).to(choose_device(device))
+    console.print(f"{len(pairs)} pictures, model {folder}: {colorizer.name}")
+    began, settings = time.monotonic(), Settings(strength, size, compare, overwrite)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("colouring", total=len(pairs))
+        results = run(pairs, colorizer, settings, lambda _: progress.advance(task))
+    for done in results:
+        if done.error:
+            console.print(f"failed: {done.error}")
+    console.print(summary(results, began))
+    raise typer.Exit(1 if any(done.error for done in results) else 0)
 
 
 @app.command()

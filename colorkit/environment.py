@@ -26,9 +26,13 @@ def setup() -> None:
 
 
 def quiet() -> None:
-    """Hide what users can do nothing about: fastai 2.8 uses torch.jit.script, and torch warns."""
+    """Hide what users can do nothing about: fastai 2.8 uses torch.jit.script, and torch warns.
+
+    Of large pictures Pillow warns; where one is too large the kit says so itself.
+    """
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
 
 
 def refuse_unknown_parameters() -> None:

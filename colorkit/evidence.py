@@ -29,9 +29,10 @@ from .experiment import (
     result_path,
 )
 from .grid import Grid, busy, check, fetch_weights, standing
+from .pages import render, replace_section
 from .paths import only_one, write_atomic
 from .recipes import MODELS
-from .report import collect, render, replace_section, terminal_table, write_report
+from .report import collect, terminal_table, write_report
 from .training import run_baselines, run_experiment, stages
 
 MARKS = "<!-- performance -->", "<!-- end of performance -->"

@@ -154,8 +154,8 @@ def result_path(out: Path, run_id: str) -> Path:
 
 
 def weights_path(out: Path, run_id: str) -> Path:
-    """Return where a run's generator is, as safetensors."""
-    return out / "runs" / f"{run_id}.safetensors"
+    """Return where a run's generator is, within the folder `colorkit.load_pretrained` reads."""
+    return out / "models" / run_id / "model.safetensors"
 
 
 def failure_path(out: Path, run_id: str) -> Path:

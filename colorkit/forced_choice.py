@@ -25,9 +25,9 @@ from .color import decode, encode
 from .curation import read_manifest
 from .errors import KitError
 from .metrics import mean_chroma
+from .pages import render
 from .paths import write_atomic
 from .recipes import MODELS
-from .report import render
 from .training import load_generator, load_splits, predict_rgb
 
 if TYPE_CHECKING:

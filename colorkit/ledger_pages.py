@@ -25,9 +25,9 @@ from .claims import (
     verdicts,
 )
 from .errors import KitError
+from .pages import render, replace_section
 from .paths import write_atomic
 from .protocol import edited_after_results
-from .report import render, replace_section
 
 MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
 COLOURS = {REPRODUCED: "green", REFUTED: "red", NOISE: "yellow", UNTOLD: "cyan", NO_VERDICT: "dim"}
@@ -98,6 +98,7 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
         "signs": SIGNS,
         "tables": {name: _html(frame) for name, frame in tables.items()},
         "figures": drawn,
+        "painting_count": _tested(archive),
         "protocol": archive.protocol,
         "history": archive.history,
         "holes": archive.holes,
@@ -147,6 +148,11 @@ def readme_section(results: Path) -> str:
 def update_readme(readme: Path, results: Path) -> None:
     """Put the newest ledger into a README between its marks, if it has them."""
     replace_section(readme, MARKS, readme_section(results))
+
+
+def _tested(archive: Archive) -> int:
+    here = archive.paintings
+    return here[(here["study"] == "tables") & (here["part"] == "test")]["path"].nunique()
 
 
 def _or_none(make: Any, archive: Archive) -> pd.DataFrame | None:

@@ -2,10 +2,8 @@
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 import rich.table
@@ -18,6 +16,7 @@ from .curation import read_manifest
 from .data import examples
 from .experiment import data_name, failure_path, read_result
 from .metrics import BASELINES, METRICS, ColourTable, summarize
+from .pages import render
 from .paths import kit_file, write_atomic
 from .recipes import MODELS, VARIANTS
 from .splits import SPLITS
@@ -219,25 +218,6 @@ def write_report(grid: "Grid") -> None:
     write_atomic(grid.out / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
     write_atomic(grid.out / "report.md", render("report.md", facts | {"pictures": alts}))
     write_atomic(grid.out / "report.html", render("report.html", facts | {"pictures": tags}))
-
-
-def render(template: str, facts: dict[str, Any]) -> str:
-    """Fill in one of the kit's templates."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("colorkit"),
-        autoescape=template.endswith(".html"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(facts)
-
-
-def replace_section(page: Path, marks: tuple[str, str], section: str) -> None:
-    """Put a section, its marks included, in the place of a page's own; if it has both marks."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
-    _, end, after = rest.partition(marks[1])
-    if begin and end:
-        write_atomic(page, before + section + after)
 
 
 def _summary(

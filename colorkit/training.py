@@ -39,8 +39,10 @@ from .experiment import (
 )
 from .learner import make_learner, precision_on
 from .metrics import METRICS, evaluate, fit_baselines
+from .model_card import model_card
 from .models import build_generator
 from .paths import file_sha256, only_one, write_atomic
+from .pretrained import describe_model, write_description, write_weights
 from .recipes import Recipe
 from .sources import open_source
 
@@ -49,9 +51,10 @@ def run_experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
     """Train and score one experiment, or read its result if `out` has it already.
 
     Goes on from the newest checkpoint if it was begun before. Writes
-    <out>/runs/<id>.safetensors, then <id>.json, each whole or not at all: the JSON's presence
-    says that the run is finished. What it begins with (`Experiment.first_stage`), such as the
-    U-Net of the same table and seed, is run first if need be.
+    <out>/models/<id>/ (see pretrained.py), then <out>/runs/<id>.json, each file whole or not at
+    all: the JSON's presence says that the run is finished. What it begins with
+    (`Experiment.first_stage`), such as the U-Net of the same table and seed, is run first if
+    need be.
     Raises KitError if the loss diverges (and leaves <id>.failed.json), if memory is too small,
     or if another process trains the same run; KeyboardInterrupt on Ctrl-C or SIGTERM, after
     the checkpoint under way is written.
@@ -95,25 +98,34 @@ def _train_and_score(
     result |= {"optimizer": _settings(learn.opt.opt), "metrics": METRICS}
     result["resumed_after"] = _train(learn, experiment, out, result)
     history = learn.history
-    tensors = {name: t.contiguous().cpu() for name, t in learn.model.state_dict().items()}
+    folder = weights_path(out, experiment.id).parent
+    result["weights_sha256"] = write_weights(folder, learn.model.state_dict())
     del learn  # and the paintings on the device
-    path = weights_path(out, experiment.id)
-    metadata = {"config": json.dumps(result["config"])}
-    write_atomic(path, safetensors.torch.save(tensors, metadata))
-    result["weights_sha256"] = file_sha256(path)
     began = time.perf_counter()
     scores = _scores(experiment, out, result, splits, device)
+    baselines = run_baselines(
+        out, experiment.profile, experiment.data, experiment.painters, experiment.split
+    )
     result |= {
         "seconds": history.seconds + time.perf_counter() - began,
         "history": history.rows,
         "data_order": history.data_order,
         "scores": name_paintings(scores, manifest),
     }
+    write_description(folder, _model_config(result), model_card(result, baselines))
     write_result(out, result)
-    backup.keep(out, path, result_path(out, experiment.id))
+    backup.keep(out, *sorted(folder.iterdir()), result_path(out, experiment.id))
     checkpoints.remove(out, experiment.id)
     progress_path(out, experiment.id).unlink(missing_ok=True)
     return result
+
+
+def _model_config(result: dict[str, Any]) -> dict[str, Any]:
+    config = result["config"]
+    facts = {name: config[name] for name in ("epochs", "data", "weights")}
+    facts |= {"run": result["id"], "manifest_sha256": result["manifest_sha256"]}
+    facts["weights_sha256"] = result["weights_sha256"]
+    return describe_model(config["model"], config["size"], **facts)
 
 
 def _score_otherwise(

@@ -5,6 +5,7 @@ import pytest
 from colorkit import backup
 from colorkit.checkpoints import files, folder_of
 from colorkit.experiment import PROFILES, Experiment, Profile, result_path
+from colorkit.pretrained import CARD, CONFIG, WEIGHTS
 from colorkit.training import run_experiment
 
 
@@ -19,7 +20,7 @@ def test_a_finished_run_comes_back_after_the_disk_is_lost(small, gallery, tmp_pa
     result = run_experiment(experiment, tmp_path / "out")
     assert tree(backup.target(tmp_path / "out")) == {
         f"runs/{experiment.id}.json",
-        f"runs/{experiment.id}.safetensors",
+        *(f"models/{experiment.id}/{name}" for name in (WEIGHTS, CONFIG, CARD)),
     }
     (tmp_path / "out").rename(tmp_path / "lost")
     assert run_experiment(experiment, tmp_path / "out") == result

@@ -104,4 +104,4 @@ def test_scored_otherwise_the_weights_are_the_same_and_the_scores_are_not(
         assert result["weights_sha256"] == base["weights_sha256"]
         assert result["weights_of"] == base["id"]
         assert result["scores"] != base["scores"]
-    assert len(list((tmp_path / "runs").glob("*.safetensors"))) == 1
+    assert len(list(tmp_path.glob("models/*"))) == 1

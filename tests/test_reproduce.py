@@ -43,7 +43,7 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> Non
 def test_killed_then_failing_then_mended(gallery, tmp_path):
     """The whole story on real notebooks: kill -9, go on with a failing run, mend it, go on."""
     out = tmp_path / "a {folder} with 'odd' letters"
-    in_the_way = out / "runs" / "t1-pix2pix_scratch-s0.safetensors"
+    in_the_way = out / "models" / "t1-pix2pix_scratch-s0" / "model.safetensors"
     in_the_way.mkdir(parents=True)  # the scratch model cannot write its weights
     first = start(gallery, out)
     wait_for(out / "progress" / "t1-unet_resnet18-s0.json", first)

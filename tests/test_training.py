@@ -23,6 +23,7 @@ from colorkit.experiment import (
 )
 from colorkit.learner import make_learner
 from colorkit.models import ScratchUnet
+from colorkit.pretrained import load_pretrained
 from colorkit.training import load_generator, load_weights, run_experiment
 
 
@@ -60,8 +61,9 @@ def test_stored_weights_are_the_scored_model(finished, gallery):
     again = training.evaluate(load_generator(out, result), splits["test"])
     stored = [{k: row[k] for k in again[0]} for row in result["scores"]["test"]]
     assert again == stored
-    with safetensors.safe_open(weights_path(out, experiment.id), "pt") as file:
-        assert json.loads(file.metadata()["config"])["model"] == "pix2pix_scratch"
+    model = load_pretrained(weights_path(out, experiment.id).parent)
+    assert model.config["run"] == experiment.id
+    assert training.evaluate(model, splits["test"]) == again
 
 
 def test_a_finished_run_is_read_not_repeated(finished):

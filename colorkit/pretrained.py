@@ -1,0 +1,175 @@
+"""Trained models as folders, here or on the Hugging Face Hub: model.safetensors, config.json and
+a model card (README.md). Nothing is pickled.
+
+`colorkit reproduce` leaves one for each run in <results>/models/<run>/.
+"""
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor, nn
+
+from . import __version__
+from .color import AB_SCALE, L_CENTER
+from .errors import KitError
+from .models import build_generator
+from .paths import file_sha256, runs_root, user_path, write_atomic
+from .recipes import MODELS
+
+FORMAT = 1
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+COLOR = {"L_center": L_CENTER, "ab_scale": AB_SCALE}
+_FACTS = {"format": int, "architecture": str, "size": int, "color": dict, "weights_sha256": str}
+
+
+class Colorizer(nn.Module):
+    """A generator with what must be known to use it: L (N, 1, S, S) -> ab (N, 2, S, S).
+
+    L in [-1, 1], ab = (a*, b*)/110, S = `size`. config: what config.json holds; "epochs" is 0
+    for a model that was never trained. card: the model card, Markdown.
+    """
+
+    def __init__(self, generator: nn.Module, config: dict[str, Any], card: str = ""):
+        super().__init__()
+        self.generator, self.config, self.card = generator, config, card
+        self.eval()
+
+    def forward(self, L: Tensor) -> Tensor:
+        return self.generator(L)
+
+    @property
+    def size(self) -> int:
+        """Side of the square it sees, in pixels."""
+        return self.config["size"]
+
+    @property
+    def any_size(self) -> bool:
+        """Tell whether it sees other squares too; the scratch U-Net has one innermost pixel."""
+        return self.config["architecture"] != "pix2pix_scratch"
+
+    @property
+    def name(self) -> str:
+        """What it is, in a few words; says so if it is untrained."""
+        size, epochs = f"{self.size} px", self.config.get("epochs", 0)
+        trained = f"{epochs} epochs" if epochs else "UNTRAINED: random weights"
+        return f"{MODELS[self.config['architecture']]}, {size}, {trained}"
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the folder's three files; `load_pretrained` reads them back."""
+        folder = user_path(str(folder))
+        sha256 = write_weights(folder, self.generator.state_dict())
+        write_description(folder, self.config | {"weights_sha256": sha256}, self.card)
+        return folder
+
+    def push_to_hub(self, repository: str, private: bool = False) -> str:
+        """Upload the folder to "owner/name" on the Hugging Face Hub; returns its address.
+
+        Needs the extra "hub" and a login (`hf auth login`). Raises KitError otherwise.
+        """
+        hub = _hub()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                self.save_pretrained(folder)
+                hub.create_repo(repository, private=private, exist_ok=True)
+                done = hub.upload_folder(repo_id=repository, folder_path=folder)
+        except Exception as error:  # the client lets every library's error through
+            raise KitError(f"{repository}: cannot be uploaded ({_first_line(error)})") from error
+        return str(done)
+
+
+def describe_model(architecture: str, size: int, **facts: Any) -> dict[str, Any]:
+    """Make a model's config; `facts` such as run, epochs, paintings stand in it as they are."""
+    made = {"format": FORMAT, "architecture": architecture, "size": size, "color": COLOR}
+    return made | {"colorkit": __version__} | facts
+
+
+def load_pretrained(name: str | Path) -> Colorizer:
+    """Read a model: its folder, or "owner/name" on the Hugging Face Hub. On the CPU, to be used.
+
+    Raises KitError, in one line, for a folder that is none, is damaged, or was made by a newer
+    kit.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        folder = _download(str(name))
+    config = _read_config(folder)
+    path = folder / WEIGHTS
+    try:
+        generator = build_generator(config["architecture"], config["size"], "random")
+        if file_sha256(path) != config["weights_sha256"]:
+            raise KitError(f"{path}: truncated or changed (its sha256 differs); copy it anew")
+        generator.load_state_dict(safetensors.torch.load_file(path))
+    except (OSError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        raise KitError(f"{path}: cannot be read ({_first_line(error)}); copy it anew") from error
+    card = folder / CARD
+    return Colorizer(generator, config, card.read_text("utf-8") if card.exists() else "")
+
+
+def newest_model() -> Path:
+    """Find the folder of the newest finished run. Raises KitError if there is none."""
+    found = sorted(runs_root().glob(f"**/models/*/{CONFIG}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise KitError(
+            "no model yet: run `colorkit reproduce` (minutes), or name one by --model FOLDER or "
+            "--model OWNER/NAME of the Hugging Face Hub"
+        )
+    return found[-1].parent
+
+
+def write_weights(folder: Path, state: dict[str, Tensor]) -> str:
+    """Write model.safetensors, whole or not at all; return its sha256."""
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
+    write_atomic(folder / WEIGHTS, safetensors.torch.save(tensors))
+    return file_sha256(folder / WEIGHTS)
+
+
+def write_description(folder: Path, config: dict[str, Any], card: str) -> None:
+    """Write the model card, then config.json, whose presence says that the folder is whole."""
+    write_atomic(folder / CARD, card)
+    write_atomic(folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        found = {name: type(config[name]) for name in _FACTS}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KitError(f"{folder}: not a model of this kit ({_first_line(error)})") from error
+    if config["format"] != FORMAT:
+        raise KitError(f"{path}: of format {config['format']}, this kit reads {FORMAT}; update it")
+    known = config["architecture"] in MODELS and config["color"] == COLOR
+    if found != _FACTS or not known or not 32 <= config["size"] <= 1024:
+        raise KitError(f"{path}: not a model of this kit (see colorkit.pretrained)")
+    return config
+
+
+def _download(name: str) -> Path:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise KitError(f"{name}: no such folder, and no OWNER/NAME of the Hugging Face Hub")
+    try:
+        return Path(_hub().snapshot_download(name, allow_patterns=[WEIGHTS, CONFIG, CARD]))
+    except KitError:
+        raise
+    except Exception as error:  # the client lets every library's error through
+        raise KitError(
+            f"{name}: no such folder, and it cannot be had from the Hugging Face Hub "
+            f"({_first_line(error)})"
+        ) from error
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ModuleNotFoundError as error:
+        raise KitError("huggingface_hub is not installed; pip install 'colorkit[hub]'") from error
+    return huggingface_hub
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0][:160]

@@ -1,0 +1,186 @@
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_inference import model_of
+
+from colorkit.batch import Done, Settings, plan, run, summary
+from colorkit.errors import KitError
+from colorkit.pretrained import Colorizer
+
+FORMATS = {
+    "a.jpg": "L",
+    "b.png": "RGB",
+    "c.tif": "RGB",
+    "d.webp": "RGB",
+    "e.png": "LA",
+    "f.tif": "L",
+}
+
+
+@pytest.fixture
+def model() -> Colorizer:
+    return model_of(torch.full((2, 32, 32), 0.1))
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Pictures of several kinds, one of them in a sub-folder, and something else."""
+    folder = tmp_path / "in"
+    (folder / "below").mkdir(parents=True)
+    values = np.random.default_rng(0).integers(0, 256, (40, 30), dtype=np.uint8)
+    for name, mode in FORMATS.items():
+        Image.fromarray(values).convert(mode).save(folder / name)
+    Image.fromarray(values).save(folder / "below" / "a.jpg")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
+    pairs = plan([str(folder)], str(tmp_path / "out"), recursive=True)
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in pairs.values()] == [
+        "a.jpg",
+        "b.png",
+        "below/a.jpg",
+        "c.tif",
+        "d.webp",
+        "e.png",
+        "f.tif",
+    ]
+    seen = []
+    results = run(pairs, model, Settings(), seen.append)
+    assert results == seen
+    assert not any(done.error for done in results)
+    for source, output in pairs.items():
+        assert Image.open(output).size == Image.open(source).size
+        assert Image.open(output).format == Image.open(source).format
+    assert summary(results, time.monotonic()).startswith("7 of 7 pictures coloured in 0 s")
+    assert len(plan([str(folder)], str(tmp_path / "out"))) == 6
+
+
+def test_nothing_is_written_over_unless_asked(folder, model, tmp_path):
+    pairs = plan([str(folder / "a.jpg")], str(tmp_path / "out.png"))
+    assert run(pairs, model, Settings())[0].error == ""
+    before = (tmp_path / "out.png").read_bytes()
+    (again,) = run(pairs, model, Settings(strength=0))
+    assert again.error == f"{tmp_path / 'out.png'}: exists already; --overwrite writes over it"
+    assert (tmp_path / "out.png").read_bytes() == before
+    assert run(pairs, model, Settings(strength=0, overwrite=True))[0].error == ""
+    assert (tmp_path / "out.png").read_bytes() != before
+
+
+def test_a_bad_file_is_named_and_the_rest_go_on(folder, model, tmp_path):
+    (folder / "b.png").write_text("no picture")
+    results = run(plan([str(folder)], str(tmp_path / "out")), model, Settings())
+    (failed,) = [done for done in results if done.error]
+    assert failed.error == f"{folder / 'b.png'}: cannot be read: not a picture"
+    assert not failed.output.exists()
+    assert sum(done.output.exists() for done in results) == 5
+
+
+def test_a_comparison_shows_grey_coloured_and_original(folder, model, tmp_path):
+    pairs = plan([str(folder / "a.jpg"), str(folder / "b.png")], str(tmp_path / "out"))
+    run(pairs, model, Settings(compare=True))
+    grey, colour = (
+        Image.open(tmp_path / "out" / f"{n}") for n in ("a-compared.jpg", "b-compared.png")
+    )
+    assert (grey.width / grey.height, colour.width / colour.height) == (1.5, 2.25)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "says"),
+    [
+        (["none.png"], "out", "none.png: no such file or folder"),
+        (["*.gif"], "out", r"\*.gif: no such file or folder"),
+        (["below/nothing"], "out", r"no picture \(.jpg, .*\), --recursive looks into sub-folders"),
+        (["a.jpg", "b.png"], "out.png", "one name for 2 pictures; name a folder"),
+        (["a.jpg"], "notes.txt", "neither a folder nor a name in"),
+        (["a.jpg", "below/a.jpg"], "out", "and .*below/a.jpg would both be it"),
+        (["."], ".", "would overwrite an input; choose another folder"),
+        (["x" * 300], "out", "File name too long"),
+        (["\0"], "out", "not a path"),
+        (["loop"], "out", "loop"),
+    ],
+)
+def test_requests_that_cannot_be_done_are_refused(folder, monkeypatch, inputs, output, says):
+    monkeypatch.chdir(folder)
+    (folder / "below" / "nothing").mkdir()
+    (folder / "loop").symlink_to("loop")
+    with pytest.raises(KitError, match=says):
+        plan(inputs, output)
+
+
+def test_patterns_and_names_with_tricks(folder, model, monkeypatch, tmp_path):
+    monkeypatch.chdir(folder)
+    (folder / "below" / "loop").symlink_to(folder)
+    assert len(plan(["*.png"], "out")) == 2
+    assert len(plan(["."], str(tmp_path / "out"), recursive=True)) == 7
+    for name in (" a b .png", "-o.png", "ü–🖼.png", "[x].png", "a%s{0}.png", "x" * 200 + ".png"):
+        shutil.copy(folder / "b.png", folder / name)
+        (done,) = run(plan([name], str(tmp_path / "out")), model, Settings())
+        assert done.error == ""
+        assert (tmp_path / "out" / name).exists()
+
+
+def test_a_read_only_output_is_said(folder, model, tmp_path):
+    if os.geteuid() == 0:  # who may write everywhere: a file where a folder should be
+        (tmp_path / "out").write_text("in the way")
+        pairs = {folder / "a.jpg": tmp_path / "out" / "a.jpg"}
+    else:
+        (tmp_path / "out").mkdir(mode=0o500)
+        pairs = plan([str(folder / "a.jpg")], str(tmp_path / "out"))
+    (done,) = run(pairs, model, Settings())
+    assert "cannot be written" in done.error
+
+
+def mutated(random: np.random.Generator, content: bytes) -> bytes:
+    """Cut, flip, overwrite or repeat a part: what transfers, disks and jokers do."""
+    data, kind = bytearray(content), random.integers(5)
+    if kind == 0:
+        return bytes(data[: random.integers(len(data))])
+    if kind == 1:
+        for place in random.integers(len(data), size=random.integers(1, 30)):
+            data[place] ^= 1 << random.integers(8)
+    elif kind == 2:  # absurd numbers in the header
+        place = random.integers(min(80, len(data) - 4))
+        data[place : place + 4] = random.choice(
+            [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0"]
+        )
+    elif kind == 3:
+        start, length = random.integers(len(data)), random.integers(1, 200)
+        data[start : start + length] = random.bytes(length)
+    else:
+        start = random.integers(len(data))
+        data[start:start] = data[: random.integers(1, len(data))]
+    return bytes(data)
+
+
+def test_four_hundred_damaged_files_harm_nothing(folder, model, tmp_path):
+    random, bad = np.random.default_rng(5), tmp_path / "bad"
+    bad.mkdir()
+    sources = [folder / name for name in FORMATS]
+    for number in range(400):
+        source = sources[number % len(sources)]
+        wrong = random.choice(sources).suffix if number % 7 == 0 else source.suffix
+        (bad / f"{number}{wrong}").write_bytes(mutated(random, source.read_bytes()))
+    times = [time.monotonic()]
+
+    def note(done: Done) -> None:
+        times.append(time.monotonic())
+
+    results = run(plan([str(bad)], str(tmp_path / "out")), model, Settings(), note)
+    assert len(results) == 400
+    assert max(np.diff(times)) < 10
+    failed = [done for done in results if done.error]
+    assert 100 < len(failed) < 400
+    for done in results:
+        assert done.output.exists() == (not done.error)
+        assert "\n" not in done.error
+        if not done.error:
+            Image.open(done.output).load()
+    assert not list((tmp_path / "out").glob(".part-*"))

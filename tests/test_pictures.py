@@ -1,0 +1,148 @@
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+from colorkit.errors import KitError
+from colorkit.pictures import MAX_PIXELS, open_picture, save_picture
+
+RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def write(tmp_path, image: Image.Image, name: str, **options) -> Path:
+    image.save(tmp_path / name, **options)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_usual_files_are_read(tmp_path, suffix, mode):
+    lossless = {"lossless": True} if suffix == "webp" else {}
+    path = write(tmp_path, Image.fromarray(RAMP).convert(mode), f"a.{suffix}", **lossless)
+    picture = open_picture(path)
+    assert picture.alpha is None
+    read = np.asarray(picture.image.convert("L")).astype(int)
+    assert np.abs(read - RAMP).max() <= (12 if suffix == "jpg" else 0)
+
+
+def test_palette_bilevel_cmyk_and_sixteen_bits(tmp_path):
+    grey = Image.fromarray(RAMP)
+    palette = open_picture(write(tmp_path, grey.convert("RGB").quantize(256), "p.png"))
+    assert palette.image.mode == "RGB"
+    bilevel = open_picture(write(tmp_path, grey.convert("1"), "b.png"))
+    assert set(np.unique(np.asarray(bilevel.image))) == {0, 255}
+    cmyk = open_picture(write(tmp_path, grey.convert("CMYK"), "c.tif"))
+    assert cmyk.image.mode == "RGB"
+    values = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)
+    for name in ("16.png", "16.tif"):
+        fine = open_picture(write(tmp_path, Image.fromarray(values), name))
+        assert fine.grey
+        assert np.array_equal(np.asarray(fine.image), values)
+    floats = open_picture(write(tmp_path, Image.fromarray(RAMP / np.float32(255)), "f.tif"))
+    assert np.abs(np.asarray(floats.image) - values.astype(int)).max() <= 1
+    counts = write(tmp_path, Image.fromarray(np.full((4, 4), 10**6, np.int32)), "i.tif")
+    with pytest.raises(KitError, match=r"i.tif: values from 1e\+06 to 1e\+06: must be 16 bits"):
+        open_picture(counts)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "PA"])
+def test_transparency_is_read_apart(tmp_path, mode):
+    image = Image.fromarray(RAMP).convert("RGBA")
+    image.putalpha(Image.fromarray(RAMP.T.copy()))
+    path = write(tmp_path, image.convert(mode), "a.tif" if mode == "PA" else "a.png")
+    assert np.array_equal(np.asarray(open_picture(path).alpha), RAMP.T)
+
+
+def test_a_transparent_colour_of_a_palette(tmp_path):
+    image = Image.fromarray(RAMP // 128).convert("P")
+    path = write(tmp_path, image, "a.png", transparency=0)
+    assert set(np.unique(np.asarray(open_picture(path).alpha))) == {0, 255}
+
+
+def test_it_is_turned_upright(tmp_path):
+    tall = Image.fromarray(np.arange(200, dtype=np.uint8).reshape(20, 10))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned a quarter
+    picture = open_picture(write(tmp_path, tall, "a.png", exif=exif))
+    assert picture.image.size == (20, 10)
+    back = write(tmp_path, Image.new("RGB", (20, 10)), "b.png")
+    save_picture(Image.new("RGB", (20, 10)), back, picture)
+    assert 0x0112 not in Image.open(back).getexif()
+
+
+def test_a_profile_is_converted_to_srgb(tmp_path):
+    """A profile whose red and green are swapped says that (120, 130, 110) is (130, 120, 110)."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+    swapped = swapped.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+    profiles = {"plain": None, "same": srgb, "damaged": b"no profile at all", "swapped": swapped}
+    image = Image.new("RGB", (8, 8), (120, 130, 110))
+    shown = {
+        name: open_picture(write(tmp_path, image, f"{name}.png", icc_profile=profile)).image
+        for name, profile in profiles.items()
+    }
+    colours = {name: image.getpixel((0, 0)) for name, image in shown.items()}
+    assert colours.pop("swapped") == pytest.approx((130, 120, 110), abs=1)
+    assert set(colours.values()) == {(120, 130, 110)}
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_resolution_and_descriptions_are_kept(tmp_path, suffix):
+    image, exif = Image.fromarray(RAMP), Image.Exif()
+    exif[315] = "Rembrandt"
+    options = {"dpi": (300, 300), "exif": exif}
+    if suffix == "tif":
+        options = {"dpi": (300, 300), "tiffinfo": {315: "Rembrandt"}}
+    if suffix == "png":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_text("Title", "The Night Watch")
+    picture = open_picture(write(tmp_path, image, f"a.{suffix}", **options))
+    path = tmp_path / f"out.{suffix}"
+    save_picture(image.convert("RGB"), path, picture)
+    saved = Image.open(path)
+    assert saved.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert saved.getexif()[315] == "Rembrandt"
+    assert suffix != "png" or saved.text["Title"] == "The Night Watch"
+
+
+def test_transparency_needs_a_format_that_has_it(tmp_path):
+    image = Image.fromarray(RAMP)
+    seen = Image.merge("LA", (image, Image.fromarray(RAMP.T.copy())))
+    picture = open_picture(write(tmp_path, seen, "a.png"))
+    with pytest.raises(KitError, match=r"JPEG has no transparency, the picture has; name it .png"):
+        save_picture(image.convert("RGB"), tmp_path / "out.jpg", picture)
+    assert not (tmp_path / "out.jpg").exists()
+    for suffix in ("png", "webp", "tif"):
+        save_picture(image.convert("RGB"), tmp_path / f"out.{suffix}", picture)
+        assert Image.open(tmp_path / f"out.{suffix}").mode == "RGBA"
+
+
+def test_a_side_too_long_for_a_format_is_said(tmp_path):
+    picture = open_picture(write(tmp_path, Image.new("L", (20_000, 1)), "a.png"))
+    with pytest.raises(KitError, match=r"out.webp: cannot be written as WEBP"):
+        save_picture(picture.image.convert("RGB"), tmp_path / "out.webp", picture)
+
+
+def test_a_bomb_is_refused_from_its_header(tmp_path):
+    content = io.BytesIO()
+    Image.new("1", (100, 100)).save(content, "PNG")
+    side = int(MAX_PIXELS**0.5) + 1
+    header = content.getvalue()
+    size = side.to_bytes(4, "big") * 2
+    chunk = b"IHDR" + size + header[24:29]
+    bomb = header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
+    (tmp_path / "bomb.png").write_bytes(bomb)
+    with pytest.raises(KitError, match="bomb.png: more than 178,956,970 pixels"):
+        open_picture(tmp_path / "bomb.png")
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    for name, content in (("empty.png", b""), ("text.png", b"hello"), ("cut.jpg", b"\xff\xd8\xff")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(KitError, match=f"{name}: cannot be read"):
+            open_picture(tmp_path / name)
+    with pytest.raises(KitError, match="none.png: cannot be read"):
+        open_picture(tmp_path / "none.png")

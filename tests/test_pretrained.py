@@ -1,0 +1,155 @@
+import inspect
+import json
+import shutil
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+
+from colorkit.errors import KitError
+from colorkit.models import build_generator
+from colorkit.pretrained import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    Colorizer,
+    describe_model,
+    load_pretrained,
+    newest_model,
+)
+
+
+def untrained(architecture: str = "pix2pix_scratch", size: int = 32) -> Colorizer:
+    torch.manual_seed(0)
+    generator = build_generator(architecture, size, "random")
+    return Colorizer(generator, describe_model(architecture, size, epochs=0), "# a card\n")
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return untrained().save_pretrained(tmp_path / "model")
+
+
+@pytest.mark.parametrize("architecture", ["unet_resnet18", "pix2pix_scratch", "pix2pix_resnet18"])
+def test_what_is_saved_is_read_back(tmp_path, architecture):
+    model = untrained(architecture)
+    L = torch.rand(2, 1, 32, 32) * 2 - 1
+    back = load_pretrained(model.save_pretrained(tmp_path / "m"))
+    with torch.inference_mode():
+        assert torch.equal(back(L), model(L))
+    assert back.card == model.card
+    assert back.size == 32
+    assert "UNTRAINED" in back.name
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {WEIGHTS, CONFIG, CARD}
+
+
+def edit(folder: Path, **changes) -> None:
+    path = folder / CONFIG
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"format": 2}, "of format 2, this kit reads 1; update it"),
+        ({"architecture": "diffusion"}, "not a model of this kit"),
+        ({"size": "32"}, "not a model of this kit"),
+        ({"size": 10**9}, "not a model of this kit"),
+        ({"size": 33}, "must be a power of two"),
+        ({"size": 64}, "cannot be read"),
+        ({"color": {"L_center": 50.0, "ab_scale": 128.0}}, "not a model of this kit"),
+        ({"weights_sha256": "0"}, "truncated or changed"),
+    ],
+)
+def test_a_config_that_does_not_fit_gets_one_clear_line(folder, changes, says):
+    edit(folder, **changes)
+    with pytest.raises(KitError, match=says) as caught:
+        load_pretrained(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_and_foreign_folders_are_named(folder, tmp_path):
+    whole = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(KitError, match=r"model.safetensors: truncated or changed"):
+        load_pretrained(folder)
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(KitError, match=r"model.safetensors: cannot be read"):
+        load_pretrained(folder)
+    for text in ("", "[1]", "{}", '{"model_type": "bert"}'):
+        (folder / CONFIG).write_text(text)
+        with pytest.raises(KitError, match="not a model of this kit"):
+            load_pretrained(folder)
+    with pytest.raises(KitError, match="no such folder, and no OWNER/NAME"):
+        load_pretrained(tmp_path / "none")
+
+
+def test_the_newest_finished_run_is_the_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORKIT_RUNS", str(tmp_path))
+    with pytest.raises(KitError, match="no model yet: run `colorkit reproduce`"):
+        newest_model()
+    for name in ("old", "new"):
+        untrained().save_pretrained(tmp_path / "smoke" / "models" / name)
+    unfinished = tmp_path / "smoke" / "models" / "unfinished"
+    unfinished.mkdir()
+    (unfinished / WEIGHTS).touch()
+    assert newest_model().name == "new"
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path) -> Path:
+    """A stand-in of the Hub's client that keeps repositories in a folder."""
+    store, module = tmp_path / "hub", types.ModuleType("huggingface_hub")
+
+    def create_repo(repo_id, *, private=None, exist_ok=False):
+        (store / repo_id).mkdir(parents=True, exist_ok=exist_ok)
+
+    def upload_folder(*, repo_id, folder_path):
+        shutil.copytree(folder_path, store / repo_id, dirs_exist_ok=True)
+        return f"https://hub.test/{repo_id}"
+
+    def snapshot_download(repo_id, *, allow_patterns=None):
+        if not (store / repo_id).exists():
+            raise OSError(f"404 Client Error\nfor {repo_id}")
+        assert {path.name for path in (store / repo_id).iterdir()} <= set(allow_patterns)
+        return str(store / repo_id)
+
+    for function in (create_repo, upload_folder, snapshot_download):
+        setattr(module, function.__name__, function)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+    return store
+
+
+def test_a_model_goes_to_the_hub_and_comes_back(hub):
+    model = untrained()
+    assert model.push_to_hub("someone/painter") == "https://hub.test/someone/painter"
+    back = load_pretrained("someone/painter")
+    for name, tensor in model.generator.state_dict().items():
+        assert torch.equal(tensor, back.generator.state_dict()[name])
+
+
+def test_what_the_hub_refuses_is_one_line(hub):
+    with pytest.raises(KitError, match=r"nobody/none: .* Hub \(404 Client Error\)") as caught:
+        load_pretrained("nobody/none")
+    assert "\n" not in str(caught.value)
+    (hub.parent / "hub").write_text("in the way")
+    with pytest.raises(KitError, match="someone/painter: cannot be uploaded"):
+        untrained().push_to_hub("someone/painter")
+
+
+def test_without_the_client_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(KitError, match=r"pip install 'colorkit\[hub\]'"):
+        load_pretrained("someone/painter")
+
+
+def test_the_stand_in_has_the_clients_own_signatures(hub, monkeypatch):
+    stand_in = sys.modules["huggingface_hub"]
+    monkeypatch.undo()
+    client = pytest.importorskip("huggingface_hub")
+    for name in ("create_repo", "upload_folder", "snapshot_download"):
+        ours = inspect.signature(getattr(stand_in, name)).parameters
+        theirs = inspect.signature(getattr(client, name)).parameters
+        assert set(ours) <= set(theirs)
