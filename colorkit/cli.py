@@ -211,6 +211,22 @@ def colorize(
 
 
 @app.command()
+def export(
+    output: Annotated[str, typer.Option("-o", "--output", help="such as model.onnx")],
+    model: Annotated[
+        str, typer.Option(help="a model's folder, or OWNER/NAME on the Hugging Face Hub")
+    ] = "",
+) -> None:
+    """Write a model as ONNX, for programs without PyTorch, and check that it gives the same."""
+    from .export import OPSET, export_onnx
+    from .pretrained import load_pretrained, newest_model
+
+    folder = model or newest_model()
+    difference = export_onnx(load_pretrained(folder), output)
+    console.print(f"{output}: {folder}, ONNX opset {OPSET}, at most {difference:.1e} from PyTorch")
+
+
+@app.command()
 def bench(
     size: Annotated[int, typer.Option(help="px of the steps; 0: 256 on a GPU, else 64")] = 0,
     batch: BatchSize = BATCH_SIZE,
