@@ -211,6 +211,18 @@ def colorize(
 
 
 @app.command()
+def demo(
+    out: Annotated[str, typer.Option(help="results whose models are shown; empty: newest")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: the first free one")] = 0,
+    share: Annotated[bool, typer.Option("--share", help="a public link, such as on Colab")] = False,
+) -> None:
+    """Open a page where pictures are dropped and coloured by every model."""
+    from .demo import serve
+
+    serve(out, port, share)
+
+
+@app.command()
 def export(
     output: Annotated[str, typer.Option("-o", "--output", help="such as model.onnx")],
     model: Annotated[

@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
+from PIL.Image import Image
 from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
@@ -64,6 +65,22 @@ def picture_grid(
         axis.set_title(short(title, int(12 * cell)), fontsize=8, parse_math=False)
     subject = f" Columns: {'; '.join(titles)}." if titles else ""
     return figure, f"Grid of pictures. Rows from top: {', '.join(rows)}.{subject}"
+
+
+def side_by_side(pictures: Mapping[str, Image], width: float = 9.0) -> tuple[Figure, str]:
+    """Show one picture in several versions, such as coloured by several models, three a row."""
+    columns, first = min(3, len(pictures)), next(iter(pictures.values()))
+    lines = -(-len(pictures) // columns)
+    cell = width / columns
+    height = lines * (cell * first.height / first.width + 0.3)
+    figure = Figure(figsize=(width, height), layout="compressed")
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.axis("off")
+    for axis, (label, picture) in zip(axes, pictures.items(), strict=False):
+        axis.imshow(picture.convert("RGB"), interpolation="antialiased")
+        axis.set_title(label, fontsize=9, parse_math=False)
+    return figure, f"One picture in {len(pictures)} versions: {'; '.join(pictures)}."
 
 
 def painter_counts(here: Mapping[str, int], catalogue: Mapping[str, int]) -> tuple[Figure, str]:

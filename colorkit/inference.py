@@ -77,13 +77,18 @@ def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
         raise KitError(f"size {size}: this model sees squares of {model.size} px and no others")
     if size % 32 or not 32 <= size <= 1024:
         raise KitError(f"size {size}: must be a multiple of 32 from 32 to 1024")
-    image = picture.image.convert("F") if picture.image.mode == "I;16" else picture.image
-    square = image.resize((size, size), Image.Resampling.BICUBIC)
-    if square.mode == "F":
-        square = Image.fromarray(np.asarray(square).clip(0, 65535).astype(np.uint16))
+    device = next(iter(model.state_dict().values())).device
     with torch.inference_mode():
-        L = grey_input(_rgb(square))[None].to(next(model.parameters()).device)
-        return model(L)[0].float().cpu()
+        return model(grey_input(square(picture.image, size)).to(device))[0].float().cpu()
+
+
+def square(image: Image.Image, size: int) -> Tensor:
+    """Resize a picture to a square as in training: (1, 3, size, size), sRGB in [0, 1]."""
+    fine = image.mode == "I;16"  # which Pillow cannot resize as it is
+    resized = (image.convert("F") if fine else image).resize((size, size), Image.Resampling.BICUBIC)
+    if fine:
+        resized = Image.fromarray(np.asarray(resized).clip(0, 65535).astype(np.uint16))
+    return _rgb(resized)[None]
 
 
 def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,8 @@
 """Small stand-ins: painted pictures in the layouts the kit reads, and quick settings."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,21 @@ def gallery(tmp_path: Path) -> Path:
         for n in range(8):
             paint(root / painter / f"{painter}_{n + 1}.jpg", seed=100 * number + n)
     return root
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A Chromium that is installed; none is downloaded."""
+    from playwright.sync_api import sync_playwright
+
+    names = "chromium", "chromium-browser", "google-chrome", "chrome"
+    program = next(filter(None, map(shutil.which, names)), None)
+    assert program, "no Chromium: apt-get install chromium"
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=program, args=quiet)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ from colorkit.experiment import result_path
 from colorkit.forced_choice import CATCH, make_page, read_votes, tally, votes_needed
 from colorkit.grid import Grid
 from colorkit.training import run_experiment
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture
@@ -131,37 +128,31 @@ def test_a_page_has_all_three_models_or_is_not_made(grid):
         make_page(grid, 1, 0)
 
 
-def test_in_a_browser_by_keyboard_and_mouse(page, tmp_path):
+def test_in_a_browser_by_keyboard_and_mouse(browser, page, tmp_path):
     """Answer every pair in Chromium, go back once, reload in between, save, and count."""
-    from playwright.sync_api import sync_playwright
-
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert browser, "no Chromium: apt-get install chromium"
     key = key_of(page)
     arrow = {"left": "ArrowLeft", "right": "ArrowRight"}
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        tab = chromium.new_page()
-        errors, outside = [], []
-        tab.on("pageerror", lambda error: errors.append(str(error)))
-        tab.on("request", lambda asked: outside.append(asked.url))
-        tab.goto(page.as_uri())
-        assert tab.locator("#where").inner_text() == f"pair 1 of {len(key)}"
-        assert tab.evaluate("document.getElementById('left-picture').naturalWidth") == 32
-        tab.keyboard.press("ArrowLeft")
-        tab.keyboard.press("Backspace")
-        assert tab.locator("#where").inner_text() == f"pair 1 of {len(key)}"
-        tab.keyboard.press(arrow[key[0]["painting"]])
-        tab.reload()
-        assert tab.locator("#where").inner_text() == f"pair 2 of {len(key)}"
-        tab.locator(f"#{key[1]['painting']}").click()
-        for trial in key[2:]:
-            tab.keyboard.press(arrow[trial["painting"]])
-        with tab.expect_download() as download:
-            tab.get_by_text("Save my answers").click()
-        saved = page.with_name(download.value.suggested_filename)
-        download.value.save_as(saved)
-        chromium.close()
+    tab = browser.new_page()
+    errors, outside = [], []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("request", lambda asked: outside.append(asked.url))
+    tab.goto(page.as_uri())
+    assert tab.locator("#where").inner_text() == f"pair 1 of {len(key)}"
+    assert tab.evaluate("document.getElementById('left-picture').naturalWidth") == 32
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Backspace")
+    assert tab.locator("#where").inner_text() == f"pair 1 of {len(key)}"
+    tab.keyboard.press(arrow[key[0]["painting"]])
+    tab.reload()
+    assert tab.locator("#where").inner_text() == f"pair 2 of {len(key)}"
+    tab.locator(f"#{key[1]['painting']}").click()
+    for trial in key[2:]:
+        tab.keyboard.press(arrow[trial["painting"]])
+    with tab.expect_download() as download:
+        tab.get_by_text("Save my answers").click()
+    saved = page.with_name(download.value.suggested_filename)
+    download.value.save_as(saved)
+    tab.close()
     assert errors == []
     assert [url for url in outside if not url.startswith(("file:", "data:"))] == []
     rows, remarks = read_votes([saved])

@@ -126,15 +126,17 @@ def test_a_side_too_long_for_a_format_is_said(tmp_path):
         save_picture(picture.image.convert("RGB"), tmp_path / "out.webp", picture)
 
 
-def test_a_bomb_is_refused_from_its_header(tmp_path):
+def bomb(side: int) -> bytes:
+    """Make a small PNG file whose header says that it is `side` pixels wide and high."""
     content = io.BytesIO()
     Image.new("1", (100, 100)).save(content, "PNG")
-    side = int(MAX_PIXELS**0.5) + 1
-    header = content.getvalue()
-    size = side.to_bytes(4, "big") * 2
+    header, size = content.getvalue(), side.to_bytes(4, "big") * 2
     chunk = b"IHDR" + size + header[24:29]
-    bomb = header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
-    (tmp_path / "bomb.png").write_bytes(bomb)
+    return header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
+
+
+def test_a_bomb_is_refused_from_its_header(tmp_path):
+    (tmp_path / "bomb.png").write_bytes(bomb(int(MAX_PIXELS**0.5) + 1))
     with pytest.raises(KitError, match="bomb.png: more than 178,956,970 pixels"):
         open_picture(tmp_path / "bomb.png")
 
