@@ -164,8 +164,15 @@ def read_joined(protocol: Protocol, published: Path) -> Archive:
 
 
 def join(archive: Archive, out: Path) -> None:
-    """Keep what another machine published in a results folder, where `gather` finds it."""
-    publish(archive, out / JOINED)
+    """Keep what another machine published in a results folder, where `gather` finds it.
+
+    Raises KitError if something else was joined that this does not have.
+    """
+    kept = out / JOINED
+    if kept.exists() and (lost := whole_splits(load(kept)) - whole_splits(archive)):
+        where = "/".join(min(lost))
+        raise KitError(f"{kept}: has {where}, this has not; publish that --out, then join again")
+    publish(archive, kept)
     if not (out / HISTORY).exists():
         write_atomic(out / HISTORY, json.dumps(archive.history, indent=1) + "\n")
 
@@ -189,7 +196,15 @@ def _join(archive: Archive, joined: Archive) -> Archive:
     frames = {name: both(name) for name in ("scores", "paintings", "distances", "colours")}
     runs = {key: run for key, run in joined.runs.items() if tuple(key.split("/")[:2]) in kept}
     votes = pd.concat([joined.votes, archive.votes], ignore_index=True)
-    whole = replace(archive, **frames, votes=votes, runs=runs | archive.runs)
+    votes = votes.drop_duplicates(["rater", "model", "path"], ignore_index=True)
+    history = [entry for entry in joined.history if entry not in archive.history]
+    whole = replace(
+        archive,
+        **frames,
+        votes=votes,
+        runs=runs | archive.runs,
+        history=history + archive.history,
+    )
     _check_same_paintings(whole)
     return whole
 

@@ -7,25 +7,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .errors import KitError
-from .inference import colorize_picture
+from .inference import check_strength, colorize_picture, grey_version
 from .paths import user_path
-from .pictures import SUFFIXES, Picture, open_picture, save_picture
+from .pictures import SUFFIXES, Picture, fitted, open_picture, save_picture
 from .pretrained import Colorizer
 
-COMPARED = 768, 768  # px that each picture of a comparison may take
+COMPARED = 768  # px, the longer side of each picture of a comparison
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How pictures are coloured and written."""
+    """How pictures are coloured and written. Raises KitError for a wrong strength."""
 
     strength: float = 1.0
     size: int = 0
     compare: bool = False
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
 
 
 @dataclass(frozen=True)
@@ -36,28 +39,33 @@ class Done:
     output: Path
     error: str = ""
     clipped: float = 0.0  # share of pixels whose colour left sRGB
+    described: bool = True  # its metadata could be kept
 
 
-def plan(inputs: Iterable[str], output: str, recursive: bool = False) -> dict[Path, Path]:
+def plan(
+    inputs: Iterable[str], output: str, recursive: bool = False, compare: bool = False
+) -> dict[Path, Path]:
     """Pair each input file with its output.
 
     inputs: files, folders, patterns. output: a picture's name for a single file, else a folder,
-    in which a folder's pictures keep their places. Raises KitError if there is nothing to do, or
-    if two would be written to one place, or one over an input.
+    in which a folder's pictures keep their places. compare: comparisons are written too. Raises
+    KitError if there is nothing to do, or if two would be written to one place, or one over an
+    input.
     """
     inputs, target = list(inputs), user_path(output)
-    found = [(base, path) for text in inputs for base, path in _found(text, recursive)]
+    found = [pair for text in inputs for pair in _found(text, recursive, target)]
     if not found:
         more = "" if recursive else ", --recursive looks into sub-folders"
         raise KitError(f"{', '.join(inputs)[:200]}: no picture ({', '.join(SUFFIXES)}){more}")
     if target.suffix.lower() in SUFFIXES and not target.is_dir():
         if len(found) > 1:
             raise KitError(f"{output}: one name for {len(found)} pictures; name a folder")
-        return {found[0][1]: target}
-    if target.exists() and not target.is_dir():
+        pairs = {found[0][1]: target}
+    elif target.exists() and not target.is_dir():
         raise KitError(f"{output}: neither a folder nor a name in {', '.join(SUFFIXES)}")
-    pairs = {path: _named(target / path.relative_to(base)) for base, path in found}
-    _check_apart(pairs)
+    else:
+        pairs = {path: _named(target / path.relative_to(base)) for base, path in found}
+    _check_apart(pairs, compare)
     return pairs
 
 
@@ -71,11 +79,11 @@ def run(
     results = []
     for source, output in pairs.items():
         try:
-            done = Done(source, output, clipped=_colorize_file(source, output, model, settings))
+            done = _colorize_file(source, output, model, settings)
         except KitError as error:
             done = Done(source, output, str(error))
-        except MemoryError:
-            done = Done(source, output, f"{source}: too large for this machine's memory")
+        except Exception as error:  # whatever one file does, the rest go on
+            done = Done(source, output, f"{source}: {type(error).__name__}: {error}")
         results.append(done)
         report(done)
     return results
@@ -85,33 +93,41 @@ def summary(results: list[Done], began: float) -> str:
     """Say in one line what was done."""
     written, seconds = sum(not done.error for done in results), time.monotonic() - began
     clipped = sum(done.clipped for done in results) / max(written, 1)
+    lost = sum(not done.described for done in results)
     return (
         f"{written} of {len(results)} pictures coloured in {seconds:.0f} s; on average "
         f"{clipped:.1%} of the pixels have a colour outside sRGB, and another lightness for it"
+        + (f"; {lost} had damaged metadata, which are not kept" if lost else "")
     )
 
 
-def _colorize_file(source: Path, output: Path, model: Colorizer, settings: Settings) -> float:
-    written = [output, *([_comparison(output)] if settings.compare else [])]
+def _colorize_file(source: Path, output: Path, model: Colorizer, settings: Settings) -> Done:
+    written = _written(output, settings.compare)
     if not settings.overwrite and (there := [path for path in written if path.exists()]):
         raise KitError(f"{there[0]}: exists already; --overwrite writes over it")
     picture = open_picture(source)
     coloured, clipped = colorize_picture(picture, model, settings.strength, settings.size)
-    if settings.compare:
-        save_picture(_side_by_side(picture, coloured, model), written[1], Picture(picture.image))
-    save_picture(coloured, output, picture)
-    return clipped
+    compared = _side_by_side(picture, coloured) if settings.compare else None
+    described = save_picture(coloured, output, picture)
+    if compared:
+        save_picture(compared, written[1], Picture(compared))
+    return Done(source, output, clipped=clipped, described=described)
 
 
-def _side_by_side(picture: Picture, coloured: Image.Image, model: Colorizer) -> Image.Image:
+def _side_by_side(picture: Picture, coloured: Image.Image) -> Image.Image:
     """Put the grey picture, its colouring and, if it had colours, the picture side by side."""
-    small = ImageOps.contain(coloured, COMPARED)
-    shown = [colorize_picture(Picture(small), model, strength=0)[0], small]
-    shown += [] if picture.grey else [ImageOps.contain(picture.image, COMPARED)]
-    together = Image.new("RGB", (small.width * len(shown), small.height))
+    grey = grey_version(picture)
+    shown = [grey, coloured, *([] if picture.grey else [picture.image])]
+    shown = [fitted(image, COMPARED) for image in shown]
+    width, height = shown[0].size
+    together = Image.new("RGB", (width * len(shown), height))
     for number, image in enumerate(shown):
-        together.paste(image, (number * small.width, 0))
+        together.paste(image, (number * width, 0))
     return together
+
+
+def _written(output: Path, compare: bool) -> list[Path]:
+    return [output, _comparison(output)] if compare else [output]
 
 
 def _comparison(output: Path) -> Path:
@@ -122,32 +138,39 @@ def _named(path: Path) -> Path:
     return path if path.suffix.lower() in SUFFIXES else path.with_suffix(".png")
 
 
-def _found(text: str, recursive: bool) -> list[tuple[Path, Path]]:
-    """List (folder it was found in, file) for a file, folder or pattern."""
+def _found(text: str, recursive: bool, target: Path) -> list[tuple[Path, Path]]:
+    """List (folder it was found in, file) for a file, folder or pattern, the target left out."""
     path = user_path(text)
     if path.is_dir():
-        return [(path, file) for file in _walk(path, recursive)]
+        return [(path, file) for file in _walk(path, recursive, target)]
     if path.exists():
         return [(path.parent, path)]
-    matching = [user_path(name) for name in sorted(glob.glob(text, recursive=recursive))]
+    matching = sorted(glob.glob(text, recursive=recursive))
     if not matching:
         raise KitError(f"{text}: no such file or folder")
-    return [pair for match in matching for pair in _found(str(match), recursive)]
+    return [pair for match in matching for pair in _found(match, recursive, target)]
 
 
-def _walk(folder: Path, recursive: bool) -> list[Path]:
+def _walk(folder: Path, recursive: bool, target: Path) -> list[Path]:
     """List a folder's pictures. Links to folders are not followed: they can be loops."""
-    walked = os.walk(folder)
-    tops = walked if recursive else [next(walked, ("", [], []))]
-    files = [Path(top, name) for top, _, names in tops for name in names]
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+
+    def refuse(error: OSError) -> None:
+        raise KitError(f"{error.filename}: cannot be read ({error.strerror})") from error
+
+    files = []
+    for top, below, names in os.walk(folder, onerror=refuse):
+        below[:] = [name for name in below if recursive and Path(top, name) != target]
+        files += [Path(top, name) for name in names]
+    return sorted(f for f in files if f.suffix.lower() in SUFFIXES and f.is_file())
 
 
-def _check_apart(pairs: dict[Path, Path]) -> None:
+def _check_apart(pairs: dict[Path, Path], compare: bool) -> None:
     seen: dict[Path, Path] = {}
+    inputs = {path.resolve() for path in pairs}
     for source, output in pairs.items():
-        if output in pairs:
-            raise KitError(f"{output}: would overwrite an input; choose another folder")
-        if output in seen:
-            raise KitError(f"{output}: {seen[output]} and {source} would both be it")
-        seen[output] = source
+        for path in _written(output, compare):
+            if path.resolve() in inputs:
+                raise KitError(f"{path}: would overwrite an input; choose another folder")
+            if path in seen:
+                raise KitError(f"{path}: {seen[path]} and {source} would both be it")
+            seen[path] = source

@@ -88,6 +88,7 @@ def _reproduce_protocol(
 ) -> int:
     from .archive import JOINED, read_joined, whole_splits
     from .archive import join as keep
+    from .grid import check
     from .protocol import protocol_folder, read_protocol, run_protocol
 
     fixed = read_protocol(protocol)
@@ -97,6 +98,8 @@ def _reproduce_protocol(
         joined = read_joined(fixed, published)
         elsewhere = whole_splits(joined)
         if not dry_run:
+            for grid in fixed.grids(folder, data).values():
+                check(grid)
             keep(joined, folder)
     if not dry_run:
         return run_protocol(fixed, data, folder, jobs, elsewhere)
@@ -195,17 +198,18 @@ def colorize(
     from .device import choose_device
     from .pretrained import load_pretrained, newest_model
 
-    pairs = plan(inputs, output, recursive)
+    settings = Settings(strength, size, compare, overwrite)
+    pairs = plan(inputs, output, recursive, compare)
     folder = model or newest_model()
     colorizer = load_pretrained(folder).to(choose_device(device))
     console.print(f"{len(pairs)} pictures, model {folder}: {colorizer.name}")
-    began, settings = time.monotonic(), Settings(strength, size, compare, overwrite)
+    began = time.monotonic()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("colouring", total=len(pairs))
         results = run(pairs, colorizer, settings, lambda _: progress.advance(task))
     for done in results:
         if done.error:
-            console.print(f"failed: {done.error}")
+            console.print(f"failed: {_printable(done.error)}")
     console.print(summary(results, began))
     raise typer.Exit(1 if any(done.error for done in results) else 0)
 
@@ -357,5 +361,10 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    print(f"colorkit: {' '.join(message.split())}", file=sys.stderr)
+    print(f"colorkit: {' '.join(_printable(message).split())}", file=sys.stderr)
     sys.exit(2)
+
+
+def _printable(message: str) -> str:
+    """Write names that are not UTF-8 so that they can be printed."""
+    return message.encode(errors="backslashreplace").decode()

@@ -1,25 +1,34 @@
 """`colorkit demo`: drop a picture, see what every model makes of it. Needs the extra "demo"."""
 
+import os
 import re
-import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from . import figures
 from .color import encode
 from .errors import KitError, sigterm_as_interrupt
 from .experiment import read_result
-from .inference import colorize_picture, square
+from .inference import colorize_picture, grey_version, square
 from .metrics import BASELINES, ColourTable, score
-from .pictures import Picture, open_picture, save_picture
-from .pretrained import Colorizer, describe_model, load_pretrained, newest_model
+from .pictures import Picture, fitted, open_picture, save_picture
+from .pretrained import (
+    CONFIG,
+    Colorizer,
+    describe_model,
+    is_main,
+    load_pretrained,
+    newest_model,
+)
 from .recipes import MODELS
 
 if TYPE_CHECKING:
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 50_000_000  # of an upload; `colorkit colorize` takes larger ones
 MAX_BYTES = 60_000_000
-SHOWN = 1024, 1024  # px of the pictures on the page; downloads are at full size
+SHOWN = 1024  # px of the pictures on the page; downloads are at full size
 KEPT_SECONDS = 600  # how long a coloured picture can be downloaded
 WAITING = 20  # requests that may wait; others are told to come again
 COLUMNS = ["model", "mse_ab", "CIEDE2000", "chroma ratio"]
@@ -47,21 +56,17 @@ class Answer:
 
 
 def models_of(out: Path) -> dict[str, Colorizer]:
-    """Load what a results folder has: the first run of each model, and the baselines."""
+    """Load what a results folder has: a run of each model, and two baselines, by their names."""
     models = {}
-    for architecture, label in MODELS.items():
-        folders = [
-            folder
-            for folder in sorted((out / "models").glob(f"t*-{architecture}-s*"))
-            if re.fullmatch(rf"t\d-{architecture}-s\d+", folder.name)
-        ]
-        if folders:
-            models[label] = load_pretrained(folders[0])
+    for architecture in MODELS:
+        configs = sorted((out / "models").glob(f"t*-{architecture}-s*/{CONFIG}"))
+        if folders := [path.parent for path in configs if is_main(path.parent.name)]:
+            model = load_pretrained(folders[0])
+            models[model.name] = model
     size = max((model.size for model in models.values()), default=64)
     if result := read_result(out, "baselines"):
         for name in ("mean_ab", "L_table"):
-            table = result["tables"][name]
-            generator = ColourTable(torch.tensor(table))
+            generator = ColourTable(torch.tensor(result["tables"][name]))
             models[BASELINES[name]] = Colorizer(generator, describe_model(name, size))
     return models
 
@@ -75,44 +80,46 @@ def answer(
     """
     if not path:
         raise KitError("no picture yet: choose one, or take an example")
+    names = [name for name in models if name in names]
     if not names:
         raise KitError("no model chosen: tick at least one")
-    picture = _upload(Path(path))
+    if Path(path).stat().st_size > MAX_BYTES:
+        raise KitError(f"more than {MAX_BYTES // 10**6} MB; use `colorkit colorize`")
+    picture = open_picture(Path(path), MAX_PIXELS)
     pictures, rows, files, clean = [], [], [], Picture(picture.image, picture.alpha)
     if not picture.grey:
         rows.append(["grey", *_numbers(picture, models[names[0]], strength=0)])
     for name in names:
         coloured, _ = colorize_picture(picture, models[name], strength)
-        pictures.append((ImageOps.contain(coloured, SHOWN), name))
+        pictures.append((fitted(coloured, SHOWN), name))
         named = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         file = to / f"{Path(path).stem[:60]}-{named}.png"
         save_picture(coloured, file, clean)
         files.append(str(file))
         if not picture.grey:
             rows.append([name, *_numbers(picture, models[name], strength)])
-    grey = colorize_picture(Picture(pictures[0][0]), models[names[0]], strength=0)[0]
-    shown = [(grey, "grey"), *pictures]
+    shown = [(fitted(grey_version(picture), SHOWN), "grey"), *pictures]
     if not picture.grey:
-        shown.append((ImageOps.contain(picture.image, SHOWN), "as it was"))
+        shown.append((fitted(picture.image, SHOWN), "as it was"))
     return Answer(shown, rows, files)
 
 
 def page(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> "gradio.Blocks":
     """Lay the page out. examples: {title: file}. to: the page's own folder, for downloads."""
     gr = _gradio()
+    one_at_a_time = threading.Lock()
 
     def colour(path: str | None, names: list[str], strength: float) -> tuple[Any, ...]:
-        _forget(to)
         folder = Path(tempfile.mkdtemp(dir=to))
         try:
-            found = answer(models, path, names, strength, folder)
+            with one_at_a_time:
+                found = answer(models, path, names, strength, folder)
         except KitError as error:
             raise gr.Error(str(error).removeprefix(f"{path}: "), print_exception=False) from error
         grey, first = found.pictures[0][0], found.pictures[1][0]
         return (grey, first), found.pictures, found.rows, found.files
 
-    quiet = {"analytics_enabled": False, "delete_cache": (60, KEPT_SECONDS)}
-    with gr.Blocks(title="colorkit", **quiet) as blocks:
+    with gr.Blocks(title="colorkit", analytics_enabled=False) as blocks:
         gr.Markdown(ABOUT)
         with gr.Row():
             with gr.Column(scale=1):
@@ -133,7 +140,7 @@ def page(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> "
                 files = gr.Files(label="Download at full size", elem_id="files")
         shown = [slider, gallery, table, files]
         go.click(colour, [upload, chosen, strength], shown, api_name="colour")
-    return blocks.queue(max_size=WAITING, default_concurrency_limit=1)
+    return blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
 
 def serve(out: str = "", port: int = 0, share: bool = False) -> None:
@@ -149,35 +156,24 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
     source = open_source("sample")
     some = source.paintings[::35]
     examples = {figures.short(painting.title, 40): source.root / painting.path for painting in some}
-    to = Path(tempfile.mkdtemp(prefix="colorkit-demo-"))
     fonts = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    try:
-        with sigterm_as_interrupt():
-            page(models, examples, to).launch(
-                share=share,
-                server_port=port or None,
-                max_file_size=MAX_BYTES,
-                allowed_paths=[str(to)],
-                ssr_mode=False,
-                footer_links=[],
-                run_history=False,  # nothing is kept of what people upload
-                theme=fonts,
-            )
-    finally:
-        shutil.rmtree(to, ignore_errors=True)
-
-
-def _upload(path: Path) -> Picture:
-    if path.stat().st_size > MAX_BYTES:
-        raise KitError(f"more than {MAX_BYTES // 10**6} MB; use `colorkit colorize`")
-    try:
-        with Image.open(path) as image:
-            pixels = image.width * image.height
-    except Exception:  # whatever it is, open_picture says it better
-        pixels = 0
-    if pixels > MAX_PIXELS:
-        raise KitError(f"more than {MAX_PIXELS // 10**6} megapixels; use `colorkit colorize`")
-    return open_picture(path)
+    with tempfile.TemporaryDirectory(prefix="colorkit-demo-") as to, sigterm_as_interrupt():
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(to, "uploads"))
+        page(models, examples, Path(to)).launch(
+            share=share,
+            server_port=port or None,
+            max_file_size=MAX_BYTES,
+            ssr_mode=False,
+            footer_links=[],
+            theme=fonts,
+            run_history=False,  # nothing is kept of what people upload
+            prevent_thread_lock=True,
+        )
+        examples = set(Path(to).rglob("*"))
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(60)
+                _forget(Path(to), examples)
 
 
 def _numbers(picture: Picture, model: Colorizer, strength: float) -> list[float]:
@@ -188,11 +184,12 @@ def _numbers(picture: Picture, model: Colorizer, strength: float) -> list[float]
     return [round(row["mse_ab"], 4), round(row["ciede2000"], 1), round(vivid, 2)]
 
 
-def _forget(to: Path) -> None:
-    """Delete what was coloured long ago."""
-    for folder in to.iterdir():
-        if folder.stat().st_mtime < time.time() - KEPT_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+def _forget(to: Path, lasting: Collection[Path] = ()) -> None:
+    """Delete the files that were made, or uploaded, long ago."""
+    for path in sorted({*to.rglob("*")} - {*lasting}, reverse=True):  # files before their folder
+        with suppress(OSError):  # it is gone, or not empty
+            if path.stat().st_mtime < time.time() - KEPT_SECONDS:
+                path.rmdir() if path.is_dir() else path.unlink()
 
 
 def _gradio() -> Any:

@@ -1,5 +1,6 @@
 """A model for programs without PyTorch: ONNX, checked against PyTorch before it is kept."""
 
+import copy
 import io
 import json
 from pathlib import Path
@@ -27,7 +28,8 @@ def export_onnx(model: Colorizer, path: str | Path) -> float:
         import onnxscript  # noqa: F401  (PyTorch's exporter is built on it)
     except ModuleNotFoundError as error:
         raise KitError(f"{error.name} is not installed; pip install 'colorkit[onnx]'") from error
-    generator = model.generator.cpu().eval()
+    model = copy.deepcopy(model).cpu().eval()  # the caller's stays on its device
+    generator = model.generator
     if model.any_size:
         generator = PlainUnet(generator).eval()
     some = torch.rand(3, 1, model.size, model.size) * 2 - 1
@@ -45,12 +47,13 @@ def export_onnx(model: Colorizer, path: str | Path) -> float:
     content = io.BytesIO()
     program.save(content)
     session = onnxruntime.InferenceSession(content.getvalue(), providers=["CPUExecutionProvider"])
-    difference = 0.0
+    differences = []
     for L in (some, some[:1]):
         with torch.inference_mode():
             wanted = model(L)
         (ab,) = session.run(["ab"], {"L": L.numpy()})
-        difference = max(difference, float((torch.from_numpy(ab) - wanted).abs().max()))
+        differences.append((torch.from_numpy(ab) - wanted).abs().max())
+    difference = float(torch.stack(differences).max())  # which is NaN if one is
     if not difference <= TOLERANCE:
         raise KitError(f"{path}: would differ from the model by {difference:.2g}; not written")
     write_atomic(user_path(str(path)), content.getvalue())

@@ -4,6 +4,7 @@ Lightness is the picture's own, so a coloured picture is as sharp as the grey on
 sees that the colours are not (notebook 2, blurred ab).
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -30,15 +31,18 @@ def colorize(
 ) -> Image.Image | list[Image.Image]:
     """Colour a picture, or a list of them, at its own size.
 
-    image: a file, a PIL image, or an array (H, W) or (H, W, 3), uint8, uint16 or floats in
-    [0, 1]; of a colour picture only the lightness is used. model: a Colorizer, its folder or
-    "owner/name" on the Hugging Face Hub; None: the newest finished run. strength: factor on the
-    colours, 0 to 2. size: the square the model sees; 0: its own. Returns sRGB pictures ("RGB",
-    or "RGBA" if the input has transparency). Raises KitError for what is no picture or no model.
+    image: a file, a PIL image, an array (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1],
+    or a batch of such, (N, H, W, 3); of a colour picture only the lightness is used. model: a
+    Colorizer, its folder or "owner/name" on the Hugging Face Hub; None: the newest finished run.
+    strength: factor on the colours, 0 to 2. size: the square the model sees; 0: its own.
+    Returns sRGB pictures ("RGB", or "RGBA" if the input has transparency); warns if the model is
+    untrained. Raises KitError for what is no picture or no model.
     """
     if not isinstance(model, Colorizer):
         model = load_pretrained(model or newest_model())
-    if isinstance(image, (list, tuple)):
+    if not model.config.get("epochs"):
+        warnings.warn(f"{model.name}: what it gives are no colours of anything", stacklevel=2)
+    if isinstance(image, (list, tuple)) or (isinstance(image, np.ndarray) and image.ndim == 4):
         return [colorize(one, model, strength, size) for one in image]
     picture = _picture(image)
     coloured, _ = colorize_picture(picture, model, strength, size)
@@ -55,19 +59,19 @@ def colorize_picture(
     Where a colour is clipped, the lightness changes; everywhere else it is the input's, within
     the rounding to 8 bits. Raises KitError for a size that the model cannot see.
     """
+    check_strength(strength)
+    return _paint(picture.image, strength * predict_ab(picture, model, size))
+
+
+def grey_version(picture: Picture) -> Image.Image:
+    """Return a picture with its lightness only, "RGB": what a model sees of it, at full size."""
+    return _paint(picture.image, torch.zeros(2, 1, 1))[0]
+
+
+def check_strength(strength: float) -> None:
+    """Raise KitError unless a strength is from 0 (grey) to 2."""
     if not 0 <= strength <= 2:
         raise KitError(f"strength {strength}: must be between 0 and 2")
-    ab = strength * predict_ab(picture, model, size)
-    width, height = picture.image.size
-    rows, columns = _weights(height, len(ab[0])), _weights(width, len(ab[0]))
-    coloured, outside = Image.new("RGB", (width, height)), 0
-    for top, bottom in _bands(width, height):
-        L = grey_input(_rgb(picture.image.crop((0, top, width, bottom))))
-        lab = join(L, rows[top:bottom] @ ab @ columns.T)
-        outside += int((~in_gamut(lab)).sum())
-        band = (255 * lab_to_rgb(lab)).round().byte().movedim(0, -1)
-        coloured.paste(Image.fromarray(band.numpy()), (0, top))
-    return coloured, outside / (width * height)
 
 
 def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
@@ -89,6 +93,20 @@ def square(image: Image.Image, size: int) -> Tensor:
     if fine:
         resized = Image.fromarray(np.asarray(resized).clip(0, 65535).astype(np.uint16))
     return _rgb(resized)[None]
+
+
+def _paint(image: Image.Image, ab: Tensor) -> tuple[Image.Image, float]:
+    """Put the colours of a small square (2, S, S) onto a picture's lightness, band by band."""
+    width, height = image.size
+    rows, columns = _weights(height, len(ab[0])), _weights(width, len(ab[0]))
+    coloured, outside = Image.new("RGB", (width, height)), 0
+    for top, bottom in _bands(width, height):
+        L = grey_input(_rgb(image.crop((0, top, width, bottom))))
+        lab = join(L, rows[top:bottom] @ ab @ columns.T)
+        outside += int((~in_gamut(lab)).sum())
+        band = (255 * lab_to_rgb(lab)).round().byte().movedim(0, -1)
+        coloured.paste(Image.fromarray(band.numpy()), (0, top))
+    return coloured, outside / (width * height)
 
 
 def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -116,12 +134,17 @@ def _rgb(image: Image.Image) -> Tensor:
 def _picture(image: Source) -> Picture:
     if isinstance(image, (str, Path)):
         return open_picture(Path(image).expanduser())
-    if isinstance(image, Image.Image):
-        return as_picture(image.copy())
-    return as_picture(_from_array(image))
+    try:
+        return as_picture(
+            image.copy() if isinstance(image, Image.Image) else Image.fromarray(_values(image))
+        )
+    except (OSError, ValueError) as error:  # such as a picture cut off, which Pillow reads late
+        if isinstance(error, KitError):
+            raise
+        raise KitError(f"the picture cannot be read: {error}") from error
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _values(array: np.ndarray) -> np.ndarray:
     values = np.asarray(array)
     if not values.size or values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,)):
         raise KitError(f"array of shape {values.shape}: must be (H, W) or (H, W, 3), not empty")
@@ -131,4 +154,4 @@ def _from_array(array: np.ndarray) -> Image.Image:
         raise KitError(f"array of {values.dtype}: must be uint8, uint16, or floats in [0, 1]")
     if values.ndim == 3 and values.dtype == np.uint16:  # Pillow has no 16-bit colour
         values = (values / 257).round().astype(np.uint8)
-    return Image.fromarray(values)
+    return values

@@ -18,7 +18,7 @@ from . import __version__
 from .color import AB_SCALE, L_CENTER
 from .errors import KitError
 from .models import build_generator
-from .paths import file_sha256, runs_root, user_path, write_atomic
+from .paths import file_sha256, remove_parts, runs_root, user_path, write_atomic
 from .recipes import MODELS
 
 FORMAT = 1
@@ -94,25 +94,28 @@ def load_pretrained(name: str | Path) -> Colorizer:
     Raises KitError, in one line, for a folder that is none, is damaged, or was made by a newer
     kit.
     """
-    folder = Path(name).expanduser()
+    folder = user_path(str(name))
     if not folder.is_dir():
         folder = _download(str(name))
     config = _read_config(folder)
     path = folder / WEIGHTS
+    if path.exists() and file_sha256(path) != config["weights_sha256"]:
+        raise KitError(f"{path}: truncated or changed (its sha256 differs); copy it anew")
     try:
         generator = build_generator(config["architecture"], config["size"], "random")
-        if file_sha256(path) != config["weights_sha256"]:
-            raise KitError(f"{path}: truncated or changed (its sha256 differs); copy it anew")
         generator.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise KitError(f"{path}: cannot be read ({_first_line(error)}); copy it anew") from error
     card = folder / CARD
-    return Colorizer(generator, config, card.read_text("utf-8") if card.exists() else "")
+    return Colorizer(generator, config, card.read_text("utf-8", "replace") if card.exists() else "")
 
 
 def newest_model() -> Path:
-    """Find the folder of the newest finished run. Raises KitError if there is none."""
-    found = sorted(runs_root().glob(f"**/models/*/{CONFIG}"), key=lambda path: path.stat().st_mtime)
+    """Find the newest finished run's folder, variants left out. KitError if there is none."""
+    named = [
+        path for path in runs_root().glob(f"**/models/*/{CONFIG}") if is_main(path.parent.name)
+    ]
+    found = sorted(named, key=lambda path: path.stat().st_mtime)
     if not found:
         raise KitError(
             "no model yet: run `colorkit reproduce` (minutes), or name one by --model FOLDER or "
@@ -121,8 +124,18 @@ def newest_model() -> Path:
     return found[-1].parent
 
 
+def is_main(run: str) -> bool:
+    """Tell whether a run is of the paper's own recipe, by its name."""
+    return bool(re.fullmatch(r"t\d+-\w+-s\d+", run))
+
+
 def write_weights(folder: Path, state: dict[str, Tensor]) -> str:
-    """Write model.safetensors, whole or not at all; return its sha256."""
+    """Write model.safetensors, whole or not at all; return its sha256.
+
+    What an earlier try left there goes first.
+    """
+    (folder / CONFIG).unlink(missing_ok=True)
+    remove_parts(folder)
     tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
     write_atomic(folder / WEIGHTS, safetensors.torch.save(tensors))
     return file_sha256(folder / WEIGHTS)
@@ -139,12 +152,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         found = {name: type(config[name]) for name in _FACTS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise KitError(f"{folder}: not a model of this kit ({_first_line(error)})") from error
     if config["format"] != FORMAT:
         raise KitError(f"{path}: of format {config['format']}, this kit reads {FORMAT}; update it")
-    known = config["architecture"] in MODELS and config["color"] == COLOR
-    if found != _FACTS or not known or not 32 <= config["size"] <= 1024:
+    known = found == _FACTS and config["architecture"] in MODELS and config["color"] == COLOR
+    if not known or not 32 <= config["size"] <= 1024:
         raise KitError(f"{path}: not a model of this kit (see colorkit.pretrained)")
     return config
 

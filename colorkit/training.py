@@ -250,7 +250,7 @@ def load_weights(out: Path, result: dict[str, Any]) -> dict[str, Tensor]:
     path = weights_path(out, result.get("weights_of", result["id"]))
     if not path.exists() or file_sha256(path) != result["weights_sha256"]:
         raise KitError(
-            f"{path}: missing or damaged; delete {result['id']}.json beside it and run it again"
+            f"{path}: missing or damaged; delete {result_path(out, result['id'])} and run it again"
         )
     return safetensors.torch.load_file(path)
 

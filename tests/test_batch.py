@@ -34,8 +34,10 @@ def folder(tmp_path) -> Path:
     folder = tmp_path / "in"
     (folder / "below").mkdir(parents=True)
     values = np.random.default_rng(0).integers(0, 256, (40, 30), dtype=np.uint8)
+    colours = np.stack([values, values.T.reshape(40, 30), 255 - values], axis=-1)
     for name, mode in FORMATS.items():
-        Image.fromarray(values).convert(mode).save(folder / name)
+        pixels = colours if mode == "RGB" else values
+        Image.fromarray(pixels).convert(mode).save(folder / name)
     Image.fromarray(values).save(folder / "below" / "a.jpg")
     (folder / "notes.txt").write_text("no picture")
     return folder
@@ -125,6 +127,51 @@ def test_patterns_and_names_with_tricks(folder, model, monkeypatch, tmp_path):
         (done,) = run(plan([name], str(tmp_path / "out")), model, Settings())
         assert done.error == ""
         assert (tmp_path / "out" / name).exists()
+
+
+def test_no_input_is_ever_written_over(folder, model):
+    before = (folder / "b.png").read_bytes()
+    for output in (folder / "b.png", folder):
+        with pytest.raises(KitError, match="would overwrite an input"):
+            plan([str(folder / "b.png")], str(output))
+    shutil.copy(folder / "b.png", folder / "b-compared.png")
+    with pytest.raises(KitError, match="b-compared.png: .* would both be it"):
+        plan([str(folder)], str(folder / "out"), compare=True)
+    assert (folder / "b.png").read_bytes() == before
+
+
+def test_an_interrupted_folder_goes_on_where_it_was(folder, model):
+    target = str(folder / "out")
+    pairs = plan([str(folder)], target, recursive=True)
+    run(dict(list(pairs.items())[:3]), model, Settings())
+    assert plan([str(folder)], target, recursive=True) == pairs
+    results = run(pairs, model, Settings())
+    assert sum("exists already" in done.error for done in results) == 3
+
+
+def test_what_a_file_does_to_a_library_stays_with_that_file(folder, model, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr("colorkit.batch.open_picture", fail)
+    (done,) = run(plan([str(folder / "a.jpg")], str(tmp_path / "out")), model, Settings())
+    assert done.error == f"{folder / 'a.jpg'}: RuntimeError: out of luck"
+
+
+def test_a_strip_and_a_fifo(folder, model, tmp_path):
+    Image.new("L", (4000, 1)).save(folder / "strip.png")
+    Image.new("L", (70_000, 1)).save(folder / "long.png")
+    os.mkfifo(folder / "fifo.png")
+    pairs = plan([str(folder)], str(tmp_path / "out"))
+    results = {done.source.name: done for done in run(pairs, model, Settings(compare=True))}
+    assert "fifo.png" not in results
+    assert results["strip.png"].error == ""
+    assert "a side of 70,000 pixels; at most 65,535" in results["long.png"].error
+
+
+def test_a_strength_out_of_range_is_refused_before_anything():
+    with pytest.raises(KitError, match="strength 5: must be between 0 and 2"):
+        Settings(strength=5)
 
 
 def test_a_read_only_output_is_said(folder, model, tmp_path):

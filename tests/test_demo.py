@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import requests
 from PIL import Image
 from playwright.sync_api import TimeoutError
 from test_pictures import bomb
@@ -20,8 +21,6 @@ from test_pretrained import untrained
 from colorkit import demo
 from colorkit.errors import KitError
 from colorkit.recipes import MODELS
-
-gradio = pytest.importorskip("gradio")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,7 @@ def models(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def server(models, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     temporary = tmp_path_factory.mktemp("temporary")
-    environment = os.environ | {"TMPDIR": str(temporary), "GRADIO_TEMP_DIR": str(temporary / "g")}
-    environment |= {"PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "colorkit", "demo", "--out", str(models)],
         stdout=subprocess.PIPE,
@@ -54,7 +52,7 @@ def server(models, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     yield address[0], psutil.Process(process.pid)
     process.terminate()
     process.wait(timeout=60)
-    assert not list(temporary.glob("colorkit-demo-*"))
+    assert not [path for path in temporary.rglob("*") if path.is_file()]
 
 
 @pytest.fixture
@@ -135,23 +133,31 @@ def test_bad_uploads_are_explained_and_leave_it_at_work(
     tab.wait_for_selector("#gallery img")
 
 
-def test_two_hundred_uploads_take_no_more_memory(server, picture):
+def test_two_hundred_uploads_take_no_more_memory(server, models, picture):
     from gradio_client import Client, handle_file
 
     address, process = server
-    client, used = Client(address, verbose=False), []
+    client, used, name = Client(address, verbose=False), [], list(demo.models_of(models))[1]
     for _ in range(200):
-        answer = client.predict(
-            handle_file(picture), [MODELS["pix2pix_scratch"]], 1.0, api_name="/colour"
-        )
+        answer = client.predict(handle_file(picture), [name], 1.0, api_name="/colour")
         used.append(process.memory_info().rss)
     assert len(answer) == 4
     assert np.mean(used[-20:]) < np.mean(used[20:40]) + 100e6
 
 
+def test_the_queue_cannot_be_passed_by(server, picture):
+    asked = {"data": [{"path": str(picture)}, [], 1.0]}
+    answer = requests.post(f"{server[0]}/gradio_api/run/colour", json=asked, timeout=60)
+    assert answer.status_code == 404
+
+
 def test_a_folder_gives_its_models_and_not_its_variants(models):
     found = demo.models_of(models)
-    assert list(found) == [MODELS["unet_resnet18"], MODELS["pix2pix_scratch"]]
+    assert [model.config["architecture"] for model in found.values()] == [
+        "unet_resnet18",
+        "pix2pix_scratch",
+    ]
+    assert all("UNTRAINED" in name for name in found)
 
 
 def test_what_is_asked_for_wrongly_is_explained(models, picture, tmp_path):
@@ -167,5 +173,7 @@ def test_old_files_are_forgotten(tmp_path):
         (tmp_path / name).mkdir()
         then = time.time() - age
         os.utime(tmp_path / name, (then, then))
-    demo._forget(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    (tmp_path / "example").mkdir()
+    os.utime(tmp_path / "example", (then - 10**6, then - 10**6))
+    demo._forget(tmp_path, {tmp_path / "example"})
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "example"}

@@ -2,6 +2,7 @@ import json
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from test_pretrained import untrained
@@ -22,7 +23,6 @@ def test_the_plain_unet_is_fastais_own_to_the_bit(shape):
 
 @pytest.mark.parametrize("architecture", ["unet_resnet18", "pix2pix_scratch"])
 def test_onnx_gives_the_same_for_any_batch(tmp_path, architecture):
-    onnxruntime = pytest.importorskip("onnxruntime")
     model = untrained(architecture)
     assert export.export_onnx(model, tmp_path / "model.onnx") <= 1e-4
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
@@ -34,8 +34,14 @@ def test_onnx_gives_the_same_for_any_batch(tmp_path, architecture):
             assert np.abs(ab - model(L).numpy()).max() <= 1e-4
 
 
+def test_a_file_that_gives_no_numbers_is_not_written(tmp_path):
+    model = untrained()
+    model.generator.up[-1][1].bias.data[0] = float("nan")
+    with pytest.raises(KitError, match="not written"):
+        export.export_onnx(model, tmp_path / "model.onnx")
+
+
 def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
-    pytest.importorskip("onnxruntime")
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(KitError, match=r"would differ from the model by .*; not written"):
         export.export_onnx(untrained(), tmp_path / "model.onnx")

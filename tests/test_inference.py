@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -88,12 +90,12 @@ def test_no_strength_is_grey_and_twice_is_more(grey, model):
 def test_paths_pictures_arrays_and_lists_give_the_same(grey, model, tmp_path):
     grey.save(tmp_path / "grey.png")
     array = np.asarray(grey)
+    colour = np.stack([array, array, array], axis=-1)
     wanted = np.asarray(colorize(grey, model))
     for source in (str(tmp_path / "grey.png"), tmp_path / "grey.png", array, array / 255.0):
         assert np.abs(np.asarray(colorize(source, model)).astype(int) - wanted).max() <= 1
-    several = colorize([grey, array], model)
+    several = [*colorize([grey, array], model), *colorize(np.stack([colour, colour]), model)]
     assert all(np.array_equal(np.asarray(one), wanted) for one in several)
-    colour = np.stack([array, array, array], axis=-1)
     assert np.array_equal(np.asarray(colorize(colour, model)), wanted)
     fine = np.asarray(colorize(array.astype(np.uint16) * 257, model))
     assert np.abs(fine.astype(int) - wanted).max() <= 1
@@ -169,3 +171,18 @@ def test_bicubic_colours_are_nearer_than_edge_aware_ones():
         ]
         errors["guided"].append(min(float(((t - ab.numpy()) ** 2).mean()) for t in tried))
     assert np.mean(errors["bicubic"]) < np.mean(errors["guided"])
+
+
+def test_an_untrained_model_is_said_to_be_one(grey, model):
+    model.config["epochs"] = 0
+    with pytest.warns(UserWarning, match="UNTRAINED"):
+        colorize(grey, model)
+
+
+def test_a_picture_cut_off_is_one_error(model, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99), np.uint8)).save(
+        tmp_path / "a.png"
+    )
+    content = (tmp_path / "a.png").read_bytes()
+    with pytest.raises(KitError, match="the picture cannot be read"):
+        colorize(Image.open(io.BytesIO(content[: len(content) // 2])), model)

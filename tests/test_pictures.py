@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from colorkit.errors import KitError
-from colorkit.pictures import MAX_PIXELS, open_picture, save_picture
+from colorkit.pictures import MAX_PIXELS, Picture, open_picture, save_picture
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -31,11 +31,11 @@ def test_the_usual_files_are_read(tmp_path, suffix, mode):
 def test_palette_bilevel_cmyk_and_sixteen_bits(tmp_path):
     grey = Image.fromarray(RAMP)
     palette = open_picture(write(tmp_path, grey.convert("RGB").quantize(256), "p.png"))
-    assert palette.image.mode == "RGB"
+    assert np.array_equal(np.asarray(palette.image), RAMP)
     bilevel = open_picture(write(tmp_path, grey.convert("1"), "b.png"))
     assert set(np.unique(np.asarray(bilevel.image))) == {0, 255}
     cmyk = open_picture(write(tmp_path, grey.convert("CMYK"), "c.tif"))
-    assert cmyk.image.mode == "RGB"
+    assert np.array_equal(np.asarray(cmyk.image), RAMP)
     values = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)
     for name in ("16.png", "16.tif"):
         fine = open_picture(write(tmp_path, Image.fromarray(values), name))
@@ -71,6 +71,76 @@ def test_it_is_turned_upright(tmp_path):
     back = write(tmp_path, Image.new("RGB", (20, 10)), "b.png")
     save_picture(Image.new("RGB", (20, 10)), back, picture)
     assert 0x0112 not in Image.open(back).getexif()
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_every_orientation_of_every_kind_of_tiff(tmp_path, mode, compression):
+    values = np.arange(200, dtype=np.uint8).reshape(20, 10)
+    image = Image.fromarray(values.astype(np.uint16) if mode == "I;16" else values)
+    image = image if mode == "I;16" else image.convert(mode)
+    for orientation in range(1, 9):
+        options = {"tiffinfo": {274: orientation}, "compression": compression}
+        path = write(tmp_path, image, "o.tif", **options)
+        with path.open("rb") as file:
+            wanted = ImageOps.exif_transpose(Image.open(file))
+            picture = open_picture(path)
+            assert picture.image.size == wanted.size
+            if mode in ("L", "I;16"):
+                assert np.array_equal(np.asarray(picture.image), np.asarray(wanted))
+            if mode == "RGB":  # of equal channels: grey
+                assert np.array_equal(np.asarray(picture.image), np.asarray(wanted)[..., 0])
+
+
+def test_a_grey_picture_in_three_channels_is_grey(tmp_path):
+    grey, coloured = Image.fromarray(RAMP).convert("RGB"), Image.new("RGB", (9, 9), (90, 91, 90))
+    assert open_picture(write(tmp_path, grey, "g.jpg")).grey
+    assert not open_picture(write(tmp_path, coloured, "c.png")).grey
+
+
+def test_sixteen_bits_with_a_transparent_value(tmp_path):
+    values = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)
+    path = write(tmp_path, Image.fromarray(values), "a.png", transparency=257)
+    picture = open_picture(path)
+    assert np.array_equal(np.asarray(picture.image), values)
+    assert np.array_equal(np.asarray(picture.alpha) == 0, values == 257)
+
+
+def test_pages_and_frames_are_not_dropped_in_silence(tmp_path):
+    pages = [Image.fromarray(RAMP), Image.fromarray(RAMP)]
+    path = write(tmp_path, pages[0], "p.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(KitError, match="2 pages or frames; save the one to be coloured alone"):
+        open_picture(path)
+
+
+def test_other_decoders_than_the_named_are_never_used(tmp_path):
+    Image.fromarray(RAMP).save(tmp_path / "a.bmp")
+    (tmp_path / "a.bmp").rename(tmp_path / "a.png")
+    with pytest.raises(KitError, match="cannot be read: not a picture"):
+        open_picture(tmp_path / "a.png")
+
+
+def test_metadata_go_from_format_to_format_as_they_were(tmp_path):
+    exif = Image.Exif()
+    exif[315], exif[33432] = "Édouard".encode("latin-1"), "© 2019".encode("latin-1")
+    source = write(tmp_path, Image.fromarray(RAMP), "a.jpg", exif=exif, dpi=(300, 300))
+    for suffix in ("tif", "png", "webp", "jpg"):
+        path = tmp_path / f"out.{suffix}"
+        assert save_picture(Image.new("RGB", (16, 16)), path, open_picture(source))
+        found = Image.open(path).getexif()
+        assert (found[315], found[33432]) == ("Édouard", "© 2019")
+    again = tmp_path / "again.png"
+    save_picture(Image.new("RGB", (16, 16)), again, open_picture(tmp_path / "out.tif"))
+    assert Image.open(again).getexif()[315] == "Édouard"
+    assert Image.open(again).info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_damaged_metadata_do_not_cost_the_picture(tmp_path):
+    picture = Picture(Image.fromarray(RAMP), kept={"dpi": (300.0, 10.0**10), "exif": b"x" * 70_000})
+    for suffix in ("jpg", "png"):
+        path = tmp_path / f"out.{suffix}"
+        assert not save_picture(Image.new("RGB", (16, 16)), path, picture)
+        Image.open(path).load()
 
 
 def test_a_profile_is_converted_to_srgb(tmp_path):
