@@ -48,9 +48,9 @@ colours a painting had."""
 
 @dataclass(frozen=True)
 class Answer:
-    """What the page shows: labelled pictures, the numbers beside the truth, files to download."""
+    """What the page shows: (file, label) of pictures, numbers beside the truth, downloads."""
 
-    pictures: list[tuple[Image.Image, str]]
+    pictures: list[tuple[str, str]]
     rows: list[list[Any]]
     files: list[str]
 
@@ -86,21 +86,27 @@ def answer(
     if Path(path).stat().st_size > MAX_BYTES:
         raise KitError(f"more than {MAX_BYTES // 10**6} MB; use `colorkit colorize`")
     picture = open_picture(Path(path), MAX_PIXELS)
-    pictures, rows, files, clean = [], [], [], Picture(picture.image, picture.alpha)
+    shown, rows, files, clean = [], [], [], Picture(picture.image, picture.alpha)
+
+    def show(image: Image.Image, label: str) -> None:
+        file = to / f"shown-{len(shown)}.jpg"
+        fitted(image, SHOWN).save(file, quality=90)
+        shown.append((str(file), label))
+
+    show(grey_version(picture), "grey")
     if not picture.grey:
         rows.append(["grey", *_numbers(picture, models[names[0]], strength=0)])
     for name in names:
         coloured, _ = colorize_picture(picture, models[name], strength)
-        pictures.append((fitted(coloured, SHOWN), name))
+        show(coloured, name)
         named = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         file = to / f"{Path(path).stem[:60]}-{named}.png"
         save_picture(coloured, file, clean)
         files.append(str(file))
         if not picture.grey:
             rows.append([name, *_numbers(picture, models[name], strength)])
-    shown = [(fitted(grey_version(picture), SHOWN), "grey"), *pictures]
     if not picture.grey:
-        shown.append((fitted(picture.image, SHOWN), "as it was"))
+        show(picture.image, "as it was")
     return Answer(shown, rows, files)
 
 
@@ -158,7 +164,7 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
     examples = {figures.short(painting.title, 40): source.root / painting.path for painting in some}
     fonts = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     with tempfile.TemporaryDirectory(prefix="colorkit-demo-") as to, sigterm_as_interrupt():
-        os.environ["GRADIO_TEMP_DIR"] = str(Path(to, "uploads"))
+        os.environ["GRADIO_TEMP_DIR"] = to  # what lies there is shown as it is, and goes with us
         page(models, examples, Path(to)).launch(
             share=share,
             server_port=port or None,
