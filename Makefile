@@ -17,7 +17,7 @@ test: $(VENV)/.test
 	$(BIN)/pytest
 	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export COLORKIT_RUNS=$$runs && \
 	$(BIN)/pytest --nbval notebooks/01_*.ipynb notebooks/02_*.ipynb && \
-	$(BIN)/pytest --nbval-lax notebooks/0[3-6]_*.ipynb
+	$(BIN)/pytest --nbval-lax notebooks/0[3-8]_*.ipynb
 
 # Every model killed at 20 moments and started again: about half an hour on 2 CPU cores.
 test-kill: $(VENV)/.test
@@ -36,12 +36,12 @@ lab: $(VENV)/.repro
 
 # The notebooks' committed outputs: a smoke run on the sample, from nothing.
 NBCONVERT = $(BIN)/jupyter nbconvert --to notebook --inplace --execute --log-level WARN \
-	--ExecutePreprocessor.record_timing=False
+	--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.timeout=1200
 outputs: $(VENV)/.repro
 	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export COLORKIT_RUNS=$$runs && \
 	$(NBCONVERT) notebooks/0[1-5]_*.ipynb && \
 	$(BIN)/colorkit reproduce && \
-	$(NBCONVERT) notebooks/06_*.ipynb && \
+	$(NBCONVERT) notebooks/06_*.ipynb notebooks/08_*.ipynb && \
 	cp "$$runs/smoke/pictures/comparison-t1.png" results/comparison.png
 
 $(VENV)/.repro: pyproject.toml

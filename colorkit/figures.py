@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
 from .models import ScratchUnet, unet_parts
+from .pictures import fitted
 
 # Okabe and Ito's palette: told apart with any colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -78,7 +79,7 @@ def side_by_side(pictures: Mapping[str, Image], width: float = 9.0) -> tuple[Fig
     for axis in axes:
         axis.axis("off")
     for axis, (label, picture) in zip(axes, pictures.items(), strict=False):
-        axis.imshow(picture.convert("RGB"), interpolation="antialiased")
+        axis.imshow(fitted(picture.convert("RGB"), 400))
         axis.set_title(label, fontsize=9, parse_math=False)
     return figure, f"One picture in {len(pictures)} versions: {'; '.join(pictures)}."
 

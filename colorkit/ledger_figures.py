@@ -32,6 +32,9 @@ def forest(
         axis.plot(estimate, height, "s" if beyond else "o", color=colour, ms=6)
     axis.set_yticks(range(len(rows)), [label for label, *_ in reversed(rows)], parse_math=False)
     axis.set(xlabel=axis_label)
+    reaches = [max(abs(low), abs(high)) for _, _, low, high, _ in rows]
+    if max(reaches) > 20 * np.median(reaches):  # one row would press all others into a point
+        axis.set_xscale("symlog", linthresh=float(np.median(reaches)))
     axis.spines[["top", "right", "left"]].set_visible(False)
     told = "; ".join(
         f"{label} {e:+.4f} ({low:+.4f} to {high:+.4f})" for label, e, low, high, _ in rows
