@@ -106,6 +106,7 @@ def test_it_works_by_keyboard_alone(tab, picture):
     tab.focus("#go")
     tab.keyboard.press("Enter")
     tab.wait_for_selector("#gallery img")
+    assert tab.locator("#files a").count() >= 2  # one for each model
 
 
 @pytest.mark.parametrize(

@@ -175,8 +175,9 @@ def test_bicubic_colours_are_nearer_than_edge_aware_ones():
 
 def test_an_untrained_model_is_said_to_be_one(grey, model):
     model.config["epochs"] = 0
-    with pytest.warns(UserWarning, match="UNTRAINED"):
-        colorize(grey, model)
+    with pytest.warns(UserWarning, match="UNTRAINED") as told:
+        assert colorize(grey, model).size == grey.size
+    assert len(told) == 1
 
 
 def test_a_picture_cut_off_is_one_error(model, tmp_path):
