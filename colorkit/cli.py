@@ -86,8 +86,8 @@ def reproduce(
 def _reproduce_protocol(
     protocol: str, data: str, out: str, jobs: int, join: str, dry_run: bool
 ) -> int:
-    from .archive import JOINED, read_joined, whole_splits
-    from .archive import join as keep
+    from .gathering import JOINED, read_joined, whole_splits
+    from .gathering import join as keep
     from .grid import check
     from .protocol import protocol_folder, read_protocol, run_protocol
 
@@ -129,8 +129,9 @@ def ledger(
     ] = "",
 ) -> None:
     """Say which of the paper's claims stand, and how we know."""
-    from .archive import gather, load, newest
+    from .archive import load, newest
     from .claims import verdicts
+    from .gathering import gather
     from .ledger_pages import publish_protocol, terminal, write_pages
     from .paths import kit_file
     from .protocol import read_protocol

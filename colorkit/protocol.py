@@ -151,7 +151,7 @@ def run_protocol(
 ) -> int:
     """Run what is missing of a protocol, one results folder after the other.
 
-    elsewhere: (study, split) that another machine has run (archive.join).
+    elsewhere: (study, split) that another machine has run (gathering.join).
 
     Returns the exit code: 0 if every run has a result, 1 if some failed, 130 if stopped: the
     same command goes on. Raises KitError for a request that cannot be run.
