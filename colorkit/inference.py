@@ -134,13 +134,13 @@ def _rgb(image: Image.Image) -> Tensor:
 def _picture(image: Source) -> Picture:
     if isinstance(image, (str, Path)):
         return open_picture(Path(image).expanduser())
+    if not isinstance(image, Image.Image):
+        return as_picture(Image.fromarray(_values(image)))
     try:
-        return as_picture(
-            image.copy() if isinstance(image, Image.Image) else Image.fromarray(_values(image))
-        )
+        return as_picture(image.copy())
+    except KitError:
+        raise
     except (OSError, ValueError) as error:  # such as a picture cut off, which Pillow reads late
-        if isinstance(error, KitError):
-            raise
         raise KitError(f"the picture cannot be read: {error}") from error
 
 

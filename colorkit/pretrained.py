@@ -185,4 +185,4 @@ def _hub() -> Any:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:160]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
