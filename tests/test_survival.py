@@ -54,7 +54,7 @@ def whole(request, gallery, tmp_path_factory) -> tuple[Experiment, Path, float]:
     out = tmp_path_factory.mktemp("whole")
     process = start(RUN, request.param, gallery, out)
     experiment = Experiment(1, request.param, data=str(gallery))
-    wait_for_training(out, experiment)
+    wait_for_training(out, experiment, process)
     began = time.monotonic()
     text = process.communicate()[0]
     assert process.returncode == 0, text
@@ -70,34 +70,39 @@ def start(code: str, model: str, gallery: Path, out: Path) -> subprocess.Popen:
     )
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
+def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> None:
+    end = time.monotonic() + 300
     while not condition():
+        assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.001)
 
 
-def wait_for_training(out: Path, experiment: Experiment) -> None:
-    wait_until((out / "progress" / f"{experiment.id}.json").exists)
+def wait_for_training(out: Path, experiment: Experiment, process: subprocess.Popen) -> None:
+    wait_until((out / "progress" / f"{experiment.id}.json").exists, process)
 
 
 def first_stage(undisturbed: Path, out: Path) -> None:
     """Copy the finished U-Net that the pretrained model begins with: it has its own kills."""
-    for path in undisturbed.glob("runs/t1-unet_resnet18-s0.*"):
-        (out / "runs").mkdir(exist_ok=True)
-        shutil.copy(path, out / "runs")
-    for name in ("manifest.csv", "audit.csv"):
-        shutil.copy(undisturbed / name, out)
+    run = "t1-unet_resnet18-s0"
+    shutil.copytree(undisturbed / "models" / run, out / "models" / run)
+    (out / "runs").mkdir()
+    for name in (f"runs/{run}.json", "manifest.csv", "audit.csv"):
+        shutil.copy(undisturbed / name, out / name)
 
 
-def at_a_random_moment(out: Path, seconds: float, chance: random.Random) -> None:
+def at_a_random_moment(
+    _: Path, seconds: float, chance: random.Random, process: subprocess.Popen
+) -> None:
     time.sleep(chance.uniform(0, seconds))
 
 
-def while_a_checkpoint_is_written(out: Path, seconds: float, chance: random.Random) -> None:
+def while_a_checkpoint_is_written(
+    out: Path, _: float, chance: random.Random, process: subprocess.Popen
+) -> None:
     wanted = chance.randint(0, 2)  # checkpoints there before
-    wait_until(lambda: len(list(out.glob("checkpoints/*/epoch-*"))) >= wanted)
-    wait_until(lambda: list(out.glob("checkpoints/*/.part-*")))
+    wait_until(lambda: len(list(out.glob("checkpoints/*/epoch-*"))) >= wanted, process)
+    wait_until(lambda: list(out.glob("checkpoints/*/.part-*")), process)
     time.sleep(chance.uniform(0, 0.1))
 
 
@@ -108,8 +113,8 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(whole, gallery, tmp
         first_stage(undisturbed, tmp_path)
     moment = while_a_checkpoint_is_written if number % 2 else at_a_random_moment
     killed = start(RUN, experiment.model, gallery, tmp_path)
-    wait_for_training(tmp_path, experiment)
-    moment(tmp_path, seconds, random.Random(26 + number))
+    wait_for_training(tmp_path, experiment, killed)
+    moment(tmp_path, seconds, random.Random(26 + number), killed)
     killed.kill()
     killed.communicate()
     left = [path.name[:11] for path in tmp_path.glob("checkpoints/*/*")]
@@ -131,7 +136,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(whole, gallery, tmp
 def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(gallery, tmp_path, number):
     process = start(EVIDENCE, "", gallery, tmp_path)
     folder = folder_of(tmp_path, "t1-unet_resnet18-s0")
-    wait_until(lambda: files(folder))
+    wait_until(lambda: files(folder), process)
     process.send_signal(number)
     text = process.communicate(timeout=180)[0]
     assert process.returncode == 130, text
@@ -143,7 +148,7 @@ def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(gallery, t
 def test_of_two_processes_on_one_run_the_second_says_so_and_leaves(gallery, tmp_path):
     experiment = Experiment(1, "pix2pix_scratch", data=str(gallery))
     first = start(RUN, experiment.model, gallery, tmp_path)
-    wait_for_training(tmp_path, experiment)
+    wait_for_training(tmp_path, experiment, first)
     second = start(RUN, experiment.model, gallery, tmp_path)
     text = second.communicate()[0]
     assert second.returncode == 1
