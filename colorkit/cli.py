@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True)
 app.add_typer(data_app, name="data", help="Look at the paintings of a source.")
-console = Console(highlight=False, markup=False)
+console = Console(highlight=False, markup=False, soft_wrap=True)
 
 Data = Annotated[str, typer.Option(help="sample, kaggle, or a folder of paintings")]
 Profile = Annotated[str, typer.Option(help="smoke, class or paper")]
@@ -210,7 +210,7 @@ def colorize(
         results = run(pairs, colorizer, settings, lambda _: progress.advance(task))
     for done in results:
         if done.error:
-            console.print(f"failed: {_printable(done.error)}")
+            print(f"failed: {_printable(done.error)}", file=sys.stderr)
     console.print(summary(results, began))
     raise typer.Exit(1 if any(done.error for done in results) else 0)
 

@@ -138,9 +138,8 @@ def _explain(error: OSError, path: Path) -> KitError:
         free = shutil.disk_usage(parent).free
         return KitError(
             f"{path}: the disk is full ({free / 1e6:.1f} MB free); make room and run the same "
-            "command again: finished runs and checkpoints are kept"
+            "command again: what was finished is kept"
         )
     return KitError(
-        f"{path}: cannot be written ({error.strerror or error}); "
-        "choose another folder with --out or COLORKIT_RUNS"
+        f"{path}: cannot be written ({error.strerror or error}); name another folder for the output"
     )

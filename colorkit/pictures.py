@@ -30,6 +30,7 @@ _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # no decoder but these, whatever the
 _SAVING = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}, "TIFF": {"compression": "tiff_lzw"}}
 # What is descriptive in EXIF and TIFF: subject, camera, program, date, artist, rights.
 _TAGS = (270, 271, 272, 305, 306, 315, 33432)
+_XMP = 700  # its tag in a TIFF
 _SRGB = ("sRGB", "sRGB built-in", "sRGB IEC61966-2.1")
 
 
@@ -228,10 +229,12 @@ def _options(kept: dict[str, Any], kind: str) -> dict[str, Any]:
         "WEBP": ("exif", "xmp"),
     }
     options = {name: kept[name] for name in carried[kind] if name in kept}
-    if kind == "TIFF" and kept.get("tags"):
-        options["tiffinfo"] = kept["tags"]
-    if kind == "PNG" and kept.get("text"):
+    if kind == "TIFF":
+        options["tiffinfo"] = kept.get("tags", {}) | ({_XMP: kept["xmp"]} if "xmp" in kept else {})
+    if kind == "PNG":
         options["pnginfo"] = PngInfo()
-        for name, value in kept["text"].items():
+        for name, value in kept.get("text", {}).items():
             options["pnginfo"].add_text(name, value)
+        if "xmp" in kept:
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", kept["xmp"].decode())
     return options

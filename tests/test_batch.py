@@ -1,5 +1,7 @@
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from test_inference import model_of
+from test_pretrained import untrained
 
 from colorkit.batch import Done, Settings, plan, run, summary
 from colorkit.errors import KitError
@@ -183,6 +186,31 @@ def test_a_read_only_output_is_said(folder, model, tmp_path):
         pairs = plan([str(folder / "a.jpg")], str(tmp_path / "out"))
     (done,) = run(pairs, model, Settings())
     assert "cannot be written" in done.error
+
+
+FULL = """
+import resource, signal, sys
+from colorkit.cli import main
+sys.argv = ["colorkit", "colorize", *sys.argv[1:]]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # refused midway, as by a full disk
+main()
+"""
+
+
+def test_what_cannot_be_written_whole_is_not_there_and_the_rest_are(folder, tmp_path):
+    untrained().save_pretrained(tmp_path / "model")
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "big.png")
+    command = [str(folder), "-o", str(tmp_path / "out"), "--model", str(tmp_path / "model")]
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL, *command], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "big.png: cannot be written (File too large)" in ended.stderr
+    assert "6 of 7 pictures coloured" in ended.stdout
+    assert "UNTRAINED" in ended.stdout
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FORMATS)
 
 
 def mutated(random: np.random.Generator, content: bytes) -> bytes:

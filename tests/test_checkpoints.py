@@ -156,7 +156,7 @@ def test_a_full_disk_stops_the_run_and_keeps_the_checkpoint_before(splits, tmp_p
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", full_at_the_second)
-    with pytest.raises(KitError, match="the disk is full.*finished runs and checkpoints are kept"):
+    with pytest.raises(KitError, match="the disk is full.*what was finished is kept"):
         fit(experiment, splits, tmp_path / "out", until=4)
     assert names(tmp_path / "out", experiment) == ["epoch-00001"]
     assert not list((tmp_path / "out").rglob(".part-*"))

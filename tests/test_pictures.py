@@ -135,6 +135,28 @@ def test_metadata_go_from_format_to_format_as_they_were(tmp_path):
     assert Image.open(again).info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
+XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">Dürer{}</x:xmpmeta>"""
+TURNED = """<tiff:Orientation>6</tiff:Orientation>"""
+
+
+@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
+def test_xmp_goes_to_every_format_but_for_its_orientation(tmp_path, source):
+    options = {"xmp": XMP.format(TURNED).encode()}
+    if source == "png":
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.format(TURNED))
+    if source == "tif":
+        options = {"tiffinfo": {700: XMP.format(TURNED).encode()}}
+    image = Image.new("RGB", (20, 10))
+    picture = open_picture(write(tmp_path, image, f"a.{source}", **options))
+    for suffix in ("jpg", "png", "tif", "webp"):
+        path = tmp_path / f"out.{suffix}"
+        assert save_picture(picture.image.convert("RGB"), path, picture)
+        saved = Image.open(path)
+        assert saved.info["xmp"].decode() == XMP.format("")
+        assert saved.size == picture.image.size == (10, 20)
+
+
 def test_damaged_metadata_do_not_cost_the_picture(tmp_path):
     picture = Picture(Image.fromarray(RAMP), kept={"dpi": (300.0, 10.0**10), "exif": b"x" * 70_000})
     for suffix in ("jpg", "png"):
