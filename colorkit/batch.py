@@ -4,7 +4,7 @@ import glob
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -108,9 +108,10 @@ def _colorize_file(source: Path, output: Path, model: Colorizer, settings: Setti
     picture = open_picture(source)
     coloured, clipped = colorize_picture(picture, model, settings.strength, settings.size)
     compared = _side_by_side(picture, coloured) if settings.compare else None
-    described = save_picture(coloured, output, picture)
+    picture = replace(picture, image=coloured)  # the original's memory is not needed any more
+    described = save_picture(picture, output)
     if compared:
-        save_picture(compared, written[1], Picture(compared))
+        save_picture(Picture(compared), written[1])
     return Done(source, output, clipped=clipped, described=described)
 
 

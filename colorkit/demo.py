@@ -86,7 +86,7 @@ def answer(
     if Path(path).stat().st_size > MAX_BYTES:
         raise KitError(f"more than {MAX_BYTES // 10**6} MB; use `colorkit colorize`")
     picture = open_picture(Path(path), MAX_PIXELS)
-    shown, rows, files, clean = [], [], [], Picture(picture.image, picture.alpha)
+    shown, rows, files = [], [], []
 
     def show(image: Image.Image, label: str) -> None:
         file = to / f"shown-{len(shown)}.jpg"
@@ -101,7 +101,7 @@ def answer(
         show(coloured, name)
         named = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         file = to / f"{Path(path).stem[:60]}-{named}.png"
-        save_picture(coloured, file, clean)
+        save_picture(Picture(coloured, picture.alpha), file)
         files.append(str(file))
         if not picture.grey:
             rows.append([name, *_numbers(picture, models[name], strength)])

@@ -6,6 +6,7 @@ sees that the colours are not (notebook 2, blurred ab).
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,9 @@ from torch.nn import functional
 
 from .color import grey_input, in_gamut, join, lab_to_rgb
 from .errors import KitError
-from .pictures import Picture, as_picture, open_picture
+from .pictures import Picture, as_picture, bands, open_picture
 from .pretrained import Colorizer, load_pretrained, newest_model
 
-BAND = 1 << 20  # pixels converted at a time, which bounds the memory
 Source = str | Path | Image.Image | np.ndarray
 
 
@@ -95,23 +95,30 @@ def square(image: Image.Image, size: int) -> Tensor:
     return _rgb(resized)[None]
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Several threads would mostly wait for each other: bands are small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
 def _paint(image: Image.Image, ab: Tensor) -> tuple[Image.Image, float]:
     """Put the colours of a small square (2, S, S) onto a picture's lightness, band by band."""
     width, height = image.size
     rows, columns = _weights(height, len(ab[0])), _weights(width, len(ab[0]))
     coloured, outside = Image.new("RGB", (width, height)), 0
-    for top, bottom in _bands(width, height):
-        L = grey_input(_rgb(image.crop((0, top, width, bottom))))
-        lab = join(L, rows[top:bottom] @ ab @ columns.T)
+    for box in bands(image):
+        _, top, _, bottom = box
+        lab = join(grey_input(_rgb(image.crop(box))), rows[top:bottom] @ ab @ columns.T)
         outside += int((~in_gamut(lab)).sum())
         band = (255 * lab_to_rgb(lab)).round().byte().movedim(0, -1)
         coloured.paste(Image.fromarray(band.numpy()), (0, top))
     return coloured, outside / (width * height)
-
-
-def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
-    step = max(1, BAND // width)
-    return ((top, min(top + step, height)) for top in range(0, height, step))
 
 
 def _weights(length: int, size: int) -> Tensor:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -55,7 +56,18 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
     Raises KitError when the disk is full or the folder cannot be written.
     """
-    _write(path.parent, [content.encode() if isinstance(content, str) else content], path.name)
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write that is `path` once the block has ended well, and else is gone.
+
+    Parents are made. Raises KitError as `write_atomic` does.
+    """
+    with _replacing(path.parent, path.name) as file:
+        yield file
 
 
 def write_checked(folder: Path, stem: str, suffix: str, chunks: Iterable[bytes]) -> Path:
@@ -66,12 +78,14 @@ def write_checked(folder: Path, stem: str, suffix: str, chunks: Iterable[bytes])
     """
     digest = hashlib.sha256()
 
-    def hashed() -> Iterator[bytes]:
+    def name() -> str:
+        return f"{stem}-{digest.hexdigest()[:CHECKSUM]}{suffix}"
+
+    with _replacing(folder, name) as file:
         for chunk in chunks:
             digest.update(chunk)
-            yield chunk
-
-    return _write(folder, hashed(), lambda: f"{stem}-{digest.hexdigest()[:CHECKSUM]}{suffix}")
+            file.write(chunk)
+    return folder / name()
 
 
 def is_whole(path: Path) -> bool:
@@ -112,13 +126,13 @@ def remove_parts(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write(folder: Path, chunks: Iterable[bytes], name: str | Callable[[], str]) -> Path:
+@contextmanager
+def _replacing(folder: Path, name: str | Callable[[], str]) -> Iterator[BinaryIO]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=_PART, delete=False) as part:
             try:
-                for chunk in chunks:
-                    part.write(chunk)
+                yield part
                 part.flush()
                 os.fsync(part.fileno())
             except BaseException:
@@ -129,7 +143,6 @@ def _write(folder: Path, chunks: Iterable[bytes], name: str | Callable[[], str])
         os.replace(part.name, path)
     except OSError as error:
         raise _explain(error, folder / name if isinstance(name, str) else folder) from error
-    return path
 
 
 def _explain(error: OSError, path: Path) -> KitError:

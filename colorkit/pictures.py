@@ -4,6 +4,7 @@ What training reads is sources.read_picture; here nothing is thrown away that th
 """
 
 import io
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image, ImageChops, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from .errors import KitError
-from .paths import write_atomic
+from .paths import replacing
 
 SUFFIXES = {
     ".jpg": "JPEG",
@@ -26,6 +27,7 @@ SUFFIXES = {
 }
 MAX_PIXELS = 178_956_970  # where Pillow refuses; it warns at half of that
 MAX_SIDE = 65_535  # JPEG's own limit, and it bounds what a strip of few pixels can ask for
+BAND = 1 << 17  # pixels looked at or coloured at a time: little memory, and the processor's cache
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # no decoder but these, whatever the name says
 _SAVING = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}, "TIFF": {"compression": "tiff_lzw"}}
 # What is descriptive in EXIF and TIFF: subject, camera, program, date, artist, rights.
@@ -88,28 +90,46 @@ def as_picture(image: Image.Image) -> Picture:
     return Picture(_plain(image, kept.pop("icc_profile", None)), alpha, kept)
 
 
-def save_picture(image: Image.Image, path: Path, picture: Picture) -> bool:
-    """Write a coloured picture with the transparency and the metadata of the one it is made of.
+def save_picture(picture: Picture, path: Path) -> bool:
+    """Write a picture, "RGB", with its transparency and metadata, whole or not at all.
 
-    image: "RGB". The format is that of the path's suffix. Returns whether the metadata could be
-    kept: damaged ones are left out. Raises KitError if it cannot be written.
+    The format is that of the path's suffix. Returns whether the metadata could be kept: damaged
+    ones are left out. Raises KitError if it cannot be written.
     """
     kind = SUFFIXES[path.suffix.lower()]
     if picture.alpha and kind == "JPEG":
         raise KitError(f"{path}: JPEG has no transparency, the picture has; name it .png or .webp")
     if picture.alpha:
-        image.putalpha(picture.alpha)
+        picture.image.putalpha(picture.alpha)
     saving = _SAVING.get(kind, {})
-    try:
-        content, kept = _encoded(image, kind, saving | _options(picture.kept, kind)), True
-    except Exception:  # metadata can be wrong in more ways than Pillow expects
-        content, kept = None, False
-    try:
-        content = content or _encoded(image, kind, saving)
-    except (OSError, ValueError) as error:  # such as a side too long for the format
-        raise KitError(f"{path}: cannot be written as {kind} ({error})") from error
-    write_atomic(path, content.getbuffer())
-    return kept
+    with replacing(path) as file:
+        try:
+            picture.image.save(_Stream(file), kind, **saving | _options(picture.kept, kind))
+            return True
+        except Exception:  # metadata can be wrong in more ways than Pillow expects
+            file.seek(0)
+            file.truncate()
+        try:
+            picture.image.save(_Stream(file), kind, **saving)
+        except (OSError, ValueError) as error:  # such as a side too long for the format
+            if getattr(error, "errno", None):  # the disk's, not the encoder's
+                raise
+            raise KitError(f"{path}: cannot be written as {kind} ({error})") from error
+    return False
+
+
+class _Stream:
+    """A file without its descriptor: to one, Pillow writes itself and does not say what failed."""
+
+    def __init__(self, file: BinaryIO):
+        self.write, self.seek, self.tell, self.flush = file.write, file.seek, file.tell, file.flush
+
+
+def bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Cut a picture into bands from the top down: boxes for `crop`."""
+    step = max(1, BAND // image.width)
+    for top in range(0, image.height, step):
+        yield 0, top, image.width, min(top + step, image.height)
 
 
 def fitted(image: Image.Image, side: int) -> Image.Image:
@@ -138,12 +158,6 @@ def _open(file: BinaryIO, name: Any, max_pixels: int) -> Picture:
         raise KitError(f"{name}: cannot be read: {reason or type(error).__name__}") from error
 
 
-def _encoded(image: Image.Image, kind: str, options: dict[str, Any]) -> io.BytesIO:
-    content = io.BytesIO()
-    image.save(content, kind, **options)
-    return content
-
-
 def _plain(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert to sRGB, and to one channel if there are no colours."""
     if image.mode in ("1", "P"):
@@ -166,10 +180,14 @@ def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Ima
 
 
 def _without_colour(image: Image.Image) -> bool:
-    red, green, blue = image.split()
-    return not (
-        ImageChops.difference(red, green).getbbox() or ImageChops.difference(green, blue).getbbox()
-    )
+    for box in bands(image):
+        red, green, blue = image.crop(box).split()
+        if (
+            ImageChops.difference(red, green).getbbox()
+            or ImageChops.difference(red, blue).getbbox()
+        ):
+            return False
+    return True
 
 
 def _sixteen_bits(image: Image.Image) -> Image.Image:

@@ -191,26 +191,64 @@ def test_a_read_only_output_is_said(folder, model, tmp_path):
 FULL = """
 import resource, signal, sys
 from colorkit.cli import main
-sys.argv = ["colorkit", "colorize", *sys.argv[1:]]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # refused midway, as by a full disk
 main()
 """
 
 
+def colorize_by_shell(code: str, source: Path, to: Path) -> subprocess.CompletedProcess:
+    """Run `colorkit colorize` as a process of its own, with code before or after it."""
+    untrained().save_pretrained(to / "model")
+    words = ["colorize", str(source), "-o", str(to / "out"), "--model", str(to / "model")]
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+
+
 def test_what_cannot_be_written_whole_is_not_there_and_the_rest_are(folder, tmp_path):
-    untrained().save_pretrained(tmp_path / "model")
     noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
     Image.fromarray(noise).save(folder / "big.png")
-    command = [str(folder), "-o", str(tmp_path / "out"), "--model", str(tmp_path / "model")]
-    ended = subprocess.run(
-        [sys.executable, "-c", FULL, *command], capture_output=True, text=True, check=False
-    )
+    ended = colorize_by_shell(FULL, folder, tmp_path)
     assert ended.returncode == 1
     assert "big.png: cannot be written (File too large)" in ended.stderr
     assert "6 of 7 pictures coloured" in ended.stdout
     assert "UNTRAINED" in ended.stdout
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FORMATS)
+
+
+PEAK = r"""
+import re
+from pathlib import Path
+from colorkit.cli import main
+try:
+    main()
+finally:
+    print(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
+    picture = Image.effect_noise((1000, 1000), 30).resize((10_000, 10_000))
+    Image.merge("RGB", (picture, picture, picture.transpose(0))).save(tmp_path / "big.tif")
+    ended = colorize_by_shell(PEAK, tmp_path / "big.tif", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout.split()[-1]) < 2_000_000  # kB
+    assert Image.open(tmp_path / "out" / "big.tif").size == (10_000, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "side", "seconds"), [(1, (4000, 3000), 256, 4), (50, (320, 240), 64, 10)]
+)
+def test_it_is_fast_enough_on_two_cores(tmp_path, number, size, side, seconds):
+    """Twelve megapixels in four seconds, small pictures at five a second, in processor time."""
+    (tmp_path / "in").mkdir()
+    for name in range(number):
+        Image.effect_noise(size, 30).save(tmp_path / "in" / f"{name}.jpg")
+    pairs = plan([str(tmp_path / "in")], str(tmp_path / "out"))
+    model = untrained("unet_resnet18", side)
+    began = time.process_time()
+    assert not any(done.error for done in run(pairs, model, Settings()))
+    assert time.process_time() - began < 2 * seconds
 
 
 def mutated(random: np.random.Generator, content: bytes) -> bytes:

@@ -11,8 +11,8 @@ from torch.nn import functional
 from colorkit import colorize
 from colorkit.color import encode, join, lab_to_rgb, rgb_to_lab
 from colorkit.errors import KitError
-from colorkit.inference import BAND, _weights, colorize_picture, square
-from colorkit.pictures import Picture, open_picture
+from colorkit.inference import _weights, colorize_picture, square
+from colorkit.pictures import BAND, Picture, open_picture
 from colorkit.pretrained import Colorizer, describe_model
 from colorkit.sources import open_source
 

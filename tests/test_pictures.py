@@ -1,5 +1,6 @@
 import io
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 def write(tmp_path, image: Image.Image, name: str, **options) -> Path:
     image.save(tmp_path / name, **options)
     return tmp_path / name
+
+
+def coloured(picture: Picture) -> Picture:
+    return replace(picture, image=picture.image.convert("RGB"))
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
@@ -69,7 +74,7 @@ def test_it_is_turned_upright(tmp_path):
     picture = open_picture(write(tmp_path, tall, "a.png", exif=exif))
     assert picture.image.size == (20, 10)
     back = write(tmp_path, Image.new("RGB", (20, 10)), "b.png")
-    save_picture(Image.new("RGB", (20, 10)), back, picture)
+    save_picture(coloured(picture), back)
     assert 0x0112 not in Image.open(back).getexif()
 
 
@@ -126,11 +131,11 @@ def test_metadata_go_from_format_to_format_as_they_were(tmp_path):
     source = write(tmp_path, Image.fromarray(RAMP), "a.jpg", exif=exif, dpi=(300, 300))
     for suffix in ("tif", "png", "webp", "jpg"):
         path = tmp_path / f"out.{suffix}"
-        assert save_picture(Image.new("RGB", (16, 16)), path, open_picture(source))
+        assert save_picture(coloured(open_picture(source)), path)
         found = Image.open(path).getexif()
         assert (found[315], found[33432]) == ("Édouard", "© 2019")
     again = tmp_path / "again.png"
-    save_picture(Image.new("RGB", (16, 16)), again, open_picture(tmp_path / "out.tif"))
+    save_picture(coloured(open_picture(tmp_path / "out.tif")), again)
     assert Image.open(again).getexif()[315] == "Édouard"
     assert Image.open(again).info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
@@ -151,7 +156,7 @@ def test_xmp_goes_to_every_format_but_for_its_orientation(tmp_path, source):
     picture = open_picture(write(tmp_path, image, f"a.{source}", **options))
     for suffix in ("jpg", "png", "tif", "webp"):
         path = tmp_path / f"out.{suffix}"
-        assert save_picture(picture.image.convert("RGB"), path, picture)
+        assert save_picture(coloured(picture), path)
         saved = Image.open(path)
         assert saved.info["xmp"].decode() == XMP.format("")
         assert saved.size == picture.image.size == (10, 20)
@@ -161,7 +166,7 @@ def test_damaged_metadata_do_not_cost_the_picture(tmp_path):
     picture = Picture(Image.fromarray(RAMP), kept={"dpi": (300.0, 10.0**10), "exif": b"x" * 70_000})
     for suffix in ("jpg", "png"):
         path = tmp_path / f"out.{suffix}"
-        assert not save_picture(Image.new("RGB", (16, 16)), path, picture)
+        assert not save_picture(picture, path)
         Image.open(path).load()
 
 
@@ -193,7 +198,7 @@ def test_resolution_and_descriptions_are_kept(tmp_path, suffix):
         options["pnginfo"].add_text("Title", "The Night Watch")
     picture = open_picture(write(tmp_path, image, f"a.{suffix}", **options))
     path = tmp_path / f"out.{suffix}"
-    save_picture(image.convert("RGB"), path, picture)
+    save_picture(coloured(picture), path)
     saved = Image.open(path)
     assert saved.info["dpi"] == pytest.approx((300, 300), abs=0.1)
     assert saved.getexif()[315] == "Rembrandt"
@@ -205,17 +210,17 @@ def test_transparency_needs_a_format_that_has_it(tmp_path):
     seen = Image.merge("LA", (image, Image.fromarray(RAMP.T.copy())))
     picture = open_picture(write(tmp_path, seen, "a.png"))
     with pytest.raises(KitError, match=r"JPEG has no transparency, the picture has; name it .png"):
-        save_picture(image.convert("RGB"), tmp_path / "out.jpg", picture)
+        save_picture(coloured(picture), tmp_path / "out.jpg")
     assert not (tmp_path / "out.jpg").exists()
     for suffix in ("png", "webp", "tif"):
-        save_picture(image.convert("RGB"), tmp_path / f"out.{suffix}", picture)
+        save_picture(coloured(picture), tmp_path / f"out.{suffix}")
         assert Image.open(tmp_path / f"out.{suffix}").mode == "RGBA"
 
 
 def test_a_side_too_long_for_a_format_is_said(tmp_path):
     picture = open_picture(write(tmp_path, Image.new("L", (20_000, 1)), "a.png"))
     with pytest.raises(KitError, match=r"out.webp: cannot be written as WEBP"):
-        save_picture(picture.image.convert("RGB"), tmp_path / "out.webp", picture)
+        save_picture(coloured(picture), tmp_path / "out.webp")
 
 
 def bomb(side: int) -> bytes:
