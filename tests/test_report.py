@@ -124,6 +124,15 @@ def test_report_is_one_file_and_says_what_is_missing(grid):
         assert (grid.out / "pictures" / picture).exists()
 
 
+def test_where_no_run_finished_there_is_still_a_report(grid):
+    for path in (grid.out / "runs").glob("t1-*.json"):
+        path.unlink()
+    report.write_report(grid)
+    html = (grid.out / "report.html").read_text()
+    assert html.count("<img") == 1
+    assert f"{report.collect(grid)['ours'].isna().sum()} numbers are missing" in html
+
+
 def test_assumptions_are_complete_rows():
     table = report.assumptions()
     assert len(table) > 20
