@@ -12,6 +12,7 @@ _HOME = {
     "setup": "environment",
     "refuse_unknown_parameters": "environment",
     "show": "figures",
+    "interact": "figures",
     "open_source": "sources",
     "curate": "curation",
     "encode": "color",

@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,23 @@ def show(figure: Figure, alt: str) -> None:
     from IPython.display import HTML, display
 
     display(HTML(img_tag(figure, alt)))
+
+
+def interact(draw: Callable[..., tuple[Figure, str]], **controls: Any) -> None:
+    """Show ipywidgets controls and, below them, the figure that `draw` makes of their values.
+
+    As ipywidgets' own `interact`, but the figure is an output of its own: one inside a widget is
+    lost without a kernel, and can make papermill wait for ever (jupyter/nbclient issue 312).
+    """
+    from IPython.display import HTML, display
+
+    def drawn() -> HTML:
+        return HTML(img_tag(*draw(**{name: control.value for name, control in controls.items()})))
+
+    display(*controls.values())
+    shown = display(drawn(), display_id=True)
+    for control in controls.values():
+        control.observe(lambda _: shown.update(drawn()), "value")
 
 
 def img_tag(figure: Figure, alt: str) -> str:

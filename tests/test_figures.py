@@ -4,6 +4,8 @@ import re
 
 import pytest
 import torch
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from colorkit import figures, models
@@ -52,3 +54,24 @@ def test_img_tag_is_self_contained_and_escapes_its_words():
     assert 'alt="a &quot;quoted&quot; &lt;alt&gt;"' in tag
     data = re.search(r"base64,([^\"]+)", tag)[1]
     assert Image.open(io.BytesIO(base64.b64decode(data))).format == "PNG"
+
+
+CELLS = (
+    """
+from ipywidgets import IntSlider
+from colorkit import figures, interact
+level = IntSlider(50, min=5, max=95)
+interact(lambda lightness: figures.gamut([lightness]), lightness=level)
+""",
+    "level.value = 80",
+)
+
+
+def test_a_control_that_moves_changes_the_figure_and_the_figure_is_kept():
+    shown = []
+    for sources in (CELLS[:1], CELLS):
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        first = NotebookClient(notebook).execute().cells[0]
+        shown.append(first.outputs[-1].data["text/html"])
+    assert "L* = 50" in shown[0]
+    assert "L* = 80" in shown[1]

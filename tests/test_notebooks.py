@@ -54,6 +54,13 @@ def test_the_setup_cell_is_the_same_in_all(book):
     assert "--no-deps" in code_cells(book)[0].source
 
 
+def test_no_figure_is_inside_a_widget(book):
+    """Without a kernel it is lost, and papermill can wait for it for ever: colorkit.interact."""
+    imported = "\n".join(re.findall(r"from ipywidgets import .*", sources(book)))
+    assert not re.search(r"\b(Output|interact\w*)\b", imported)
+    assert "widgets.interact" not in sources(book)
+
+
 def test_parameters_are_typed_and_explained(book):
     (cell,) = tagged(book, "parameters")
     assert code_cells(book)[1] is cell
