@@ -203,7 +203,7 @@ def colorize(
     pairs = plan(inputs, output, recursive, compare)
     folder = model or newest_model()
     colorizer = load_pretrained(folder).to(choose_device(device))
-    console.print(f"{len(pairs)} pictures, model {folder}: {colorizer.name}")
+    console.print(f"{len(pairs)} to colour, model {folder}: {colorizer.name}")
     began = time.monotonic()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("colouring", total=len(pairs))
