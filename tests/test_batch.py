@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -236,11 +237,21 @@ def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
     assert Image.open(tmp_path / "out" / "big.tif").size == (10_000, 10_000)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Two would spin for as long as another process has the second core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize(
     ("number", "size", "side", "seconds"), [(1, (4000, 3000), 256, 4), (50, (320, 240), 64, 10)]
 )
-def test_it_is_fast_enough_on_two_cores(tmp_path, number, size, side, seconds):
-    """Twelve megapixels in four seconds, small pictures at five a second, in processor time."""
+@pytest.mark.usefixtures("one_thread")
+def test_it_is_fast_enough(tmp_path, number, size, side, seconds):
+    """Twelve megapixels in four seconds, small pictures at five a second, on a single core."""
     (tmp_path / "in").mkdir()
     for name in range(number):
         Image.effect_noise(size, 30).save(tmp_path / "in" / f"{name}.jpg")
@@ -248,7 +259,7 @@ def test_it_is_fast_enough_on_two_cores(tmp_path, number, size, side, seconds):
     model = untrained("unet_resnet18", side)
     began = time.process_time()
     assert not any(done.error for done in run(pairs, model, Settings()))
-    assert time.process_time() - began < 2 * seconds
+    assert time.process_time() - began < seconds
 
 
 def mutated(random: np.random.Generator, content: bytes) -> bytes:
