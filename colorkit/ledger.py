@@ -120,7 +120,7 @@ def change_table(archive: Archive, study: str = "ablations") -> pd.DataFrame:
     analysis, rows = archive.protocol.analysis, []
     variants = next((s.variants for s in archive.protocol.studies if s.name == study), ())
     for variant, model in [(v, m) for v in variants for m in VARIANTS[v].models]:
-        row = {"changed": VARIANTS[variant].question, "model": SHORT[model]}
+        row = {"changed": VARIANTS[variant].question, "model": SHORT[model], "for these runs": ""}
         try:
             plain, changed = (archive.cell(1, model, study=study, variant=v) for v in ("", variant))
             stats.check_enough(plain, splits=1)

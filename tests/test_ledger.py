@@ -13,7 +13,7 @@ from colorkit.archive import Archive, publish
 from colorkit.claims import verdicts
 from colorkit.cli import app
 from colorkit.experiment import Experiment
-from colorkit.recipes import MODELS
+from colorkit.recipes import MODELS, VARIANTS
 
 
 def with_study(archive: Archive, study: str, splits: dict[str, dict], **columns) -> Archive:
@@ -86,6 +86,10 @@ def test_a_change_is_measured_on_the_same_paintings():
     assert row["difference"] == pytest.approx(0.001)
     assert row["for these runs"] == "worse"
     assert math.isnan(table.loc["L1 weighs a tenth", "pretrained"]["difference"])
+    plain = archive.scores.query("study == 'ablations' and variant == ''")
+    every = [plain.assign(variant=name, mse_ab=plain["mse_ab"] + 0.001) for name in VARIANTS]
+    archive = replace(archive, scores=pd.concat([archive.scores, *every]))
+    assert set(ledger.change_table(archive)["for these runs"]) == {"worse"}
 
 
 def test_colours_painter_by_painter():
