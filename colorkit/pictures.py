@@ -182,10 +182,7 @@ def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Ima
 def _without_colour(image: Image.Image) -> bool:
     for box in bands(image):
         red, green, blue = image.crop(box).split()
-        if (
-            ImageChops.difference(red, green).getbbox()
-            or ImageChops.difference(red, blue).getbbox()
-        ):
+        if any(ImageChops.difference(red, other).getbbox() for other in (green, blue)):
             return False
     return True
 
