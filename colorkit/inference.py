@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -95,15 +96,19 @@ def square(image: Image.Image, size: int) -> Tensor:
     return _rgb(resized)[None]
 
 
+_PAINTING = Lock()  # the number of threads is the whole process's
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Several threads would mostly wait for each other: bands are small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    with _PAINTING:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 @_one_thread()

@@ -130,17 +130,17 @@ def remove_parts(folder: Path) -> None:
 def _replacing(folder: Path, name: str | Callable[[], str]) -> Iterator[BinaryIO]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=_PART, delete=False) as part:
-            try:
-                yield part
-                part.flush()
-                os.fsync(part.fileno())
-            except BaseException:
-                os.unlink(part.name)
-                raise
-        path = folder / (name if isinstance(name, str) else name())
-        os.chmod(part.name, 0o644)
-        os.replace(part.name, path)
+        descriptor, part = tempfile.mkstemp(dir=folder, prefix=_PART)
+        try:
+            with open(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(descriptor)
+            os.chmod(part, 0o644)
+            os.replace(part, folder / (name if isinstance(name, str) else name()))
+        except BaseException:
+            os.unlink(part)
+            raise
     except OSError as error:
         raise _explain(error, folder / name if isinstance(name, str) else folder) from error
 

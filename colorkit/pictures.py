@@ -4,6 +4,7 @@ What training reads is sources.read_picture; here nothing is thrown away that th
 """
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ _SAVING = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}, "TIFF": {"compressi
 # What is descriptive in EXIF and TIFF: subject, camera, program, date, artist, rights.
 _TAGS = (270, 271, 272, 305, 306, 315, 33432)
 _XMP = 700  # its tag in a TIFF
+_ORIENTATION = re.compile(r'tiff:Orientation="\d"|<tiff:Orientation>\d</tiff:Orientation>')
+_JPEG_XMP = 65_502  # bytes that a JPEG's segment holds
 _SRGB = ("sRGB", "sRGB built-in", "sRGB IEC61966-2.1")
 
 
@@ -106,13 +109,15 @@ def save_picture(picture: Picture, path: Path) -> bool:
         try:
             picture.image.save(_Stream(file), kind, **saving | _options(picture.kept, kind))
             return True
-        except Exception:  # metadata can be wrong in more ways than Pillow expects
+        except Exception as error:  # metadata can be wrong in more ways than Pillow expects
+            if getattr(error, "errno", None):  # the disk's
+                raise
             file.seek(0)
             file.truncate()
         try:
             picture.image.save(_Stream(file), kind, **saving)
         except (OSError, ValueError) as error:  # such as a side too long for the format
-            if getattr(error, "errno", None):  # the disk's, not the encoder's
+            if getattr(error, "errno", None):
                 raise
             raise KitError(f"{path}: cannot be written as {kind} ({error})") from error
     return False
@@ -147,6 +152,8 @@ def _open(file: BinaryIO, name: Any, max_pixels: int) -> Picture:
                 raise KitError(f"a side of {max(image.size):,} pixels; at most {MAX_SIDE:,}")
             if image.format != "MPO" and (pages := getattr(image, "n_frames", 1)) > 1:
                 raise KitError(f"{pages} pages or frames; save the one to be coloured alone")
+            if not isinstance(image.info.get("xmp", b""), bytes):
+                del image.info["xmp"]  # of a type that Pillow stumbles over
             image.load()
             return as_picture(image)
     except KitError as error:
@@ -207,8 +214,10 @@ def _transparent_value(image: Image.Image) -> Image.Image | None:
 
 def _kept(image: Image.Image, exif: bytes | None) -> dict[str, Any]:
     """Gather what is kept. exif: as it came, if it may be written as it came."""
-    names = ("icc_profile", "xmp", "comment")
+    names = ("icc_profile", "comment")
     kept = {name: image.info[name] for name in names if image.info.get(name)}
+    with suppress(KeyError, UnicodeDecodeError):  # no XMP, or none that is UTF-8
+        kept["xmp"] = _ORIENTATION.sub("", image.info["xmp"].decode()).encode()
     with suppress(KeyError, TypeError, ValueError):  # no resolution, or none that is a number
         dpi = tuple(float(value) for value in image.info["dpi"])
         if all(2 <= value <= 100_000 for value in dpi):
@@ -244,6 +253,8 @@ def _options(kept: dict[str, Any], kind: str) -> dict[str, Any]:
         "WEBP": ("exif", "xmp"),
     }
     options = {name: kept[name] for name in carried[kind] if name in kept}
+    if kind == "JPEG" and len(options.get("xmp", b"")) > _JPEG_XMP:
+        del options["xmp"]
     if kind == "TIFF":
         options["tiffinfo"] = kept.get("tags", {}) | ({_XMP: kept["xmp"]} if "xmp" in kept else {})
     if kind == "PNG":

@@ -191,6 +191,7 @@ def test_a_read_only_output_is_said(folder, model, tmp_path):
 
 FULL = """
 import resource, signal, sys
+sys.dont_write_bytecode = True  # it would be cut off too
 from colorkit.cli import main
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # refused midway, as by a full disk
@@ -202,6 +203,7 @@ def colorize_by_shell(code: str, source: Path, to: Path) -> subprocess.Completed
     """Run `colorkit colorize` as a process of its own, with code before or after it."""
     untrained().save_pretrained(to / "model")
     words = ["colorize", str(source), "-o", str(to / "out"), "--model", str(to / "model")]
+    words += ["--device", "cpu"]
     return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
 
 

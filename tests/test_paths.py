@@ -36,6 +36,13 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_part(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_what_cannot_be_put_in_its_place_leaves_no_part(tmp_path):
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(KitError, match="cannot be written"):
+        paths.write_atomic(tmp_path / "x.json", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
 def test_runs_root_follows_the_variable(runs):
     assert paths.runs_root() == runs
 

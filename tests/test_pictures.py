@@ -162,6 +162,25 @@ def test_xmp_goes_to_every_format_but_for_its_orientation(tmp_path, source):
         assert saved.size == picture.image.size == (10, 20)
 
 
+def test_an_orientation_that_exif_overrules_is_not_handed_on(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    image, xmp = Image.new("RGB", (20, 10)), XMP.format(TURNED).encode()
+    picture = open_picture(write(tmp_path, image, "a.jpg", exif=exif, xmp=xmp))
+    for suffix in ("jpg", "png", "tif", "webp"):
+        assert save_picture(picture, tmp_path / f"out.{suffix}")
+        assert open_picture(tmp_path / f"out.{suffix}").image.size == (20, 10)
+
+
+@pytest.mark.parametrize("xmp", [b"D\xfcrer", b"x" * 70_000])
+def test_xmp_that_a_format_cannot_hold_costs_nothing_else(tmp_path, xmp):
+    tags = {315: "Albrecht", 700: xmp}
+    picture = open_picture(write(tmp_path, Image.new("RGB", (9, 9)), "a.tif", tiffinfo=tags))
+    for suffix in ("jpg", "png"):
+        assert save_picture(picture, tmp_path / f"out.{suffix}")
+        assert Image.open(tmp_path / f"out.{suffix}").getexif()[315] == "Albrecht"
+
+
 def test_damaged_metadata_do_not_cost_the_picture(tmp_path):
     picture = Picture(Image.fromarray(RAMP), kept={"dpi": (300.0, 10.0**10), "exif": b"x" * 70_000})
     for suffix in ("jpg", "png"):

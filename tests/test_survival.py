@@ -73,7 +73,7 @@ def start(code: str, model: str, gallery: Path, out: Path) -> subprocess.Popen:
 def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> None:
     end = time.monotonic() + 300
     while not condition():
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None or condition(), process.communicate()[0]
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.001)
 
