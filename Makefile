@@ -41,7 +41,7 @@ outputs: $(VENV)/.repro
 	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export COLORKIT_RUNS=$$runs && \
 	$(NBCONVERT) notebooks/0[1-5]_*.ipynb && \
 	$(BIN)/colorkit reproduce && \
-	$(NBCONVERT) notebooks/06_*.ipynb notebooks/08_*.ipynb && \
+	$(NBCONVERT) notebooks/0[6-8]_*.ipynb && \
 	cp "$$runs/smoke/pictures/comparison-t1.png" results/comparison.png
 
 $(VENV)/.repro: pyproject.toml
