@@ -137,6 +137,24 @@ def test_real_audit_drops_duerers_second_copy():
     assert munch["group"].nunique() == 1  # two versions of The Scream
 
 
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are not beside this checkout")
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Rembrandt_6", "Rembrandt_8", True),  # twice the Man with a Golden Helmet
+        ("Claude_Monet_69", "Claude_Monet_72", True),  # the same boats
+        ("Rembrandt_48", "Rembrandt_8", False),  # two dark portraits
+        ("Rembrandt_26", "Rembrandt_43", False),
+    ],
+)
+def test_versions_of_one_composition_are_told_from_dark_portraits(one, other, same):
+    folder = SHARED / "images" / "images"
+    pictures = [Image.open(folder / n.rpartition("_")[0] / f"{n}.jpg") for n in (one, other)]
+    bits = [curation.perceptual_hash(picture) for picture in pictures]
+    groups = curation.near_duplicates(bits, [curation.grey_thumbnail(p) for p in pictures])
+    assert (groups[0] == groups[1]) == same
+
+
 def test_copying_a_source_keeps_the_manifest(gallery, tmp_path):
     copy = shutil.copytree(gallery, tmp_path / "elsewhere" / "gallery")
     hashes = {
