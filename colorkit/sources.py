@@ -74,7 +74,8 @@ def open_source(data: str) -> Source:
 def choose_painters(source: Source, painters: str = "") -> tuple[str, ...]:
     """Choose painters by name, comma-separated, without regard to case or accents.
 
-    Without names: the default quartet where artists.csv makes the source a catalogue, else all.
+    "all": every painter there is. Without names: the default quartet where artists.csv makes the
+    source a catalogue, else all.
     Raises KitError for an unknown painter, with close names.
     """
     present: dict[str, set[str]] = {}
@@ -83,6 +84,8 @@ def choose_painters(source: Source, painters: str = "") -> tuple[str, ...]:
     wanted = [name.strip() for name in painters.split(",") if name.strip()]
     if _key(painters.strip()) in present:  # a painter with a comma in the name
         wanted = [painters.strip()]
+    if painters.strip() == "all":
+        wanted = list(present)
     if not wanted:
         quartet = source.catalogue and all(_key(name) in present for name in DEFAULT_QUARTET)
         wanted = list(DEFAULT_QUARTET if quartet else present)

@@ -19,6 +19,9 @@ SCHEMES = {
     "proportion, near-duplicates on one side; paper-1, paper-2, … are other draws",
     "usual": "70:20:10, the usual order: the paper's may be a slip",
     "fold": "fold-1 to fold-5, 70:20:10: together they test every painting once",
+    "half": "half-1 to half-5: as that fold, with half of its training paintings",
+    "quarter": "quarter-1 to quarter-5: as that fold, with a quarter of its training paintings",
+    "draw": "draw-<count>: so many paintings drawn at random (seed 0), then as paper: draw-519",
     "plain": "70:10:20 at random, painters and near-duplicates as they fall (a leak by these)",
     "sorted": "70:20:10 for training, validation and testing in the order of the files: the last "
     "painters are tested",
@@ -27,6 +30,8 @@ SCHEMES = {
     "without": "without-<painter>: that painter is tested, the others train and validate",
 }
 
+SPARE = "spare"  # neither trained on nor tested
+SHARES = {"half": 1 / 2, "quarter": 1 / 4}  # of a fold's training paintings
 LEAKS = ("plain", "sorted", "flips", "inside")  # of these, only as lessons
 
 
@@ -34,8 +39,8 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
     """Deal audited paintings (columns path, painter, group) to train, test and valid.
 
     Returns the rows with the columns `mirrored` (0 or 1) and `split`, in their old order; a
-    leak repeats some. No part is empty. Raises KitError for an unknown split, or too few
-    paintings for it.
+    leak repeats some. No part is empty; what a split leaves out is "spare". Raises KitError for
+    an unknown split, or too few paintings for it.
     """
     name, _, detail = split.partition("-")
     if name not in SCHEMES:
@@ -43,6 +48,14 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
     paintings = paintings.reset_index(drop=True).assign(mirrored=0)
     if name == "fold":
         return paintings.assign(split=_fold(paintings, _number(split, detail, 1, FOLDS)))
+    if name in SHARES:
+        dealt = paintings.assign(split=_fold(paintings, _number(split, detail, 1, FOLDS)))
+        return _spare(dealt, dealt["split"] == "train", SHARES[name])
+    if name == "draw":
+        drawn = paintings.sample(_number(split, detail, 3, len(paintings)), random_state=0)
+        drawn = drawn.sort_index()
+        dealt = pd.Series(_stratified(drawn, 0), index=drawn.index)
+        return paintings.assign(split=dealt.reindex(paintings.index, fill_value=SPARE))
     if name == "without":
         return paintings.assign(split=_without(paintings, detail))
     seed = _number(split, detail or "0", 0, 2**32 - 1)
@@ -127,6 +140,13 @@ def _fold(paintings: pd.DataFrame, number: int) -> list[str]:
     return [
         "test" if tenth in tested else "valid" if tenth == watched else "train" for tenth in dealt
     ]
+
+
+def _spare(dealt: pd.DataFrame, rows: pd.Series, share: float) -> pd.DataFrame:
+    """Keep a share of some rows, of each painter; the others are spare."""
+    kept = dealt[rows].groupby("painter").sample(frac=share, random_state=0)
+    left = rows & ~dealt.index.isin(kept.index)
+    return dealt.assign(split=dealt["split"].mask(left, SPARE))
 
 
 def _without(paintings: pd.DataFrame, painter: str) -> pd.Series:

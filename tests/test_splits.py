@@ -75,6 +75,24 @@ def test_a_clean_split_keeps_near_duplicates_together(paintings, name):
     assert not dealt["mirrored"].any()
 
 
+@pytest.mark.parametrize(("name", "share"), [("half-2", 1 / 2), ("quarter-2", 1 / 4)])
+def test_fewer_paintings_train_and_the_same_are_tested(paintings, name, share):
+    whole, less = (splits.deal(paintings, split) for split in ("fold-2", name))
+    rest = whole["split"] != "train"
+    assert (less.loc[rest, "split"] == whole.loc[rest, "split"]).all()
+    trained = less[~rest].groupby("painter")["split"].agg(lambda part: (part == "train").mean())
+    assert trained.tolist() == pytest.approx([share] * 3, abs=0.05)
+    assert set(less.loc[~rest, "split"]) == {"train", splits.SPARE}
+
+
+def test_as_many_paintings_are_drawn_as_asked_for(paintings):
+    dealt = splits.deal(paintings, "draw-50")
+    sizes = {"train": 35, "test": 5, "valid": 10, splits.SPARE: 10}
+    assert dealt["split"].value_counts().to_dict() == sizes
+    with pytest.raises(KitError, match="needs a number from 3 to 60"):
+        splits.deal(paintings, "draw-61")
+
+
 def test_a_painter_left_out_is_all_that_is_tested(paintings):
     dealt = splits.deal(paintings, "without-Bo")
     assert ((dealt["split"] == "test") == (dealt["painter"] == "Bo")).all()
