@@ -44,6 +44,7 @@ from .models import build_generator
 from .paths import file_sha256, only_one, write_atomic
 from .pretrained import describe_model, write_description, write_weights
 from .recipes import Recipe
+from .snapshots import LONG, Snapshots, read_snapshots
 from .sources import open_source
 
 
@@ -96,6 +97,8 @@ def _train_and_score(
     result["config"] = experiment.config() | {"precision": precision_on(experiment, device)}
     result["loss"] = _loss(experiment.recipe)
     result |= {"optimizer": _settings(learn.opt.opt), "metrics": METRICS}
+    if experiment.epochs >= LONG:
+        learn.add_cb(Snapshots(snapshots_path(out, experiment.id), splits))
     result["resumed_after"] = _train(learn, experiment, out, result)
     history = learn.history
     folder = weights_path(out, experiment.id).parent
@@ -110,6 +113,7 @@ def _train_and_score(
         "seconds": history.seconds + time.perf_counter() - began,
         "history": history.rows,
         "data_order": history.data_order,
+        "snapshots": read_snapshots(snapshots_path(out, experiment.id)),
         "scores": name_paintings(scores, manifest),
     }
     write_description(folder, _model_config(result), model_card(result, baselines))
@@ -278,6 +282,11 @@ def predict_rgb(generator: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor
 def progress_path(out: Path, run_id: str) -> Path:
     """Return where a run in training says how far it is."""
     return out / "progress" / f"{run_id}.json"
+
+
+def snapshots_path(out: Path, run_id: str) -> Path:
+    """Return where a long training's pictures and scores on the way are."""
+    return out / "snapshots" / run_id
 
 
 def report_to(out: Path, experiment: Experiment) -> Callable[[dict[str, float]], None]:

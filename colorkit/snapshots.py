@@ -1,0 +1,96 @@
+"""What a network knows on the way: scores and pictures of a long training, epoch by epoch.
+
+<out>/snapshots/<run>/epoch-005.json has the scores, epoch-005.jpg the pictures, paintings.jpg the
+same paintings as painted; a run that is taken up again writes the epochs it repeats anew, with
+the same content.
+"""
+
+import copy
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from PIL import Image
+from torch import Tensor
+
+from .color import decode, grey_input
+from .metrics import evaluate
+from .paths import write_atomic
+
+LONG = 20  # epochs, from which on a training keeps snapshots
+SCORED_EVERY = 5
+SHOWN_AFTER = (1, 2, 5, 10, 20, 30, 40, 50, 100, 200)
+SHOWN = {"test": 8, "train": 4}  # paintings, spread evenly over their part
+KEPT = ("mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true")
+
+
+class Snapshots(Callback):
+    """After some epochs, score a copy of the generator on every part, and colour 12 paintings.
+
+    splits: {"train": (n, 3, S, S) uint8, …}. Scores are means over paintings, in evaluation and
+    in training mode (batch statistics, dropout); pictures are of evaluation mode. The training
+    goes on as if nothing had been looked at: to the bit, without new random numbers.
+    """
+
+    order = 5  # after History, before the checkpoint that says the epoch is over
+
+    def __init__(self, folder: Path, splits: dict[str, Tensor]):
+        self.folder, self.splits = folder, splits
+
+    def before_fit(self):
+        write_atomic(self.folder / "paintings.jpg", _jpeg(self._shown().float() / 255))
+
+    def after_epoch(self):
+        epoch = len(self.learn.history.rows)
+        scored, shown = epoch % SCORED_EVERY == 0, epoch in SHOWN_AFTER
+        if not (scored or shown):
+            return
+        device = self.learn.dls.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(epoch)
+            generator = copy.deepcopy(self.learn.model)
+            if shown:
+                write_atomic(self.folder / f"epoch-{epoch:03d}.jpg", self._pictures(generator))
+            rows = [row for mode in ("eval", "train") for row in self._scores(generator, mode)]
+            facts = {"epoch": epoch, "scores": rows}
+            write_atomic(self.folder / f"epoch-{epoch:03d}.json", json.dumps(facts, indent=1))
+
+    def _scores(self, generator: torch.nn.Module, mode: str) -> list[dict[str, Any]]:
+        rows = []
+        for part, pixels in self.splits.items():
+            scores = evaluate(generator, pixels, self.learn.dls.device, mode)
+            means = {name: float(np.mean([row[name] for row in scores])) for name in KEPT}
+            rows.append({"mode": mode, "part": part} | means)
+        return rows
+
+    def _pictures(self, generator: torch.nn.Module) -> bytes:
+        generator.eval()
+        with torch.inference_mode():
+            L = grey_input(self._shown().to(self.learn.dls.device).float() / 255)
+            return _jpeg(decode(L, generator(L)).cpu())
+
+    def _shown(self) -> Tensor:
+        return torch.cat([self.splits[part][chosen(self.splits[part], part)] for part in SHOWN])
+
+
+def chosen(pixels: Tensor, part: str) -> list[int]:
+    """List which paintings of a part are shown, as positions in it."""
+    count = min(SHOWN[part], len(pixels))
+    return np.linspace(0, len(pixels) - 1, count).astype(int).tolist()
+
+
+def read_snapshots(folder: Path) -> list[dict[str, Any]]:
+    """Read a run's scores on the way, oldest first: {"epoch", "scores": rows by mode and part}."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("epoch-*.json"))]
+
+
+def _jpeg(rgb: Tensor) -> bytes:
+    """Write pictures (n, 3, S, S) in [0, 1] side by side as one JPEG."""
+    strip = torch.cat(list(rgb), dim=-1).permute(1, 2, 0)
+    buffer = io.BytesIO()
+    Image.fromarray((255 * strip).round().byte().numpy()).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
