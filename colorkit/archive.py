@@ -7,8 +7,12 @@ every verdict, and no pictures. How they come together is gathering.py's.
 
 import hashlib
 import io
+import itertools
 import json
-from dataclasses import dataclass, field
+import math
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from .errors import KitError
 from .metrics import BASELINES
 from .paths import write_atomic
 from .protocol import Protocol, Study, folder, read_protocol
+from .splits import SHARES
 
 KEYS = ["study", "split", "run", "table", "model", "variant", "seed", "part", "painting"]
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
@@ -27,6 +32,8 @@ DISTANCES = ["study", "split", "a", "b", "path", "ciede2000"]
 COLOURS = ["study", "split", "painter", "model", "a", "b", "pixels"]
 VOTES = ["rater", "model", "path", "fooled"]
 TEXT = {"variant": str, "run": str, "path": str}  # columns that are never numbers
+RUN_NAME = r"^t(\d+)-(\w+)-s(\d+)$"
+_SIDES = ["a_model", "b_model", "a_seed", "b_seed"]
 DIGITS = 6  # significant ones; scores are published as text
 
 
@@ -56,38 +63,176 @@ class Archive:
         model: str,
         part: str = "test",
         metric: str = "mse_ab",
-        study: str = "tables",
+        study: str = "",
         variant: str = "",
     ) -> list[np.ndarray]:
         """Return a model's scores for each split: (seeds, paintings), near-duplicates averaged.
 
-        Baselines have one seed. Raises KitError if a run is missing.
+        study: the protocol's main one if empty. Baselines have table 0 and one seed. Raises
+        KitError if a run, or a painting's score, is missing or is no number.
         """
-        wanted = self._cell(table, model, part, study, variant)
-        grouped = wanted.groupby(["split", "seed", "group"])[metric].mean().unstack("group")
-        return [part.dropna(axis=1, how="all").to_numpy() for _, part in grouped.groupby("split")]
+        wanted = self.study(study) if study else self.protocol.main
+        return [
+            self._split(wanted, split, table, model, part, metric, variant, grouped=True)
+            for split in wanted.splits
+        ]
 
     def run_means(
-        self, table: int, model: str, part: str = "test", metric: str = "mse_ab"
+        self, table: int, model: str, part: str = "test", metric: str = "mse_ab", study: str = ""
     ) -> list[np.ndarray]:
-        """Return the mean score of each main run, for each split: (seeds,). KitError as `cell`."""
-        wanted = self._cell(table, model, part, "tables", "")
-        means = wanted.groupby(["split", "seed"])[metric].mean()
-        return [part.to_numpy() for _, part in means.groupby("split")]
+        """Return the mean score of each run, for each split: (seeds,). KitError as `cell`."""
+        wanted = self.study(study) if study else self.protocol.main
+        return [
+            self._split(wanted, split, table, model, part, metric, "", grouped=False).mean(1)
+            for split in wanted.splits
+        ]
 
-    def _cell(self, table: int, model: str, part: str, study: str, variant: str) -> pd.DataFrame:
-        s, baseline = self.scores, model in BASELINES
-        rows = s[(s["study"] == study) & (s["model"] == model) & (s["part"] == part)]
-        rows = rows[(rows["table"] == (0 if baseline else table)) & (rows["variant"] == variant)]
-        wanted = self.study(study)
-        rows = rows[rows["split"].isin(wanted.splits)]
-        for split in wanted.splits:
-            for seed in (0,) if baseline else wanted.seeds:
-                if not ((rows["split"] == split) & (rows["seed"] == seed)).any():
-                    end = f"-{variant}" if variant else ""
-                    run = "baselines" if baseline else f"t{table}-{model}-s{seed}{end}"
-                    raise KitError(self.missing(f"{study}/{split}/{run}"))
-        return rows.merge(self.paintings, on=["study", "split", "painting", "part"])
+    def _split(
+        self,
+        study: Study,
+        split: str,
+        table: int,
+        model: str,
+        part: str,
+        metric: str,
+        variant: str,
+        grouped: bool,
+    ) -> np.ndarray:
+        """Return scores (seeds, paintings) of one split."""
+        groups = self._groups.get((study.name, split, part), np.zeros(0, dtype=int))
+        baseline, rows = model in BASELINES, []
+        for seed in (0,) if baseline else study.seeds_of(split):
+            end = f"-{variant}" if variant else ""
+            run = "baselines" if baseline else f"t{table}-{model}-s{seed}{end}"
+            key = f"{study.name}/{split}/{run}"
+            found = self._by_run.get((study.name, split, run, model, part))
+            if found is None:
+                raise KitError(self.missing(key))
+            scores = found[metric].to_numpy()
+            if len(scores) != len(groups) or not np.isfinite(scores).all():
+                fine = int(np.isfinite(scores).sum())
+                raise KitError(
+                    f"{key}: {fine} of {len(groups)} {part} paintings have a score; run it again"
+                )
+            rows.append(scores)
+        if not grouped:
+            return np.array(rows)
+        counts = np.bincount(groups)
+        return np.array([np.bincount(groups, row) / counts for row in rows])
+
+    @cached_property
+    def _by_run(self) -> dict[tuple[str, str, str, str, str], pd.DataFrame]:
+        ordered = self.scores.sort_values("painting", kind="stable")
+        return dict(tuple(ordered.groupby(["study", "split", "run", "model", "part"])))
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str, str], np.ndarray]:
+        """Number the groups of near-duplicates of each part, in the order of the paintings."""
+        ordered = self.paintings.sort_values("painting", kind="stable")
+        return {
+            key: np.unique(part["group"], return_inverse=True)[1]
+            for key, part in ordered.groupby(["study", "split", "part"])
+        }
+
+    def runs_of(self, studies: dict[tuple[int, str], str]) -> list[dict[str, Any]]:
+        """List the records of the runs, without variants, of some (table, model): study."""
+        return [
+            self.runs[key]
+            for (table, model), name in studies.items()
+            for split in self.study(name).splits
+            for seed in self.study(name).seeds_of(split)
+            if (key := f"{name}/{split}/t{table}-{model}-s{seed}") in self.runs
+        ]
+
+    def tested(self, study: str) -> float:
+        """Return the share of a split's trained and tested paintings that are tested."""
+        sizes = [
+            (len(self._groups[study, split, "test"]), len(self._groups[study, split, "train"]))
+            for split in self.study(study).splits
+        ]
+        return float(np.mean([test / (test + train) for test, train in sizes]))
+
+    def training_paintings(self, study: str) -> int:
+        """Return how many paintings the smallest training part of a study has."""
+        here = self.paintings[self.paintings["study"] == study]
+        counts = here[here["part"] == "train"].groupby("split")["path"].nunique()
+        return int(counts.min()) if len(counts) else 0
+
+    def pools(self) -> dict[str, np.ndarray]:
+        """Return errors of known predictors on clean splits' paintings, without any training:
+        each baseline on all paintings of the main study's first split, each model on all tested.
+        """
+        main = self.protocol.main
+        first, found = replace(main, splits=main.splits[:1]), {}
+        for name in BASELINES:
+            parts = ("train", "valid", "test")
+            rows = [
+                self._split(first, first.splits[0], 0, name, p, "mse_ab", "", True) for p in parts
+            ]
+            found[name] = np.concatenate([row[0] for row in rows])
+        for table, model in itertools.product(main.tables, main.models):
+            with suppress(KitError):
+                means = [split.mean(0) for split in self.cell(table, model)]
+                found[f"t{table}-{model}"] = np.concatenate(means)
+        return found
+
+    def losses(self, study: str, table: int, model: str) -> list[np.ndarray]:
+        """Return runs' training losses after a fifth of the epochs: for each split (seeds,)."""
+        found = []
+        for split in self.study(study).splits:
+            row = []
+            for seed in self.study(study).seeds_of(split):
+                key = f"{study}/{split}/t{table}-{model}-s{seed}"
+                history = self.runs.get(key, {}).get("history")
+                if not history:
+                    raise KitError(self.missing(key))
+                losses = {k: v for k, v in history[max(0, len(history) // 5 - 1)].items()}
+                row.append(next(v for k, v in losses.items() if k.startswith("train_")))
+            found.append(np.array(row))
+        return found
+
+    def by_training_share(self) -> dict[tuple[int, str, str], list[np.ndarray]]:
+        """Return log(test error with fewer training paintings / with all), fold by fold.
+
+        {(table, model, "half" or "quarter"): for each fold (1,)}; the fold with all of its
+        paintings is the main study's. KitError for a hole.
+        """
+        found, main = {}, self.protocol.main
+        for study in self.protocol.studies:
+            schemes = {split.partition("-")[0] for split in study.splits}
+            if not (schemes <= set(SHARES) and len(schemes) == 1):
+                continue
+            folds = [f"fold-{split.partition('-')[2]}" for split in study.splits]
+            if not set(folds) <= set(main.splits):
+                raise KitError(f"{study.name}: the main study lacks {min(set(folds))}")
+            for table, model in itertools.product(study.tables, study.models):
+                less = self.cell(table, model, study=study.name)
+                whole = dict(zip(main.splits, self.cell(table, model), strict=True))
+                found[table, model, min(schemes)] = [
+                    np.array([math.log(few.mean() / whole[fold].mean())])
+                    for fold, few in zip(folds, less, strict=True)
+                ]
+        return found
+
+    def distances_by_kind(self, study: str, table: int) -> dict[str, np.ndarray]:
+        """Average CIEDE2000 between the pictures of pairs of runs, by kind: (splits, 1) each.
+
+        "pair": a U-Net and the pix2pix that begins with it; "scratch": either of them and
+        scratch; "seeds": two seeds of either. KitError if a split lacks one.
+        """
+        d = self.distances[self.distances["study"] == study].copy()
+        for side in ("a", "b"):
+            d[[f"{side}_table", f"{side}_model", f"{side}_seed"]] = d[side].str.extract(RUN_NAME)
+        d = d[(d["a_table"] == str(table)) & (d["b_table"] == str(table))]
+        d["kind"] = [_kind(*row) for row in d[_SIDES].itertuples(index=False)]
+        means = d.groupby(["kind", "split"])["ciede2000"].mean()
+        found = {}
+        for kind in ("pair", "scratch", "seeds"):
+            here = means[kind] if kind in means.index.get_level_values(0) else {}
+            if lacking := set(self.study(study).splits) - set(here.index if len(here) else ()):
+                raise KitError(f"Table {table}, {min(lacking)}: distances ({kind}) are missing")
+            found[kind] = np.array([[here[split]] for split in self.study(study).splits])
+        return found
 
     def study(self, name: str) -> Study:
         """Return a study of the protocol. Raises KitError if it has none of that name."""
@@ -99,6 +244,15 @@ class Archive:
     def missing(self, key: str) -> str:
         """Say that a run has no result, and why: a hole is never dropped in silence."""
         return f"{key} has no result ({self.holes.get(key, 'not in the protocol')})"
+
+
+def _kind(a: str, b: str, a_seed: str, b_seed: str) -> str:
+    models = {a, b}
+    if models == {"unet_resnet18", "pix2pix_resnet18"}:
+        return "pair" if a_seed == b_seed else "other"
+    if len(models) == 2:
+        return "scratch" if a_seed == b_seed else "other"
+    return "other" if models == {"pix2pix_scratch"} else "seeds"
 
 
 def publish(archive: Archive, target: Path) -> None:

@@ -86,6 +86,7 @@ def reproduce(
 def _reproduce_protocol(
     protocol: str, data: str, out: str, jobs: int, join: str, dry_run: bool
 ) -> int:
+    from .claims import rules_sha256
     from .gathering import JOINED, read_joined, whole_splits
     from .gathering import join as keep
     from .grid import check
@@ -102,7 +103,7 @@ def _reproduce_protocol(
                 check(grid)
             keep(joined, folder)
     if not dry_run:
-        return run_protocol(fixed, data, folder, jobs, elsewhere)
+        return run_protocol(fixed, rules_sha256(), data, folder, jobs, elsewhere)
     for key, grid in fixed.grids(folder, data).items():
         if key not in elsewhere:
             _list_jobs(grid)

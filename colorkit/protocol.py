@@ -9,25 +9,48 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.console import Console
 
-from .claims import LEAST_TOLERANCE, RULES, paper
 from .errors import KitError
 from .experiment import check_choice, check_type, data_name, slug
 from .grid import Grid, check
 from .outputs import compare_outputs, count_colours
-from .paths import runs_root, user_path, write_atomic
+from .paper import claims as paper_claims
+from .paper import paper_text
+from .paths import kit_file, runs_root, user_path, write_atomic
 from .recipes import MODELS
 from .reproduce import complete
 from .splits import SCHEMES
 
-VERSION = 1
+VERSION = 2  # 1: seeds shared by all splits, no needs; it can be read, and decides nothing
 HISTORY = "protocol-history.json"
+LEAST_ASSURANCE = 0.8  # a study less likely to find the truth decides nothing
+SEEDS_A_SPLIT = 1000  # seeds of split n: 1000 n + the study's
+# The names of the rules (rules.RULES), and which of them need no runs.
+RULES = ("consistent", "exchangeable", "like_training", "lowest", "equal_models", "same_rate")
+RULES += ("nearer_than_scratch", "beats_table", "by_votes", "within_hours", "falls_faster")
+RULES += ("more_helps",)
+ARITHMETIC = ("exchangeable",)
+NEEDS = {
+    "size": (int, "{} px"),
+    "epochs": (int, "{} epochs"),
+    "batch_size": (int, "batches of {}"),
+    "weights": (str, "a ResNet-18 with {} weights"),
+    "models": (str, "{} three models"),
+    "tables": (int, "{} tables"),
+    "runs": (int, "{} runs a model and table"),
+    "training_paintings": (int, "{} training paintings"),
+    "device": (str, "a {}"),
+    "votes": (int, "{} votes a model"),
+    "raters": (int, "{} raters"),
+}
+CLEAN = ("paper", "usual", "fold", "draw")  # schemes of splits that no lesson spoils
+NOISE = ("runs", "ratios", "painters", "paintings")
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,43 @@ class Study:
     variants: tuple[str, ...] = ()
     epochs: int = 0  # 0: the profile's
     painters: str = ""  # empty: the protocol's
+    profile: str = ""  # empty: the protocol's
+    own_seeds: bool = True  # each split has seeds of its own
+
+    @property
+    def clean(self) -> bool:
+        """Tell whether its splits are dealt without a leak, of all paintings and painters."""
+        return all(split.partition("-")[0] in CLEAN for split in self.splits)
+
+    @property
+    def runs(self) -> int:
+        """Count its runs, without variants."""
+        return math.prod(map(len, (self.splits, self.tables, self.seeds, self.models)))
+
+    def seeds_of(self, split: str) -> tuple[int, ...]:
+        """Return the seeds of a split: its own, so that no two splits share their chance."""
+        first = SEEDS_A_SPLIT * (self.splits.index(split) + 1) if self.own_seeds else 0
+        return tuple(first + seed for seed in self.seeds)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a protocol asks of one claim before it may be judged, and how it is."""
+
+    rule: str
+    needs: dict[str, Any]
+    margin: float = 0.0
+    assurance: float = 0.0  # simulated: how often the design confirms it if the paper is right
+
+    @property
+    def arithmetic(self) -> bool:
+        """Tell whether nothing has to be trained for it."""
+        return self.rule in ARITHMETIC
+
+    @property
+    def needed(self) -> str:
+        """Say the needs in words."""
+        return ", ".join(NEEDS[name][1].format(value) for name, value in self.needs.items())
 
 
 @dataclass(frozen=True)
@@ -49,19 +109,27 @@ class Analysis:
     """How the runs are read; every rule of the ledger uses these numbers and no others."""
 
     primary: str = "mse_ab"
-    confidence: float = 0.95
+    alpha: float = 0.05  # rate of false alarms, of confirming and of refuting alike
     draws: int = 10_000
     # The paper's pattern of rows: validation over training 1.00 to 1.07, test over validation
     # 2.1 to 2.8. A cause gives that pattern if it comes as near as this.
     like_training: float = 1.15
     twice: float = 1.9
+    # Standard deviations on the log scale, as expected beforehand: of one run's error, of the
+    # ratio of two parts' errors in one run, of the level of other painters, of a painting's error.
+    noise: dict[str, float] = field(
+        default_factory=lambda: {"runs": 0.15, "ratios": 0.08, "painters": 0.26, "paintings": 0.75}
+    )
 
     def __post_init__(self) -> None:
         check_choice("primary", self.primary, ("mse_ab", "mse_rgb", "ciede2000"))
-        if not 0.5 <= self.confidence < 1:
-            raise KitError(f"confidence {self.confidence}: must be at least 0.5 and below 1")
+        if not 0 < self.alpha <= 0.2:
+            raise KitError(f"alpha {self.alpha}: must be above 0 and at most 0.2")
         if not 100 <= self.draws <= 1_000_000:
             raise KitError(f"draws {self.draws}: must be between 100 and 1000000")
+        wrong = [n for n in self.noise.values() if type(n) not in (int, float) or not 0 < n < 10]
+        if set(self.noise) != set(NOISE) or wrong:
+            raise KitError(f"noise: needs {', '.join(NOISE)}, each a number above 0 and below 10")
 
 
 @dataclass(frozen=True)
@@ -74,24 +142,34 @@ class Protocol:
     painters: str
     studies: tuple[Study, ...]
     analysis: Analysis
-    claims: dict[str, tuple[str, float]]  # the id of a claim: its rule and its tolerance
+    claims: dict[str, Terms]  # by the claim's id
     text: str
+    version: int = VERSION
 
     @property
     def sha256(self) -> str:
-        """Identify the file."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """Identify the file and what the paper is taken to say (results/paper.json)."""
+        words = "" if self.version == 1 else paper_text()
+        return hashlib.sha256((self.text + words).encode()).hexdigest()
+
+    @property
+    def main(self) -> Study:
+        """Return the study that is shown where nothing else is asked for: clean, with most runs."""
+        studies = [study for study in self.studies if study.clean and not study.painters]
+        if not studies:
+            raise KitError("no study with a clean split of all the painters")
+        return max(studies, key=lambda study: study.runs)
 
     def grids(self, out: Path, data: str = "sample") -> dict[tuple[str, str], Grid]:
         """List the grids to be run: {(study, split): grid}, each with a folder of its own."""
         return {
             (study.name, split): Grid(
                 folder(out, study.name, split),
-                self.profile,
+                study.profile or self.profile,
                 data,
                 study.painters or self.painters,
                 study.tables,
-                study.seeds,
+                study.seeds_of(split),
                 study.models,
                 study.variants,
                 split,
@@ -126,15 +204,16 @@ def read_protocol(path: str) -> Protocol:
         raise KitError(f"{path}: {error}") from error
 
 
-def record(protocol: Protocol, out: Path) -> list[dict[str, Any]]:
+def record(protocol: Protocol, rules: str, out: Path) -> list[dict[str, Any]]:
     """Keep the protocol with its results, and note when another one was used before.
 
     Writes <out>/protocol.yaml and protocol-history.json; returns the history, oldest first:
-    {"sha256", "fixed", "used_from", "results": how many runs were finished by then}.
+    {"sha256", "rules", "fixed", "used_from", "results": how many runs were finished by then}.
+    rules: identifies what the rules make of known archives (claims.rules_sha256).
     """
     history = read_history(out)
-    if not history or history[-1]["sha256"] != protocol.sha256:
-        facts = {"sha256": protocol.sha256, "fixed": protocol.fixed}
+    if not history or (history[-1]["sha256"], history[-1]["rules"]) != (protocol.sha256, rules):
+        facts = {"sha256": protocol.sha256, "rules": rules, "fixed": protocol.fixed}
         facts |= {"used_from": datetime.date.today().isoformat()}
         history.append(facts | {"results": len(list(out.glob("*/*/runs/t*.json")))})
         write_atomic(out / HISTORY, json.dumps(history, indent=1) + "\n")
@@ -144,6 +223,7 @@ def record(protocol: Protocol, out: Path) -> list[dict[str, Any]]:
 
 def run_protocol(
     protocol: Protocol,
+    rules: str,
     data: str,
     out: Path,
     jobs: int = 1,
@@ -151,7 +231,7 @@ def run_protocol(
 ) -> int:
     """Run what is missing of a protocol, one results folder after the other.
 
-    elsewhere: (study, split) that another machine has run (gathering.join).
+    rules: as `record` keeps it; elsewhere: (study, split) that another machine has run.
 
     Returns the exit code: 0 if every run has a result, 1 if some failed, 130 if stopped: the
     same command goes on. Raises KitError for a request that cannot be run.
@@ -160,25 +240,17 @@ def run_protocol(
     grids = {key: g for key, g in protocol.grids(out, data).items() if key not in elsewhere}
     for grid in grids.values():
         check(grid)
-    record(protocol, out)
+    record(protocol, rules, out)
     codes = []
     for number, ((study, split), grid) in enumerate(grids.items(), start=1):
         console.print(f"{study}, {split} ({number} of {len(grids)})")
         codes.append(complete(grid, jobs, console))
         if codes[-1] == 130:
             return 130
-        if study == "tables":
+        if study == protocol.main.name and set(grid.models) == set(MODELS):
             compare_outputs(grid)
             count_colours(grid)
     return max(codes, default=0)
-
-
-def edited_after_results(protocol: Protocol, history: list[dict[str, Any]]) -> bool:
-    """Tell whether a protocol is another one than that which its first results were made under."""
-    if not history:
-        return False
-    late = any(entry["results"] for entry in history)
-    return late or history[-1]["sha256"] != protocol.sha256
 
 
 def read_history(out: Path) -> list[dict[str, Any]]:
@@ -188,7 +260,9 @@ def read_history(out: Path) -> list[dict[str, Any]]:
         return []
     try:
         return [
-            {name: entry[name] for name in ("sha256", "fixed", "used_from", "results")}
+            {"rules": ""}
+            | {name: entry[name] for name in ("sha256", "fixed", "used_from", "results")}
+            | {name: entry[name] for name in ("rules",) if name in entry}
             for entry in json.loads(path.read_text(encoding="utf-8"))
         ]
     except (ValueError, KeyError, TypeError) as error:
@@ -198,28 +272,42 @@ def read_history(out: Path) -> list[dict[str, Any]]:
 def _protocol(content: Any, text: str) -> Protocol:
     needed = {"version", "fixed", "paintings", "profile", "studies", "analysis", "claims"}
     content = _mapping("the protocol", content, needed | {"painters"}, needed)
-    if content["version"] != VERSION:
-        raise KitError(f"version {content['version']}: must be {VERSION}")
+    version = content["version"]
+    if version not in (1, VERSION):
+        raise KitError(f"version {version}: must be {VERSION}")
     fixed = content["fixed"]
     if type(fixed) is not datetime.date or fixed > datetime.date.today():
         raise KitError(f"fixed {fixed!s:.40}: must be a date, such as 2026-11-24, and not to come")
-    if not isinstance(content["studies"], Mapping) or "tables" not in content["studies"]:
-        raise KitError("studies: must name at least the study 'tables'")
+    if not isinstance(content["studies"], Mapping) or not content["studies"]:
+        raise KitError("studies: must name at least one")
     for name in ("paintings", "profile"):
         check_type(name, content[name], str)
+    old = version == 1
+    studies = tuple(_study(name, study, not old) for name, study in content["studies"].items())
     protocol = Protocol(
         fixed.isoformat(),
         content["paintings"],
         content["profile"],
         content.get("painters") or "",
-        tuple(_study(name, study) for name, study in content["studies"].items()),
-        _analysis(content["analysis"]),
-        _claims(content["claims"]),
+        studies,
+        _first_analysis(content["analysis"]) if old else _analysis(content["analysis"]),
+        _todays_claims() if old else _claims(content["claims"]),
         text,
+        version,
     )
     for grid in protocol.grids(Path("/")).values():
         grid.experiments()
     return protocol
+
+
+def _todays_claims() -> dict[str, Terms]:
+    """Return the terms of the kit's own protocol: one of version 1 has none it could decide by."""
+    return read_protocol(str(kit_file("results", "protocol-cpu.yaml"))).claims
+
+
+def _first_analysis(content: Any) -> Analysis:
+    names = ("primary", "draws", "like_training", "twice")
+    return Analysis(**{name: content[name] for name in names if name in content})
 
 
 def _different(values: list[Any]) -> bool:
@@ -227,13 +315,13 @@ def _different(values: list[Any]) -> bool:
     return bool(values) and len(set(map(str, values))) == len(values)
 
 
-def _study(name: str, content: Any) -> Study:
-    known = {field.name for field in fields(Study)} - {"name"}
+def _study(name: str, content: Any, own_seeds: bool) -> Study:
+    known = {field.name for field in fields(Study)} - {"name", "own_seeds"}
     content = _mapping(f"study {name}", content, known, {"splits"})
     if name != slug(str(name)):
         raise KitError(f"study {name!r}: its name must be letters, digits, dots and dashes")
     for key, value in content.items():
-        wanted = {"epochs": int, "painters": str}.get(key, list)
+        wanted = {"epochs": int, "painters": str, "profile": str}.get(key, list)
         check_type(f"study {name}: {key}", value, wanted)
         if wanted is list and not (_different(value) or (key == "variants" and not value)):
             raise KitError(f"study {name}: {key} must be a list of different values")
@@ -244,30 +332,37 @@ def _study(name: str, content: Any) -> Study:
     lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
     for table in lists.get("tables", ()):
         check_type("table", table, int)
-    return Study(name, **content | lists)
+    return Study(name, **content | lists, own_seeds=own_seeds)
 
 
 def _analysis(content: Any) -> Analysis:
-    kinds = {field.name: field.type for field in fields(Analysis)}
-    content = _mapping("analysis", content, set(kinds), {"primary", "confidence", "draws"})
+    kinds = {field.name: field.type for field in fields(Analysis)} | {"noise": dict}
+    content = _mapping("analysis", content, set(kinds), {"primary", "alpha", "draws", "noise"})
     for key, value in content.items():
         check_type(f"analysis: {key}", value, kinds[key])
     return Analysis(**content)
 
 
-def _claims(content: Any) -> dict[str, tuple[str, float]]:
-    ids = {claim["id"] for claim in paper()["claims"]}
-    rules = {}
-    for name, rule in _mapping("claims", content, ids, ids).items():
-        rule = _mapping(f"claim {name}", rule, {"rule", "tolerance"}, {"rule"})
-        check_choice(f"claim {name}: rule", str(rule["rule"]), RULES)
-        tolerance, least = rule.get("tolerance", 0), LEAST_TOLERANCE.get(str(rule["rule"]), 0)
-        if type(tolerance) not in (int, float) or not least <= tolerance < math.inf:
-            raise KitError(
-                f"claim {name}: tolerance {tolerance!r}: must be a number, {least} or more"
-            )
-        rules[name] = rule["rule"], float(tolerance)
-    return rules
+def _claims(content: Any) -> dict[str, Terms]:
+    ids = {claim["id"] for claim in paper_claims()}
+    return {
+        name: _terms(name, terms) for name, terms in _mapping("claims", content, ids, ids).items()
+    }
+
+
+def _terms(name: str, content: Any) -> Terms:
+    known = {field.name for field in fields(Terms)}
+    content = _mapping(f"claim {name}", content, known, {"rule", "needs", "assurance"})
+    check_choice(f"claim {name}: rule", str(content["rule"]), RULES)
+    needs = _mapping(f"claim {name}: needs", content["needs"], set(NEEDS), set())
+    for need, value in needs.items():
+        check_type(f"claim {name}: {need}", value, NEEDS[need][0])
+    check_choice(f"claim {name}: models", needs.get("models", "all"), ("all",))
+    for key, most in (("margin", 10), ("assurance", 1)):
+        value = content.get(key, 0)
+        if type(value) not in (int, float) or not 0 <= value <= most:
+            raise KitError(f"claim {name}: {key} {value!r}: must be a number from 0 to {most}")
+    return Terms(**content | {"needs": needs})
 
 
 def _mapping(where: str, content: Any, known: set[str], needed: set[str]) -> dict[str, Any]:

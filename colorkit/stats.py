@@ -1,8 +1,8 @@
-"""Is it more than noise? Intervals and tests on scores that were kept painting by painting.
+"""Is it more than noise? Estimates with their error, from runs, splits and paintings.
 
-A model's scores are a list with one array (seeds, paintings) for each split; near-duplicates
-count as one painting. What is compared was tested on the same paintings, so differences are
-paired. Which interval decides, and why, is said at `compare`.
+What is compared was tested on the same paintings, so differences are paired; errors and ratios
+are compared on the log scale, because a run fails upwards. Every verdict comes from one object,
+`Estimate`, whose error and degrees of freedom serve confirmation and refutation alike.
 """
 
 import math
@@ -14,76 +14,163 @@ from scipy import stats
 
 from .errors import KitError
 
-Scores = Sequence[np.ndarray]  # for each split: (seeds, paintings)
-LEAST_SPLITS, LEAST_PAINTINGS = 2, 5
+LEAST_PAINTINGS = 5
 POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The mean difference of two models' errors, and everything said about its noise."""
+class Estimate:
+    """A number, its standard error, and the degrees of freedom that error was estimated with."""
 
-    estimate: float
-    low: float  # Student's interval over splits: the one that decides
-    high: float
-    p: float  # of the same test
-    bootstrap: tuple[float, float]  # splits, seeds and paintings drawn anew, in this order
-    paintings: tuple[float, float]  # BCa over paintings alone: these runs, other paintings
-    wilcoxon: float  # p of the signed ranks of the paintings' mean differences
-    better: float  # probability that the first has the smaller error on a painting
-    detectable: float  # smallest true difference that the deciding test finds in 4 of 5 studies
-    splits: int
-    seeds: int
-    n: int  # paintings in all
+    value: float
+    error: float
+    freedom: float = math.inf
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return Student's interval."""
+        reach = self._quantile((1 + confidence) / 2) * self.error
+        return self.value - reach, self.value + reach
+
+    def p_zero(self) -> float:
+        """Return the two-sided p of "the truth is 0"."""
+        return self.p_beyond(0.0)
+
+    def p_below(self, bound: float) -> float:
+        """Return the p of "the truth is `bound` or more": small if it is surely below."""
+        return self._tail((bound - self.value) / self._error)
+
+    def p_within(self, margin: float) -> float:
+        """Return the p of "the truth is `margin` or more from 0" (two one-sided tests)."""
+        return max(
+            self.p_below(margin), Estimate(-self.value, self.error, self.freedom).p_below(margin)
+        )
+
+    def p_beyond(self, margin: float) -> float:
+        """Return the p of "the truth is at most `margin` from 0", exact at that border."""
+        distance = abs(self.value)
+        near, far = (distance - margin) / self._error, (distance + margin) / self._error
+        return min(1.0, self._tail(near) + self._tail(far))
+
+    def detectable(self, alpha: float = 0.05) -> float:
+        """Return the true distance from 0 that four of five such studies would find, nearly."""
+        return (self._quantile(1 - alpha / 2) + self._quantile(POWER)) * self.error
+
+    @property
+    def _error(self) -> float:
+        return max(self.error, 1e-12)  # two copies of one model do not differ at all
+
+    def _quantile(self, p: float) -> float:
+        return float(
+            stats.norm.ppf(p) if math.isinf(self.freedom) else stats.t.ppf(p, self.freedom)
+        )
+
+    def _tail(self, t: float) -> float:
+        return float(stats.norm.sf(t) if math.isinf(self.freedom) else stats.t.sf(t, self.freedom))
 
 
-def compare(a: Scores, b: Scores, confidence: float = 0.95, draws: int = 10_000) -> Comparison:
-    """Compare the errors of two models on the same paintings: a - b, below 0 if a is better.
+def over_splits(
+    values: Sequence[np.ndarray], tested: float = 0.0, crossed: bool = False
+) -> Estimate:
+    """Average runs' values over splits of equal weight.
 
-    The interval that decides is Student's over the splits' mean differences. Simulated with 5
-    independent splits of 2 seeds and 50 paintings it holds the truth in 95 % of cases whatever
-    varies most; the hierarchical bootstrap's percentiles do so in 99 % where paintings vary most
-    and in 91 % where splits do (tests/test_stats.py), so they are shown and do not decide.
-    Folds are not quite independent: they share most of their training paintings, and what that
-    makes them share cannot be estimated from them (Bengio & Grandvalet 2004). If the splits'
-    own effect is the largest of all and half of it is shared, 95 % are about 75 % in truth.
-    Raises KitError if there are too few splits or paintings for it.
-    Source: Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks.
+    values: for each split its runs' (seeds,). tested: the share of the paintings that a split
+    tests; folds share training paintings, so their means are correlated by about that much
+    (Nadeau & Bengio 2003). crossed: every split has the same seeds, which then are a second
+    source of chance that folds alone do not show; the wider of both intervals counts.
+    Raises KitError for fewer than two splits.
     """
-    differences = _paired(a, b)
-    estimate, low, high, p = over_splits(differences, confidence)
-    each = np.concatenate([split.mean(axis=0) for split in differences])
-    drawn = hierarchical_bootstrap(differences, draws)
-    tail = (1 - confidence) / 2
-    return Comparison(
-        estimate,
-        low,
-        high,
-        p,
-        tuple(np.quantile(drawn, [tail, 1 - tail]).tolist()),
-        over_paintings(each, confidence, draws),
-        signed_ranks(each),
-        probability_of_improvement(a, b),
-        detectable_by_splits([split.mean() for split in differences], 1 - confidence),
-        len(differences),
-        min(len(split) for split in differences),
-        len(each),
-    )
+    if len(values) < 2:
+        raise KitError(f"{len(values)} split: an interval needs at least 2")
+    means, count = np.array([split.mean() for split in values]), len(values)
+    factor = 1 / count + tested / (1 - tested)
+    by_split = Estimate(float(means.mean()), math.sqrt(means.var(ddof=1) * factor), count - 1)
+    by_seed = _over_both(np.stack(values), factor) if crossed and len(values[0]) > 1 else by_split
+    return max(by_split, by_seed, key=lambda e: e.error * e._quantile(0.975))
 
 
-def over_splits(values: Scores, confidence: float = 0.95) -> tuple[float, float, float, float]:
-    """Average over splits of equal weight, with Student's interval and the p of "it is zero"."""
-    means = np.array([split.mean() for split in values])
-    check_enough(values)
-    if np.ptp(means) == 0:  # no spread at all: two copies of one model
-        return float(means[0]), float(means[0]), float(means[0]), float(means[0] == 0)
-    test = stats.ttest_1samp(means, 0)
-    low, high = test.confidence_interval(confidence)
-    return float(means.mean()), float(low), float(high), float(test.pvalue)
+def _over_both(values: np.ndarray, factor: float) -> Estimate:
+    """Average (splits, seeds) that are crossed, both random; Satterthwaite's freedom (1946)."""
+    splits, seeds = values.shape
+    by_split, by_seed = values.mean(1), values.mean(0)
+    rest = values - by_split[:, None] - by_seed + values.mean()
+    parts = [by_split.var(ddof=1) * factor, by_seed.var(ddof=1) / seeds]
+    parts.append(-(rest**2).sum() / ((splits - 1) * (seeds - 1)) / (splits * seeds))
+    variance = max(sum(parts), parts[1])
+    freedoms = splits - 1, seeds - 1, (splits - 1) * (seeds - 1)
+    squares = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
+    freedom = max(1.0, variance**2 / squares) if squares else 1.0
+    return Estimate(float(values.mean()), math.sqrt(variance), freedom)
 
 
-def hierarchical_bootstrap(values: Scores, draws: int = 10_000, seed: int = 0) -> np.ndarray:
-    """Draw splits, then seeds of each, then paintings of each, with replacement; (draws,) means."""
+def of_one_split(values: np.ndarray, paintings: float, runs: float) -> Estimate:
+    """Average a single split's runs (seeds,), whose noise cannot be seen in them.
+
+    paintings: standard error from the paintings (`log_ratio_error`); runs: standard deviation of
+    one run's value, as the protocol stated it beforehand. It speaks of this split only.
+    """
+    return Estimate(float(values.mean()), math.hypot(paintings, runs / math.sqrt(len(values))))
+
+
+def log_ratio_error(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the standard error of log(mean a / mean b) over the same paintings, (n,) each."""
+    influence = a / a.mean() - b / b.mean()
+    return float(influence.std(ddof=1) / math.sqrt(len(influence)))
+
+
+def prediction_interval(
+    logs: Sequence[np.ndarray], confidence: float, more: float = 0.0
+) -> tuple[float, float, float]:
+    """Say where one new run, with a new split and a new seed, is to be expected.
+
+    logs: for each split the runs' log errors (seeds,). more: standard deviation of what a new
+    run would have anew and these share, such as the painters. Returns the mean, low and high as
+    errors: Student's interval with the variance between splits and within them (one-way random
+    effects), and Satterthwaite's degrees of freedom (1946).
+    """
+    means, count = np.array([run.mean() for run in logs]), len(logs)
+    seeds = min(len(run) for run in logs)
+    between = means.var(ddof=1) * (1 + 1 / count)
+    within = np.mean([run.var(ddof=1) for run in logs]) * (1 - 1 / seeds) if seeds > 1 else 0.0
+    squares = between**2 / (count - 1)
+    squares += within**2 / (count * (seeds - 1)) if seeds > 1 else 0.0
+    total = between + within + more**2
+    freedom = total**2 / squares if squares else math.inf
+    low, high = Estimate(float(means.mean()), math.sqrt(total), freedom).interval(confidence)
+    return math.exp(means.mean()), math.exp(low), math.exp(high)
+
+
+def exchangeable(
+    errors: np.ndarray, sizes: tuple[int, int], ratio: float, draws: int = 10_000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Deal paintings at random to two parts: how often is the second's mean so much larger?
+
+    errors: of any fixed predictor, (n,). Returns the share of deals whose second mean is at
+    least `ratio` times the first, and the ratios that 99 of 100 deals lie between. Where there
+    are fewer paintings than the parts need they are drawn with replacement.
+    """
+    random, (first, second) = np.random.default_rng(seed), sizes
+    if len(errors) >= first + second:
+        order = random.random((draws, len(errors))).argsort(axis=1)[:, : first + second]
+    else:
+        order = random.integers(0, len(errors), (draws, first + second))
+    drawn = errors[order]
+    ratios = drawn[:, first:].mean(1) / drawn[:, :first].mean(1)
+    low, high = np.quantile(ratios, [0.005, 0.995])
+    return float(np.mean(ratios >= ratio)), float(low), float(high)
+
+
+def middle(values: np.ndarray) -> float:
+    """Average the middle half (interquartile mean): one failed run of four does not move it."""
+    return float(stats.trim_mean(values, 0.25))
+
+
+def hierarchical_bootstrap(
+    values: Sequence[np.ndarray], draws: int = 10_000, seed: int = 0
+) -> np.ndarray:
+    """Draw splits, then seeds of each, then paintings of each, with replacement; (draws,) means.
+
+    values: for each split (seeds, paintings).
+    """
     random, count = np.random.default_rng(seed), len(values)
     chosen, totals = random.integers(0, count, (draws, count)), np.zeros(draws)
     for turn in range(count):
@@ -92,6 +179,21 @@ def hierarchical_bootstrap(values: Scores, draws: int = 10_000, seed: int = 0) -
             by_seed, by_painting = (_shares(random, size, len(here)) for size in split.shape)
             totals[here] += ((by_seed @ split) * by_painting).sum(axis=1)
     return totals / count
+
+
+def cluster_bootstrap(
+    values: np.ndarray, raters: np.ndarray, paintings: np.ndarray, draws: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """Draw raters and paintings anew, both with replacement; (draws,) means of votes (n,)."""
+    random = np.random.default_rng(seed)
+    weights = np.ones((draws, len(values)))
+    for clusters in (raters, paintings):
+        names, index = np.unique(clusters, return_inverse=True)
+        weights *= random.multinomial(len(names), np.full(len(names), 1 / len(names)), draws)[
+            :, index
+        ]
+    sums = weights.sum(1)
+    return (weights[sums > 0] @ values) / sums[sums > 0]
 
 
 def over_paintings(values: np.ndarray, confidence: float, draws: int) -> tuple[float, float]:
@@ -115,33 +217,10 @@ def signed_ranks(differences: np.ndarray) -> float:
     return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
 
 
-def probability_of_improvement(a: Scores, b: Scores) -> float:
-    """Tell how often a has the smaller error on the same painting, over all pairs of seeds."""
-    shares = [_wins(one[:, None] - other[None]) for one, other in zip(a, b, strict=True)]
-    return float(np.mean(shares))
-
-
-def prediction_interval(
-    runs: Sequence[np.ndarray], confidence: float = 0.95
-) -> tuple[float, float, float]:
-    """Say where the score of one new run, with a new split and a new seed, is to be expected.
-
-    runs: for each split the runs' scores (seeds,). Returns the mean, low and high: Student's
-    interval with the variance between splits and within them (one-way random effects), and
-    Satterthwaite's degrees of freedom (1946).
-    """
-    check_enough([run[:, None] for run in runs], paintings=1)
-    means, count = np.array([run.mean() for run in runs]), len(runs)
-    seeds = min(len(run) for run in runs)
-    between = means.var(ddof=1) * (1 + 1 / count)
-    within = np.mean([run.var(ddof=1) for run in runs]) * (1 - 1 / seeds) if seeds > 1 else 0.0
-    squares = between**2 / (count - 1)
-    squares += within**2 / (count * (seeds - 1)) if seeds > 1 else 0.0
-    if squares == 0:
-        return float(means[0]), float(means[0]), float(means[0])
-    freedom = (between + within) ** 2 / squares
-    reach = float(stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(between + within)
-    return float(means.mean()), float(means.mean() - reach), float(means.mean() + reach)
+def more_failures(few: tuple[int, int], many: tuple[int, int]) -> float:
+    """Return Fisher's two-sided p of "both fail as often"; (failed, runs) each."""
+    table = [[failed, runs - failed] for failed, runs in (few, many)]
+    return float(stats.fisher_exact(table).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -158,26 +237,7 @@ def detectable(spread: float, n: int, alpha: float = 0.05) -> float:
 
     spread: standard deviation of the paintings' paired differences.
     """
-    return float((stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(POWER)) * spread / math.sqrt(n))
-
-
-def detectable_by_splits(means: Sequence[float], alpha: float = 0.05) -> float:
-    """Return the true difference that Student's test over splits finds in 80 %, nearly.
-
-    means: the splits' mean differences, for their spread.
-    """
-    count, spread = len(means), float(np.std(means, ddof=1))
-    reach = stats.t.ppf(1 - alpha / 2, count - 1) + stats.t.ppf(POWER, count - 1)
-    return float(reach) * spread / math.sqrt(count)
-
-
-def p_beyond(found: Comparison, tolerance: float, confidence: float = 0.95) -> float:
-    """Return the one-sided p of "the true difference is at most `tolerance`, either way"."""
-    freedom = found.splits - 1
-    error = (found.high - found.low) / 2 / stats.t.ppf((1 + confidence) / 2, freedom)
-    if error == 0:
-        return float(abs(found.estimate) <= tolerance)
-    return float(stats.t.sf((abs(found.estimate) - tolerance) / error, freedom))
+    return Estimate(0.0, spread / math.sqrt(n)).detectable(alpha)
 
 
 def paintings_needed(spread: float, difference: float, alpha: float = 0.05) -> int:
@@ -185,31 +245,13 @@ def paintings_needed(spread: float, difference: float, alpha: float = 0.05) -> i
     return math.ceil((detectable(spread, 1, alpha) / difference) ** 2)
 
 
-def check_enough(
-    values: Scores, paintings: int = LEAST_PAINTINGS, splits: int = LEAST_SPLITS
-) -> None:
+def check_enough(values: Sequence[np.ndarray], paintings: int = LEAST_PAINTINGS) -> None:
     """Raise KitError where an interval would come from next to nothing."""
-    if len(values) < splits:
-        raise KitError(f"{len(values)} split: an interval needs at least {splits}")
     fewest = min(split.shape[-1] for split in values)
     if fewest < paintings:
         raise KitError(f"{fewest} test paintings in a split: a test needs at least {paintings}")
 
 
-def _paired(a: Scores, b: Scores) -> list[np.ndarray]:
-    """Subtract; where the seeds are as many they are taken in order, else averaged."""
-    return [
-        one - other
-        if one.shape == other.shape
-        else one.mean(0, keepdims=True) - other.mean(0, keepdims=True)
-        for one, other in zip(a, b, strict=True)
-    ]
-
-
 def _shares(random: np.random.Generator, size: int, count: int) -> np.ndarray:
     """Draw `size` things with replacement `count` times: the share of each (count, size)."""
     return random.multinomial(size, np.full(size, 1 / size), size=count) / size
-
-
-def _wins(differences: np.ndarray) -> float:
-    return float(np.mean(differences < 0) + np.mean(differences == 0) / 2)
