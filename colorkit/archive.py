@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import pandas as pd
 
 from .errors import KitError
 from .metrics import BASELINES
+from .paper import PARTS
 from .paths import write_atomic
 from .protocol import Protocol, Study, folder, read_protocol
 from .splits import SHARES
@@ -65,16 +66,18 @@ class Archive:
         metric: str = "mse_ab",
         study: str = "",
         variant: str = "",
+        splits: tuple[str, ...] = (),
     ) -> list[np.ndarray]:
         """Return a model's scores for each split: (seeds, paintings), near-duplicates averaged.
 
-        study: the protocol's main one if empty. Baselines have table 0 and one seed. Raises
-        KitError if a run, or a painting's score, is missing or is no number.
+        study: the protocol's main one if empty; splits: all of the study's if empty. Baselines
+        have table 0 and one seed. Raises KitError if a run, or a painting's score, is missing or
+        is no number.
         """
         wanted = self.study(study) if study else self.protocol.main
         return [
             self._split(wanted, split, table, model, part, metric, variant, grouped=True)
-            for split in wanted.splits
+            for split in splits or wanted.splits
         ]
 
     def run_means(
@@ -158,26 +161,31 @@ class Archive:
         counts = here[here["part"] == "train"].groupby("split")["path"].nunique()
         return int(counts.min()) if len(counts) else 0
 
-    def pools(self) -> dict[str, np.ndarray]:
-        """Return errors of known predictors on clean splits' paintings, without any training:
-        each baseline on all paintings of the main study's first split, each model on all tested.
+    def pools(self, failed: float) -> dict[str, np.ndarray]:
+        """Return the errors of known predictors on paintings: {name: (n,)}.
+
+        Each baseline on all paintings of the main study's first split, which needs no training,
+        and each model on all its test paintings, without runs that are more than `failed` times
+        worse than the mean colour.
         """
-        main = self.protocol.main
-        first, found = replace(main, splits=main.splits[:1]), {}
+        main, found = self.protocol.main, {}
+        first = main.splits[:1]
         for name in BASELINES:
-            parts = ("train", "valid", "test")
-            rows = [
-                self._split(first, first.splits[0], 0, name, p, "mse_ab", "", True) for p in parts
-            ]
-            found[name] = np.concatenate([row[0] for row in rows])
+            parts = [self.cell(0, name, part, splits=first)[0][0] for part in PARTS]
+            found[name] = np.concatenate(parts)
         for table, model in itertools.product(main.tables, main.models):
             with suppress(KitError):
-                means = [split.mean(0) for split in self.cell(table, model)]
-                found[f"t{table}-{model}"] = np.concatenate(means)
+                pairs = zip(self.cell(table, model), self.cell(0, "mean_ab"), strict=True)
+                fine = [e[e.mean(1) <= failed * c.mean()] for e, c in pairs]
+                if means := [split.mean(0) for split in fine if len(split)]:
+                    found[f"t{table}-{model}"] = np.concatenate(means)
         return found
 
     def losses(self, study: str, table: int, model: str) -> list[np.ndarray]:
-        """Return runs' training losses after a fifth of the epochs: for each split (seeds,)."""
+        """Return runs' training losses after a fifth of the epochs: for each split (seeds,).
+
+        After two at least: the first epoch is mostly the scale of new weights.
+        """
         found = []
         for split in self.study(study).splits:
             row = []
@@ -186,8 +194,8 @@ class Archive:
                 history = self.runs.get(key, {}).get("history")
                 if not history:
                     raise KitError(self.missing(key))
-                losses = {k: v for k, v in history[max(0, len(history) // 5 - 1)].items()}
-                row.append(next(v for k, v in losses.items() if k.startswith("train_")))
+                epoch = history[min(len(history), max(2, len(history) // 5)) - 1]
+                row.append(next(loss for name, loss in epoch.items() if name.startswith("train_")))
             found.append(np.array(row))
         return found
 
@@ -218,7 +226,8 @@ class Archive:
         """Average CIEDE2000 between the pictures of pairs of runs, by kind: (splits, 1) each.
 
         "pair": a U-Net and the pix2pix that begins with it; "scratch": either of them and
-        scratch; "seeds": two seeds of either. KitError if a split lacks one.
+        scratch; "unets", "pretrained", "seeds": two seeds of the one, the other, of either (their
+        mean). KitError if a split lacks one.
         """
         d = self.distances[self.distances["study"] == study].copy()
         for side in ("a", "b"):
@@ -226,13 +235,14 @@ class Archive:
         d = d[(d["a_table"] == str(table)) & (d["b_table"] == str(table))]
         d["kind"] = [_kind(*row) for row in d[_SIDES].itertuples(index=False)]
         means = d.groupby(["kind", "split"])["ciede2000"].mean()
+        splits = self.study(study).splits
         found = {}
-        for kind in ("pair", "scratch", "seeds"):
-            here = means[kind] if kind in means.index.get_level_values(0) else {}
-            if lacking := set(self.study(study).splits) - set(here.index if len(here) else ()):
-                raise KitError(f"Table {table}, {min(lacking)}: distances ({kind}) are missing")
-            found[kind] = np.array([[here[split]] for split in self.study(study).splits])
-        return found
+        for kind in ("pair", "scratch", "unets", "pretrained"):
+            here = [means.get((kind, split)) for split in splits]
+            if lacking := [split for split, mean in zip(splits, here, strict=True) if mean is None]:
+                raise KitError(f"Table {table}, {lacking[0]}: distances ({kind}) are missing")
+            found[kind] = np.array(here)[:, None]
+        return found | {"seeds": (found["unets"] + found["pretrained"]) / 2}
 
     def study(self, name: str) -> Study:
         """Return a study of the protocol. Raises KitError if it has none of that name."""
@@ -248,11 +258,10 @@ class Archive:
 
 def _kind(a: str, b: str, a_seed: str, b_seed: str) -> str:
     models = {a, b}
-    if models == {"unet_resnet18", "pix2pix_resnet18"}:
-        return "pair" if a_seed == b_seed else "other"
     if len(models) == 2:
-        return "scratch" if a_seed == b_seed else "other"
-    return "other" if models == {"pix2pix_scratch"} else "seeds"
+        kind = "scratch" if "pix2pix_scratch" in models else "pair"
+        return kind if a_seed == b_seed else "other"
+    return {"unet_resnet18": "unets", "pix2pix_resnet18": "pretrained"}.get(a, "other")
 
 
 def publish(archive: Archive, target: Path) -> None:
@@ -297,10 +306,20 @@ def load(target: Path) -> Archive:
 
 def newest(results: Path) -> Path:
     """Find the newest published protocol, by its folder's date. Raises KitError if none is."""
-    found = sorted(results.glob("*/archive.json"), key=lambda path: path.parent.name[-10:])
-    if not found:
+    if not (found := _folders(results)):
         raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
-    return found[-1].parent
+    return found[0]
+
+
+def published(results: Path) -> list[Archive]:
+    """Read every published protocol, the newest first."""
+    return [load(folder) for folder in _folders(results)]
+
+
+def _folders(results: Path) -> list[Path]:
+    """List published protocols; of one day and version, the later name first."""
+    found = [path.parent for path in results.glob("*/archive.json")]
+    return sorted(found, key=lambda folder: (folder.name[-10:], folder.name), reverse=True)
 
 
 def check_one_version(runs: dict[str, dict[str, Any]]) -> None:

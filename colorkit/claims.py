@@ -20,7 +20,15 @@ from .invented import invent
 from .paper import claim as claim_of
 from .paper import claims, paper_text
 from .paths import kit_file
-from .protocol import LEAST_ASSURANCE, Analysis, Protocol, Study, Terms, read_protocol
+from .protocol import (
+    LEAST_ASSURANCE,
+    UNDECIDABLE,
+    Analysis,
+    Protocol,
+    Study,
+    Terms,
+    read_protocol,
+)
 from .recipes import MODELS
 from .rules import NOT, NOT_TESTED, ODDS, REPLICATED, RULES, UNTESTABLE, Evidence, Finding
 
@@ -77,12 +85,12 @@ def small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[Fi
 
 def _decide(archive: Archive, terms: Terms) -> tuple[str, str, list[Finding]]:
     if archive.protocol.version == 1 and not terms.arithmetic:
-        return NOT_TESTED, f"needs {terms.needed}", []
+        return _untested(terms)
     if doubt := untrusted(archive):
         return NOT_TESTED, f"no verdict: {doubt}", []
     evidence = deciding(archive, terms)
     if not (evidence.studies or terms.arithmetic):
-        return NOT_TESTED, f"needs {terms.needed}", []
+        return _untested(terms)
     try:
         judged = RULES[terms.rule](evidence, terms)
     except KitError as error:
@@ -92,6 +100,12 @@ def _decide(archive: Archive, terms: Terms) -> tuple[str, str, list[Finding]]:
     if terms.assurance < LEAST_ASSURANCE:
         return NOT_TESTED, f"assurance {terms.assurance:.2f}: {judged.told}", judged.findings
     return judged
+
+
+def _untested(terms: Terms) -> tuple[str, str, list[Finding]]:
+    if terms.rule in UNDECIDABLE:
+        return UNTESTABLE, f"what would be true is not said; even so it needs {terms.needed}", []
+    return NOT_TESTED, f"needs {terms.needed}", []
 
 
 def deciding(archive: Archive, terms: Terms) -> Evidence:

@@ -129,8 +129,8 @@ def ledger(
         str, typer.Option(help="publish the small files of --out under this name in results/")
     ] = "",
 ) -> None:
-    """Say which of the paper's claims stand, and how we know."""
-    from .archive import load, newest
+    """Say what has been tested of the paper's claims, what has not, and what runs show."""
+    from .archive import published
     from .claims import verdicts
     from .gathering import gather
     from .ledger_pages import publish_protocol, terminal, write_pages
@@ -140,15 +140,16 @@ def ledger(
     results = kit_file("results")
     if publish and not out:
         raise KitError("--publish: needs --out, the folder of runs to be published")
-    folder = user_path(out) if out else newest(results)
-    if (folder / "archive.json").exists():
-        archive = load(folder)
-    else:
-        archive = gather(read_protocol(str(folder / "protocol.yaml")), folder)
-        write_pages(archive, folder)
-    console.print(terminal(archive, verdicts(archive)), f"from {folder}, see report.html there")
+    archives = published(results)
+    if out:
+        folder = user_path(out)
+        archives = [gather(read_protocol(str(folder / "protocol.yaml")), folder), *archives]
+        write_pages(archives, folder)
+    if not archives:
+        raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
+    console.print(terminal(archives, verdicts(archives)))
     if publish:
-        console.print(f"published in {publish_protocol(archive, results, publish)}")
+        console.print(f"published in {publish_protocol(archives[0], results, publish)}")
 
 
 @app.command()

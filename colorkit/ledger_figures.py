@@ -14,32 +14,25 @@ from .recipes import SHORT
 
 
 def forest(
-    rows: Sequence[tuple[str, float, float, float, bool]], axis_label: str, band: float = 0.0
+    rows: Sequence[tuple[str, float, float, float]], axis_label: str, centre: float = 0.0
 ) -> tuple[Figure, str]:
-    """Draw differences with their intervals around zero.
-
-    rows: label, estimate, low, high, and whether it is beyond noise (a square then). band: half
-    the width of what counts as equal, shaded.
-    """
+    """Draw estimates with their intervals around a centre. rows: label, estimate, low, high."""
     figure = Figure(figsize=(8, 0.9 + 0.32 * len(rows)), layout="constrained")
     axis = figure.subplots()
-    if band:
-        axis.axvspan(-band, band, color="#EEEEEE", zorder=0)
-    axis.axvline(0, color="#888888", lw=1)
-    for height, (_, estimate, low, high, beyond) in enumerate(reversed(rows)):
-        colour = PALETTE[1] if beyond else PALETTE[0]
-        axis.plot([low, high], [height, height], color=colour, lw=2)
-        axis.plot(estimate, height, "s" if beyond else "o", color=colour, ms=6)
+    axis.axvline(centre, color="#888888", lw=1)
+    for height, (_, estimate, low, high) in enumerate(reversed(rows)):
+        axis.plot([low, high], [height, height], color=PALETTE[0], lw=2)
+        axis.plot(estimate, height, "o", color=PALETTE[0], ms=6)
     axis.set_yticks(range(len(rows)), [label for label, *_ in reversed(rows)], parse_math=False)
     axis.set(xlabel=axis_label)
-    reaches = [max(abs(low), abs(high)) for _, _, low, high, _ in rows]
-    if max(reaches) > 20 * np.median(reaches):  # one row would press all others into a point
+    if centre == 1:
+        axis.set_xscale("log")
+    reaches = [max(abs(low - centre), abs(high - centre)) for _, _, low, high in rows]
+    if centre == 0 and max(reaches) > 20 * np.median(reaches):  # one row would press the others
         axis.set_xscale("symlog", linthresh=float(np.median(reaches)))
     axis.spines[["top", "right", "left"]].set_visible(False)
-    told = "; ".join(
-        f"{label} {e:+.4f} ({low:+.4f} to {high:+.4f})" for label, e, low, high, _ in rows
-    )
-    return figure, f"{axis_label}, with intervals: {told}."
+    told = "; ".join(f"{label} {e:.3g} ({low:.3g} to {high:.3g})" for label, e, low, high in rows)
+    return figure, f"{axis_label}, with 90 % intervals: {told}."
 
 
 def palettes(counts: pd.DataFrame) -> tuple[Figure, str]:

@@ -1,8 +1,10 @@
 """The ledger's pages: terminal, report.html, a published folder's README and the kit's."""
 
 import json
+import math
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,53 +16,84 @@ from rich.console import Group
 from rich.text import Text
 
 from . import figures, ledger, ledger_figures
-from .archive import Archive, fingerprint, load, newest, publish
-from .claims import (
-    NO_VERDICT,
-    NOISE,
-    REFUTED,
-    REPRODUCED,
-    UNTOLD,
-    Verdict,
-    verdicts,
-)
+from .archive import Archive, fingerprint, publish, published
+from .claims import Verdict, untrusted, verdicts
 from .errors import KitError
 from .pages import render, replace_section
 from .paths import write_atomic
-from .protocol import edited_after_results
+from .recipes import SHORT
+from .rules import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 
+TITLE = "What has been tested, and what has not"
 MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
-COLOURS = {REPRODUCED: "green", REFUTED: "red", NOISE: "yellow", UNTOLD: "cyan", NO_VERDICT: "dim"}
-SIGNS = {REPRODUCED: "✓", REFUTED: "✗", NOISE: "~", UNTOLD: "?", NO_VERDICT: "–"}
+SIGNS = {REPLICATED: "✓", NOT: "✗", INCONCLUSIVE: "~", ODDS: "≠", NOT_TESTED: "○", UNTESTABLE: "–"}
+COLOURS = {REPLICATED: "green", NOT: "red", INCONCLUSIVE: "yellow", ODDS: "magenta"}
+WORDS = {ODDS: "at odds with the paper's own method"}
+MEANING = {
+    REPLICATED: "runs at the claim's own settings confirm it",
+    NOT: "such runs refute it, on these paintings",
+    INCONCLUSIVE: "such runs can tell neither",
+    ODDS: "arithmetic: the tables do not come from the method as described",
+    NOT_TESTED: "no run meets what it needs, or the design could not find it",
+    UNTESTABLE: "it does not say what would be true",
+}
 
 
-def terminal(archive: Archive, judged: list[Verdict]) -> Group:
-    """Make the ledger for the terminal: what it is about, then a row a claim."""
-    shown = rich.table.Table(title="The ledger", show_lines=True)
-    for column in ("claim", "verdict", "because", "where"):
+def terminal(archives: Sequence[Archive], judged: Sequence[Verdict]) -> Group:
+    """Make the ledger for the terminal: what the runs are, then a row a claim."""
+    shown = rich.table.Table(title=TITLE, show_lines=True)
+    for column in ("claim", "verdict", "because", "in small runs (no verdict)", "where"):
         shown.add_column(column)
     for verdict in judged:
-        said = Text(f"{SIGNS[verdict.verdict]} {verdict.verdict}", style=COLOURS[verdict.verdict])
-        shown.add_row(verdict.claim["says"], said, verdict.because, verdict.claim["where"])
-    return Group(*(f"  {line}" for line in ledger.scope(archive)), shown)
+        said = Text(sign(verdict), style=COLOURS.get(verdict.verdict, ""))
+        where = f"{verdict.claim['where']} ({verdict.claim['kind']})"
+        shown.add_row(verdict.claim["says"], said, verdict.because, verdict.small, where)
+    lines = [f"  {line}" for archive in archives for line in ledger.scope(archive)]
+    return Group(first_line(judged), *lines, shown)
+
+
+def sign(verdict: Verdict) -> str:
+    """Write a verdict with its sign."""
+    return f"{SIGNS[verdict.verdict]} {WORDS.get(verdict.verdict, verdict.verdict)}"
+
+
+def first_line(judged: Sequence[Verdict]) -> str:
+    """Say before any table what has been tested at all."""
+    tested = [v for v in judged if v.verdict in (REPLICATED, NOT, INCONCLUSIVE)]
+    odd = [v for v in judged if v.verdict == ODDS]
+    settings = "256 px, 1,150 steps, 519 paintings, an ImageNet ResNet-18 where there is one"
+    if tested:
+        told = f"{len(tested)} of {len(judged)} claims have been tested at the paper's settings"
+    else:
+        told = "No claim that depends on training has been tested at the paper's settings yet"
+    told += f" ({settings})."
+    if odd:
+        told += (
+            " One pattern of its tables cannot come from a clean random split, whatever the model."
+        )
+    return f"{told} The last column tells what small runs show. It decides nothing."
 
 
 def publish_protocol(archive: Archive, results: Path, name: str) -> Path:
     """Publish an archive and its pages in <results>/<name>-<date>/, and README's table anew."""
     target = results / f"{name}-{time.strftime('%Y-%m-%d')}"
     publish(archive, target)
-    write_pages(load(target), target)
+    write_pages(published(results), target)
     if (readme := results.with_name("README.md")).exists():
         update_readme(readme, results)
     return target
 
 
-def write_pages(archive: Archive, target: Path) -> None:
-    """Write ledger.json, report.html (the ledger is its first page) and README.md."""
-    judged = verdicts(archive)
-    facts = facts_of(archive, judged) | {"name": target.name}
+def write_pages(archives: Sequence[Archive], target: Path) -> None:
+    """Write ledger.json, report.html (the ledger is its first page) and README.md.
+
+    The first archive is the folder's own; the others, older ones, add what it lacks.
+    """
+    judged = verdicts(archives)
+    facts = facts_of(archives, judged) | {"name": target.name}
+    content = [asdict(v) for v in judged]
     pages = {
-        "ledger.json": json.dumps([asdict(v) for v in judged], indent=1, ensure_ascii=False) + "\n",
+        "ledger.json": json.dumps(_without_nan(content), indent=1, ensure_ascii=False) + "\n",
         "report.html": render("ledger.html", facts),
         "README.md": render("ledger.md", facts),
     }
@@ -68,8 +101,9 @@ def write_pages(archive: Archive, target: Path) -> None:
         write_atomic(target / name, text)
 
 
-def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
+def facts_of(archives: Sequence[Archive], judged: Sequence[Verdict]) -> dict[str, Any]:
     """Gather what the pages show; a table whose runs are missing is None."""
+    archive = archives[0]
     tables = {
         "models": _or_none(ledger.model_table, archive),
         "baselines": _or_none(ledger.baseline_table, archive),
@@ -79,23 +113,24 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
         "colours": _or_none(ledger.colour_table, archive),
         "palettes": ledger.palette_table(archive),
         "spaces": _or_none(ledger.space_table, archive),
+        "multiverse": _or_none(ledger.multiverse, archive),
     }
-    shown = {v.claim["id"]: v for v in judged}
     drawn = {
-        name: figures.img_tag(*differences(shown[name], archive))
-        for name in ("scratch_best", "correct", "learning_rate")
-        if shown[name].findings
+        v.claim["id"]: figures.img_tag(*differences(v))
+        for v in judged
+        if v.claim["id"] in ("scratch_best", "correct", "learning_rate") and v.findings
     }
+    main = archive.protocol.main.name
     if not archive.colours.empty:
-        drawn["colours"] = figures.img_tag(
-            *ledger_figures.palettes(archive.colours.query("study == 'tables'"))
-        )
-    leaks = [run for key, run in archive.runs.items() if key.startswith("leaks/")]
-    leaks = [run for run in leaks if run.get("history")]
+        palettes = ledger_figures.palettes(archive.colours[archive.colours["study"] == main])
+        drawn["colours"] = figures.img_tag(*palettes)
     return {
-        "scope": ledger.scope(archive),
+        "title": TITLE,
+        "first_line": first_line(judged),
+        "scopes": [(a.protocol.fixed, ledger.scope(a)) for a in archives],
         "judged": judged,
-        "signs": SIGNS,
+        "sign": sign,
+        "meaning": [(SIGNS[v], WORDS.get(v, v), text) for v, text in MEANING.items()],
         "tables": {name: _html(frame) for name, frame in tables.items()},
         "figures": drawn,
         "painting_count": _tested(archive),
@@ -104,42 +139,39 @@ def facts_of(archive: Archive, judged: list[Verdict]) -> dict[str, Any]:
         "holes": archive.holes,
         "runs": sorted(archive.runs.items()),
         "fingerprint": fingerprint(archive),
-        "leak_epochs": max((run["history"][-1]["epoch"] for run in leaks), default="no"),
-        "edited": edited_after_results(archive.protocol, archive.history),
+        "edited": untrusted(archive),
+        "short": SHORT,
     }
 
 
-def differences(judged: Verdict, archive: Archive) -> tuple[Figure, str]:
-    """Draw a claim's differences with their intervals, and the tolerance if its rule has one."""
-    rows = [(f.what, f.ours, f.low, f.high, f.verdict != NOISE) for f in judged.findings]
-    metric, confidence = archive.protocol.analysis.primary, archive.protocol.analysis.confidence
-    rule, tolerance = archive.protocol.claims[judged.claim["id"]]
-    band = tolerance if rule.startswith("equal") else 0.0
-    return ledger_figures.forest(
-        rows, f"difference of test {metric} ({confidence:.0%} intervals)", band
-    )
+def differences(judged: Verdict) -> tuple[Figure, str]:
+    """Draw a claim's findings with their intervals: shares of one colour's error, or ratios."""
+    rows = [(f.what, f.ours, f.low, f.high) for f in judged.findings]
+    if judged.claim["id"] == "scratch_best":
+        return ledger_figures.forest(rows, "difference, in shares of one colour's error", 0.0)
+    return ledger_figures.forest(rows, "ratio of test errors", 1.0)
 
 
 def readme_section(results: Path) -> str:
-    """Write the README's ledger from the newest published protocol, if there is one."""
-    try:
-        folder = newest(results)
-    except KitError:
+    """Write the README's ledger from all that is published."""
+    archives = published(results)
+    if not archives:
         return f"{MARKS[0]}\nNo protocol has been published yet.\n{MARKS[1]}"
-    archive = load(folder)
-    rows = [
-        f"| {v.claim['says']} | {SIGNS[v.verdict]} {v.verdict} | {v.because} |"
-        for v in verdicts(archive)
-    ]
-    about = "; ".join(ledger.scope(archive))
+    judged = verdicts(archives)
+    rows = [f"| {v.claim['says']} | {sign(v)} | {v.because} | {v.small} |" for v in judged]
+    lines = [line for archive in archives for line in ledger.scope(archive)]
     return "\n".join(
         [
             MARKS[0],
-            "| the paper's claim | verdict | because |",
-            "|---|---|---|",
+            first_line(judged),
+            "",
+            "| the paper's claim | verdict | because | in small runs (no verdict) |",
+            "|---|---|---|---|",
             *rows,
             "",
-            f"From [{folder.name}](results/{folder.name}/README.md). What it is about: {about}.",
+            "The runs:",
+            "",
+            *(f"- {line}" for line in lines),
             MARKS[1],
         ]
     )
@@ -150,9 +182,18 @@ def update_readme(readme: Path, results: Path) -> None:
     replace_section(readme, MARKS, readme_section(results))
 
 
+def _without_nan(content: Any) -> Any:
+    """Write NaN, which JSON does not know, as null."""
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def _tested(archive: Archive) -> int:
     here = archive.paintings
-    return here[(here["study"] == "tables") & (here["part"] == "test")]["path"].nunique()
+    return here[here["part"] == "test"]["path"].nunique()
 
 
 def _or_none(make: Any, archive: Archive) -> pd.DataFrame | None:

@@ -36,6 +36,7 @@ RULES = ("consistent", "exchangeable", "like_training", "lowest", "equal_models"
 RULES += ("nearer_than_scratch", "beats_table", "by_votes", "within_hours", "falls_faster")
 RULES += ("more_helps",)
 ARITHMETIC = ("exchangeable",)
+UNDECIDABLE = ("beats_table",)  # their claims do not say what would be true
 NEEDS = {
     "size": (int, "{} px"),
     "epochs": (int, "{} epochs"),

@@ -103,12 +103,19 @@ class Evidence:
         return [errors.mean(1) / colour.mean() for errors, colour in pairs]
 
     def log_relative(self, table: int, model: str, name: str = MEAN_COLOUR) -> stats.Estimate:
-        """Estimate log(test error / a baseline's): below 0 if the model is better."""
+        """Estimate log(test error / a baseline's): below 0 if the model is better.
+
+        A failed run counts as one that just failed: how far it went astray says nothing.
+        """
         errors = self.errors(table, model)
         baseline = self.baseline(table, model, name=name)
         stats.check_enough(errors)
         pairs = list(zip(errors, baseline, strict=True))
-        values = [np.log(e.mean(1) / b.mean()) for e, b in pairs]
+        colours = self.baseline(table, model)
+        values = [
+            np.log(np.minimum(e.mean(1), FAILED * c.mean()) / b.mean())
+            for (e, b), c in zip(pairs, colours, strict=True)
+        ]
         return self.estimate(
             (table, model), values, [stats.log_ratio_error(e.mean(0), b) for e, b in pairs]
         )
@@ -192,7 +199,7 @@ def exchangeable(evidence: Evidence, terms: "Terms") -> Judged:
     Validation and test paintings of a clean random split are exchangeable for any fixed
     predictor. Asked of every predictor whose errors are known; the most favourable one counts.
     """
-    pools, findings = evidence.archive.pools(), []
+    pools, findings = evidence.archive.pools(FAILED), []
     ratios = {
         (table, model): paper_cell(table, "test", model) / paper_cell(table, "valid", model)
         for table in (1, 2)
@@ -241,11 +248,9 @@ def like_training(evidence: Evidence, terms: "Terms") -> Judged:
             findings.append(Finding(key, what, ours, low, high, theirs, note="over one colour's"))
     if not findings:
         raise KitError("no runs")
-    each = ", ".join(
-        f"{f.what.removesuffix(', valid / train')} {f.ours:.2f} [{f.low:.2f}, {f.high:.2f}]"
-        for f in findings
+    told = (
+        f"validation over training error, each relative to one colour's: {_ratios_told(findings)}"
     )
-    told = f"validation errors over training errors, each relative to one colour's: {each}"
     return _equal(evidence, told, findings, within, beyond)
 
 
@@ -289,12 +294,12 @@ def lowest(evidence: Evidence, terms: "Terms") -> Judged:
     ]
     estimates = [_difference(evidence, *pair) for pair in pairs]
     findings = _pair_findings(evidence, pairs, estimates)
-    told = _pairs_told(findings)
-    if doubt := _not_better_than_colour(evidence, ["pix2pix_scratch"]):
-        return Judged(INCONCLUSIVE, f"{doubt}; {told}", findings)
+    told = _pairs_told(evidence, findings)
     worse = [e.p_beyond(terms.margin) if e.value > 0 else 1.0 for e in estimates]
     if min(stats.holm(worse)) < evidence.alpha:
         return Judged(NOT, told, findings)
+    if doubt := _not_better_than_colour(evidence, ["pix2pix_scratch"]):
+        return Judged(INCONCLUSIVE, f"{doubt}; {told}", findings)
     fine = all(e.p_below(terms.margin) < evidence.alpha for e in estimates)
     return Judged(REPLICATED if fine else INCONCLUSIVE, told, findings)
 
@@ -305,7 +310,7 @@ def equal_models(evidence: Evidence, terms: "Terms") -> Judged:
     pairs = [(t, a, b) for t in evidence.tables for a, b in itertools.combinations(MODELS, 2)]
     estimates = [_difference(evidence, *pair) for pair in pairs]
     findings = _pair_findings(evidence, pairs, estimates)
-    told = _pairs_told(findings)
+    told = _pairs_told(evidence, findings)
     beyond = [e.p_beyond(terms.margin) for e in estimates]
     doubt = _not_better_than_colour(evidence, list(MODELS))
     if doubt and min(stats.holm(beyond)) >= evidence.alpha:
@@ -315,7 +320,10 @@ def equal_models(evidence: Evidence, terms: "Terms") -> Judged:
 
 
 def _difference(evidence: Evidence, table: int, a: str, b: str) -> stats.Estimate:
-    """Estimate (error of a - error of b) / the mean colour's error, on the same paintings."""
+    """Estimate (error of a - error of b) / the mean colour's error, on the same paintings.
+
+    Runs in their order are pairs: those of one seed began alike where their networks do.
+    """
     if evidence.studies[table, a] != evidence.studies[table, b]:
         raise KitError(f"Table {table}: {SHORT[a]} and {SHORT[b]} are of two studies")
     ones, others = evidence.errors(table, a), evidence.errors(table, b)
@@ -324,11 +332,16 @@ def _difference(evidence: Evidence, table: int, a: str, b: str) -> stats.Estimat
     for one, other, colour in zip(ones, others, colours, strict=True):
         seeds = min(len(one), len(other))
         difference = one[:seeds] - other[:seeds]
-        share = difference.mean(1) / colour.mean()
+        share = _capped(one[:seeds], colour) - _capped(other[:seeds], colour)
         influence = (difference.mean(0) - share.mean() * colour) / colour.mean()
         values.append(share)
         noise.append(float(influence.std(ddof=1) / math.sqrt(len(colour))))
     return evidence.estimate((table, a), values, noise)
+
+
+def _capped(errors: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Return runs' errors over one colour's, (seeds,); a failed run counts as just failed."""
+    return np.minimum(errors.mean(1) / colour.mean(), FAILED)
 
 
 def _pair_findings(
@@ -348,9 +361,37 @@ def _pair_findings(
     return found
 
 
-def _pairs_told(findings: list[Finding]) -> str:
-    each = "; ".join(f"{f.what} {f.ours:+.0%} [{f.low:+.0%}, {f.high:+.0%}]" for f in findings)
-    return f"differences of test error, in shares of one colour's: {each}"
+def _pairs_told(evidence: Evidence, findings: list[Finding]) -> str:
+    """Say differences, how wide their intervals are, and how many runs failed."""
+    told = []
+    for table in evidence.tables:
+        here = [f for f in findings if f.key["table"] == table]
+        reach = [(f.high - f.low) / 2 for f in here]
+        failed = [
+            f"{count} of {runs} {SHORT[model]} runs fail"
+            for model in evidence.models(table)
+            for count, runs in [_failures(evidence.relative(table, model))]
+            if count
+        ]
+        told.append(
+            f"Table {table}: {min(f.ours for f in here):+.0%} to {max(f.ours for f in here):+.0%}, "
+            f"known to ±{min(reach):.0%} to ±{max(reach):.0%}" + "".join(f", {f}" for f in failed)
+        )
+    return f"differences of test error, in shares of one colour's: {'; '.join(told)}"
+
+
+def _failures(runs: Sequence[np.ndarray]) -> tuple[int, int]:
+    """Count the runs (for each split (seeds,), over one colour's error) that failed, and all."""
+    return sum(int((split > FAILED).sum()) for split in runs), sum(map(len, runs))
+
+
+def _ratios_told(findings: list[Finding]) -> str:
+    """Say ratios: each with its interval if they are few, else from the least to the largest."""
+    if len(findings) <= 2:
+        each = [f"{f.what} {f.ours:.2f} [{f.low:.2f}, {f.high:.2f}]" for f in findings]
+        return "; ".join(each)
+    ours = [f.ours for f in findings]
+    return f"{min(ours):.2f} to {max(ours):.2f} in {len(findings)} cells"
 
 
 def _not_better_than_colour(evidence: Evidence, models: list[str]) -> str:
@@ -370,13 +411,10 @@ def same_rate(evidence: Evidence, terms: "Terms") -> Judged:
     findings, within, beyond, failing = [], [], [], []
     for model in models:
         runs = {table: evidence.relative(table, model) for table in (1, 2)}
-        counts = {
-            table: (sum(int((s > FAILED).sum()) for s in some), sum(map(len, some)))
-            for table, some in runs.items()
-        }
+        counts = {table: _failures(some) for table, some in runs.items()}
         failing.append(stats.more_failures(counts[1], counts[2]))
         values = [
-            np.array([math.log(stats.middle(two)) - math.log(stats.middle(one))])
+            np.array([math.log(_middle(two) / _middle(one))])
             for one, two in zip(runs[1], runs[2], strict=True)
         ]
         noise = [
@@ -401,7 +439,15 @@ def same_rate(evidence: Evidence, terms: "Terms") -> Judged:
     )
     if min(stats.holm(failing)) < evidence.alpha:
         return Judged(NOT, told, findings)
+    doubt = _not_better_than_colour(evidence, models)
+    if doubt and min(stats.holm(beyond)) >= evidence.alpha:
+        return Judged(INCONCLUSIVE, f"{doubt}; {told}", findings)
     return _equal(evidence, told, findings, within, beyond)
+
+
+def _middle(relative: np.ndarray) -> float:
+    """Average the middle runs; a failed one among two, which have no middle, as just failed."""
+    return stats.middle(np.minimum(relative, FAILED))
 
 
 def nearer_than_scratch(evidence: Evidence, terms: "Terms") -> Judged:
@@ -467,7 +513,7 @@ def beats_table(evidence: Evidence, terms: "Terms") -> Judged:
         f"what is necessary: to beat a table of 40 numbers; {better} of {len(cells)} surely do, "
         f"{len(sure) - better} are surely worse"
     )
-    told += ": " + "; ".join(f"{f.what} {f.ours:.2f} [{f.low:.2f}, {f.high:.2f}]" for f in findings)
+    told += f" (times its error: {_ratios_told(findings)})"
     return Judged(UNTESTABLE, told, findings)
 
 

@@ -160,8 +160,11 @@ def exchangeable(
 
 
 def middle(values: np.ndarray) -> float:
-    """Average the middle half (interquartile mean): one failed run of four does not move it."""
-    return float(stats.trim_mean(values, 0.25))
+    """Average the middle half (interquartile mean), or take the median of three or fewer.
+
+    One failed run among three or more does not move it.
+    """
+    return float(np.median(values) if len(values) < 4 else stats.trim_mean(values, 0.25))
 
 
 def hierarchical_bootstrap(

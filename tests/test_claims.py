@@ -1,206 +1,299 @@
-"""Every rule on invented archives whose truth is known."""
+"""Every rule on invented archives whose truth is known, the gate before them, and its chances."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from invented import invented_archive
+from known import CONSTANT, full_protocol, known
 
-from colorkit import claims, stats
-from colorkit.archive import Archive
-from colorkit.claims import NO_VERDICT, NOISE, REFUTED, REPRODUCED, UNTOLD
+from colorkit import claims, paper, rules
+from colorkit.archive import SCORES, Archive
+from colorkit.invented import invent, papers_truth
+from colorkit.paths import kit_file
+from colorkit.protocol import read_protocol
 from colorkit.recipes import MODELS
+from colorkit.rules import (
+    INCONCLUSIVE,
+    NOT,
+    NOT_TESTED,
+    ODDS,
+    REPLICATED,
+    UNTESTABLE,
+)
 
-SCRATCH_BETTER = {(t, "pix2pix_scratch"): 0.0090 for t in (1, 2)}
-SCRATCH_WORSE = {(t, "pix2pix_scratch"): 0.0170 for t in (1, 2)}
+SCRATCH = "pix2pix_scratch"
+TRAINED = ("cells", "gap_valid", "scratch_best", "close", "learning_rate", "alike")
+
+
+@pytest.fixture(scope="module")
+def papers() -> Archive:
+    """The paper's numbers are exactly true, and the study is a large one."""
+    return known()
 
 
 def verdict(archive: Archive, claim: str) -> str:
-    return judged(archive)[claim].verdict
+    return claims.judge([archive], claim).verdict
 
 
-def judged(archive: Archive) -> dict[str, claims.Verdict]:
-    return {found.claim["id"]: found for found in claims.verdicts(archive)}
+def told(archive: Archive, claim: str) -> str:
+    return claims.judge([archive], claim).because
 
 
-def test_every_claim_of_the_paper_gets_a_verdict_from_the_four():
-    found = judged(invented_archive())
-    assert len(found) == len(claims.paper()["claims"]) == 11
-    assert {v.verdict for v in found.values()} <= {REPRODUCED, REFUTED, NOISE, UNTOLD}
-    for claim in claims.paper()["claims"]:
-        assert {"id", "where", "says", "test", "confirms", "refutes"} == set(claim)
+def changed(archive: Archive, factor: float, **where) -> Archive:
+    """Multiply the errors of some rows."""
+    rows = np.ones(len(archive.scores), dtype=bool)
+    for column, value in where.items():
+        rows &= (archive.scores[column] == value).to_numpy()
+    scores = archive.scores.copy()
+    scores.loc[rows, SCORES] *= factor
+    return replace(archive, scores=scores)
 
 
+def with_config(archive: Archive, **facts) -> Archive:
+    """Change a setting in every run's record."""
+    runs = {}
+    for key, run in archive.runs.items():
+        scratch = run["config"]["weights"] == "none"
+        mine = {k: v for k, v in facts.items() if not (scratch and k == "weights")}
+        runs[key] = run | {"config": run["config"] | mine}
+    return replace(archive, runs=runs)
+
+
+def test_if_the_papers_numbers_are_true_what_can_be_confirmed_is(papers):
+    found = {v.claim["id"]: v.verdict for v in claims.verdicts([papers])}
+    assert len(found) == len(paper.claims()) == 12
+    for claim in ("gap_valid", "scratch_best", "close", "learning_rate", "alike"):
+        assert found[claim] == REPLICATED, told(papers, claim)
+    assert found["gap_test"] == ODDS
+    assert found["correct"] == UNTESTABLE
+    assert found["by_eye"] == found["hours"] == found["more_data"] == NOT_TESTED
+    cells = claims.judge([papers], "cells")
+    assert cells.verdict != NOT
+    learnt = [f for f in cells.findings if f.key["part"] != "test"]
+    assert {f.verdict for f in learnt} == {REPLICATED}
+
+
+# 1. Three copies of one constant colour.
+def test_three_copies_of_one_colour_are_neither_close_nor_alike_nor_best():
+    archive = known(CONSTANT, apart=(0.0, 0.0, 0.0))
+    assert verdict(archive, "cells") == NOT
+    for claim in ("scratch_best", "close", "learning_rate", "alike"):
+        assert verdict(archive, claim) == INCONCLUSIVE
+        assert "surely beat one constant colour, which comes first" in told(archive, claim)
+
+
+# 2. One epoch at 8 px.
 @pytest.mark.parametrize(
-    ("errors", "expected"),
-    [(SCRATCH_BETTER, REPRODUCED), (SCRATCH_WORSE, REFUTED), ({}, NOISE)],
+    "facts", [{"size": 8}, {"epochs": 1}, {"batch_size": 8}, {"weights": "random"}]
 )
-def test_best_by_mse(errors, expected):
-    assert verdict(invented_archive(errors), "scratch_best") == expected
+def test_runs_at_other_settings_decide_nothing(papers, facts):
+    small = with_config(papers, **facts)
+    if "weights" in facts:  # scratch has no backbone: its cells may be judged
+        assert "(12 have no runs)" in told(small, "cells")
+    claims_of_all = TRAINED if "weights" not in facts else ("scratch_best", "close", "alike")
+    for claim in claims_of_all:
+        found = claims.judge([small], claim)
+        assert found.verdict == NOT_TESTED
+        assert found.because.startswith("needs 256 px, 50 epochs, batches of 16")
+        assert found.small  # numbers, beside it
 
 
-def test_better_in_one_table_only_is_not_enough():
-    assert verdict(invented_archive({(1, "pix2pix_scratch"): 0.009}), "scratch_best") == NOISE
+# 3. and 4. Missing rows, NaN and infinity.
+@pytest.mark.parametrize("wrong", ["missing", np.nan, np.inf])
+def test_a_run_without_all_its_scores_is_named_and_gives_no_verdict(papers, wrong):
+    rows = (papers.scores["run"] == f"t2-{SCRATCH}-s3001") & (papers.scores["part"] == "test")
+    rows &= papers.scores["painting"] < 20
+    scores = papers.scores.copy()
+    if wrong == "missing":
+        scores = scores[~rows]
+    else:
+        scores.loc[rows, SCORES] = wrong
+    torn = replace(papers, scores=scores)
+    for claim in ("cells", "scratch_best", "close", "learning_rate"):
+        assert verdict(torn, claim) == NOT_TESTED
+        run = f"whole/paper-3/t2-{SCRATCH}-s3001"
+        assert told(torn, claim) == (
+            f"no verdict: {run}: 180 of 200 test paintings have a score; run it again"
+        )
 
 
+# 5. One model alone.
+def test_one_model_alone_is_judged_for_what_it_is():
+    archive = known(models=(SCRATCH,))
+    assert verdict(archive, "gap_valid") == REPLICATED
+    assert "of 6 cells (12 have no runs)" in told(archive, "cells")
+    assert verdict(archive, "close") == NOT_TESTED
+
+
+# 6. The same result at another level.
+@pytest.mark.parametrize("claim", ["gap_valid", "scratch_best", "close", "learning_rate"])
+def test_the_same_relative_result_has_the_same_verdict_at_every_level(papers, claim):
+    assert verdict(changed(papers, 0.1), claim) == verdict(papers, claim) == REPLICATED
+
+
+# 7. Failures, and one run that is far out.
+def test_failures_are_counted_before_means(papers):
+    failing = papers
+    for seed in range(1000, 10_001, 1000):
+        failing = changed(failing, 3.0, run=f"t2-{SCRATCH}-s{seed + 2}")
+    failing = changed(failing, 70.0, run=f"t2-{SCRATCH}-s1000")
+    assert verdict(failing, "learning_rate") == NOT
+    assert "11 of 30 runs at Table 2's rate, 0 of 30 at Table 1's" in told(failing, "learning_rate")
+
+
+def test_one_failed_run_does_not_decide(papers):
+    one = changed(papers, 70.0, run=f"t2-{SCRATCH}-s1000")
+    assert verdict(one, "learning_rate") == REPLICATED
+
+
+# 8. Votes of one rater, and one painting that fools everybody.
+def test_one_rater_or_one_painting_is_one_fact(papers):
+    rows = [
+        {"rater": rater, "model": model, "path": str(n), "fooled": model == SCRATCH and rater == 0}
+        for rater in range(10)
+        for model in MODELS
+        for n in range(40)
+    ]
+    votes = pd.DataFrame(rows)
+    alone = replace(papers, votes=votes)
+    assert verdict(alone, "by_eye") == INCONCLUSIVE
+    votes["fooled"] = (votes["model"] == SCRATCH) & (votes["path"] == "7")
+    assert verdict(replace(papers, votes=votes), "by_eye") == INCONCLUSIVE
+    random = np.random.default_rng(0)
+    votes["fooled"] = random.random(len(votes)) < np.where(votes["model"] == SCRATCH, 0.4, 0.1)
+    assert verdict(replace(papers, votes=votes), "by_eye") == REPLICATED
+    few = replace(papers, votes=votes[votes["rater"] < 3])
+    assert verdict(few, "by_eye") == NOT_TESTED
+
+
+# 9. Hours: a bound, at the paper's settings, on a T4.
 @pytest.mark.parametrize(
-    ("errors", "tolerance", "expected"),
-    [({}, 0.0015, REPRODUCED), ({}, 0.0, NOISE), (SCRATCH_WORSE, 0.0005, REFUTED)],
-)
-def test_close_and_learning_rate_need_the_interval_inside_the_tolerance(
-    errors, tolerance, expected
-):
-    archive = invented_archive(errors)
-    rules = archive.protocol.claims | {"close": ("equal_models", tolerance)}
-    changed = replace(archive, protocol=replace(archive.protocol, claims=rules))
-    assert verdict(changed, "close") == expected
-
-
-def test_a_learning_rate_that_matters():
-    archive = invented_archive({(2, model): 0.02 for model in MODELS})
-    assert verdict(archive, "learning_rate") == REFUTED
-
-
-def papers_numbers() -> dict:
-    return {(t, m): claims.paper_cell(t, "test", m) for t in (1, 2) for m in MODELS}
-
-
-def test_the_papers_cells_are_found_where_they_are_and_nowhere_else():
-    clean = judged(invented_archive(papers_numbers(), spread=0.001))["cells"]
-    assert clean.verdict == REFUTED
-    inside = {f.what for f in clean.findings if f.verdict == REPRODUCED}
-    assert inside == {f.what for f in clean.findings if "test" in f.what}
-    assert clean.because == "6 of 18 are where a new run of ours would be"
-    finding = next(f for f in clean.findings if f.what == "Table 1, test, scratch")
-    assert finding.paper == 0.0132
-    assert finding.low < finding.ours < finding.high
-
-
-def test_the_gap_is_the_papers_only_where_validation_is_half_the_test_error():
-    assert verdict(invented_archive(papers_numbers()), "gap") == REFUTED
-    leaking = invented_archive(parts={"train": 0.41, "valid": 0.42}, spread=0.0001)
-    rules = leaking.protocol.claims | {"gap": ("ratios_in_prediction_interval", 1.0)}
-    leaking = replace(leaking, protocol=replace(leaking.protocol, claims=rules))
-    ratios = judged(leaking)["gap"]
-    assert ratios.verdict == REPRODUCED, ratios.because
-    assert ratios.findings[0].what == "Table 1, valid / train, U-Net"
-    assert ratios.findings[3].paper == pytest.approx(0.0133 / 0.0062)
-
-
-def test_an_interval_that_holds_anything_confirms_nothing():
-    archive = invented_archive(papers_numbers(), spread=0.02)
-    found = judged(archive)["cells"]
-    assert found.verdict == NOISE
-    assert "in an interval too wide to tell" in found.because
-
-
-def test_a_true_paper_is_refuted_in_one_of_twenty_studies_at_most():
-    """The paper's numbers drawn from the world of our runs: all 18 have to lie inside."""
-    random, wrong = np.random.default_rng(0), 0
-    for _ in range(300):
-        for _ in range(18):
-            split = random.normal(0, 1, 6)
-            runs = [split[n] + random.normal(0, 0.5, 2) for n in range(5)]
-            _, low, high = stats.prediction_interval(runs, 1 - 0.05 / 18)
-            if not low <= split[5] + random.normal(0, 0.5) <= high:
-                wrong += 1
-                break
-    assert wrong / 300 <= 0.08
-
-
-@pytest.mark.parametrize(("apart", "expected"), [(5.0, REPRODUCED), (8.0, REFUTED), (6.0, NOISE)])
-def test_alike_is_measured_by_two_seeds(apart, expected):
-    found = judged(invented_archive(apart=apart))["alike"]
-    assert found.verdict == expected
-    assert found.because.startswith(f"Table 1: CIEDE2000 {apart:.1f} between the U-Net and the pix")
-    assert "7.0 with another seed's" in found.because
-
-
-@pytest.mark.parametrize(
-    ("table_error", "expected"), [(0.016, UNTOLD), (0.010, REFUTED), (0.0130, NOISE)]
-)
-def test_correct_colours_have_to_beat_the_table_which_is_not_enough(table_error, expected):
-    assert verdict(invented_archive({(0, "L_table"): table_error}), "correct") == expected
-
-
-def votes(**fooled: int) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {"rater": n % 3, "model": model, "path": f"{n}", "fooled": n < 2 * fooled[model]}
-            for model in MODELS
-            for n in range(200)
-        ]
-    )
-
-
-@pytest.mark.parametrize(
-    ("fooled", "expected"),
-    [((20, 50, 22), REPRODUCED), ((30, 32, 31), NOISE), ((50, 20, 49), REFUTED)],
-)
-def test_by_eye_only_votes_decide(fooled, expected):
-    archive = invented_archive()
-    assert verdict(archive, "by_eye") == UNTOLD
-    shown = replace(archive, votes=votes(**dict(zip(MODELS, fooled, strict=True))))
-    assert verdict(shown, "by_eye") == expected
-    few = replace(archive, votes=shown.votes.iloc[1:])
-    assert verdict(few, "by_eye") == UNTOLD
-    alone = replace(archive, votes=shown.votes.assign(rater=0))
-    assert verdict(alone, "by_eye") == UNTOLD
-
-
-def test_hours_are_judged_on_a_t4_at_the_papers_settings_only():
-    run = {"device": "cuda: Tesla T4", "seconds": 600.0}
-    config = {"profile": "paper", "model": "pix2pix_scratch"}
-    here = {"tables/fold-1/t1-pix2pix_scratch-s0": run | {"config": config}}
-    assert verdict(replace(invented_archive(), runs=here), "hours") == REFUTED
-    slow = {"tables/x": here.popitem()[1] | {"seconds": 5000.0}}
-    assert verdict(replace(invented_archive(), runs=slow), "hours") == REPRODUCED
-    other = {key: slow[key] | {"device": "cuda: NVIDIA T400"} for key in slow}
-    assert verdict(replace(invented_archive(), runs=other), "hours") == UNTOLD
-    smoke = {"tables/x": slow["tables/x"] | {"config": config | {"profile": "smoke"}}}
-    assert verdict(replace(invented_archive(), runs=smoke), "hours") == UNTOLD
-
-
-def test_a_hole_is_named_and_gives_no_verdict():
-    archive = invented_archive()
-    gone = archive.scores["run"] == "t2-pix2pix_scratch-s1"
-    gone &= archive.scores["split"] == "fold-3"
-    key = "tables/fold-3/t2-pix2pix_scratch-s1"
-    torn = replace(archive, scores=archive.scores[~gone], holes={key: "the training diverged"})
-    found = judged(torn)
-    for name in ("cells", "gap", "scratch_best", "close", "learning_rate", "alike", "correct"):
-        assert found[name].verdict == NO_VERDICT
-        assert found[name].because == f"{key} has no result (the training diverged)"
-    unsaid = judged(replace(torn, holes={}))["cells"]
-    assert unsaid.because == f"{key} has no result (not in the protocol)"
-    other = replace(archive, holes={"ablations/paper/t1-pix2pix_scratch-s0-l2": "not run yet"})
-    assert found["more_data"].verdict == UNTOLD
-    assert verdict(other, "cells") != NO_VERDICT
-
-
-@pytest.mark.parametrize(
-    ("splits", "paintings", "says"),
+    ("hours", "facts", "device", "expected"),
     [
-        (("fold-1",), 20, "1 split: an interval needs at least 2"),
-        (None, 3, "3 test paintings in a split: a test needs at least 5"),
+        (0.1, {}, "cuda: Tesla T4", REPLICATED),
+        (1.6, {}, "cuda: Tesla T4", REPLICATED),
+        (3.0, {}, "cuda: Tesla T4", INCONCLUSIVE),
+        (0.1, {"epochs": 5}, "cuda: Tesla T4", NOT_TESTED),
+        (0.1, {}, "cuda: NVIDIA L4", NOT_TESTED),
     ],
 )
-def test_too_little_is_refused(splits, paintings, says):
-    archive = invented_archive()
-    study = archive.study("tables")
-    studies = (replace(study, splits=splits or study.splits),)
-    little = replace(
-        archive,
-        scores=archive.scores[archive.scores["painting"] < paintings],
-        protocol=replace(archive.protocol, studies=studies),
+def test_a_faster_run_refutes_nothing(papers, hours, facts, device, expected):
+    timed = with_config(papers, **facts)
+    runs = {k: r | {"seconds": 3600 * hours, "device": device} for k, r in timed.runs.items()}
+    assert verdict(replace(timed, runs=runs), "hours") == expected
+
+
+# 10. Two equal processes; the yardstick.
+@pytest.mark.parametrize(
+    ("apart", "expected"),
+    [((6, 9, 6), REPLICATED), ((9, 8, 6), NOT), ((6, 6, 6), REPLICATED), ((8, 9, 6), INCONCLUSIVE)],
+)
+def test_alike_is_as_near_as_seeds_and_no_further_than_scratch(apart, expected):
+    archive = known(apart=apart)
+    assert verdict(archive, "alike") == expected, told(archive, "alike")
+
+
+def test_a_study_that_finds_an_effect_of_the_right_size_refutes():
+    truth = papers_truth()
+    worse = {(t, SCRATCH, "test"): 0.0175 for t in (1, 2)}
+    archive = known(truth | worse)
+    assert verdict(archive, "scratch_best") == NOT
+    assert verdict(archive, "close") == NOT
+    learnt = {(t, m, "train"): 0.004 for t in (1, 2) for m in MODELS}
+    unseen = {(t, m, "valid"): 0.013 for t in (1, 2) for m in MODELS}
+    assert verdict(known(learnt | unseen), "gap_valid") == NOT
+    rate = {(2, m, "test"): 0.0195 for m in MODELS}
+    assert verdict(known(rate), "learning_rate") == NOT
+
+
+def test_a_design_that_could_not_find_it_decides_nothing(papers):
+    weak = {n: replace(t, assurance=0.7) for n, t in papers.protocol.claims.items()}
+    archive = replace(papers, protocol=replace(papers.protocol, claims=weak))
+    assert verdict(archive, "close") == NOT_TESTED
+    assert told(archive, "close").startswith("assurance 0.70: ")
+
+
+def test_the_first_archive_that_meets_the_needs_decides_and_others_show_numbers(papers):
+    small = with_config(papers, size=64)
+    found = claims.judge([small, papers], "close")
+    assert found.verdict == REPLICATED
+    assert found.because.startswith("differences of test error")
+
+
+def test_an_archive_of_the_first_protocols_decides_nothing(papers):
+    old = replace(papers, protocol=replace(papers.protocol, version=1))
+    assert {verdict(old, claim) for claim in TRAINED} == {NOT_TESTED}
+    assert verdict(old, "gap_test") == ODDS
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"results": 3}, "the protocol was edited when 3 runs were finished"),
+        ({"sha256": "f" * 64}, "the protocol was edited after its results: ffffffffffff"),
+        ({"rules": "0" * 12}, "the rules were edited after the results: 000000000000"),
+    ],
+)
+def test_edits_after_results_are_named_and_end_all_verdicts(papers, entry, says):
+    facts = {"sha256": papers.protocol.sha256, "rules": claims.rules_sha256(), "results": 0}
+    fine = facts | {"fixed": "2026-11-25", "used_from": "2026-11-25"}
+    assert verdict(replace(papers, history=[fine]), "close") == REPLICATED
+    edited = replace(papers, history=[fine | entry])
+    assert verdict(edited, "close") == NOT_TESTED
+    assert says in told(edited, "close")
+
+
+def test_the_rules_checksum_moves_with_the_rules_and_with_nothing_else(monkeypatch):
+    before = claims.rules_sha256()
+    claims.rules_sha256.cache_clear()
+    assert claims.rules_sha256() == before
+    claims.rules_sha256.cache_clear()
+    monkeypatch.setattr(rules, "FAILED", 1.02)
+    assert claims.rules_sha256() != before
+    claims.rules_sha256.cache_clear()
+
+
+@pytest.mark.parametrize("claim", ["cells", "gap_valid"])
+def test_the_assurance_the_protocol_states_is_what_a_simulation_gives(claim):
+    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    again = claims.assurance(protocol, claim, studies=60, seed=1)
+    assert again == pytest.approx(protocol.claims[claim].assurance, abs=0.12)
+
+
+def test_a_clean_study_of_one_run_refutes_the_papers_gap_where_it_is_not():
+    """Table 1 at the paper's settings, trained until training is a third of validation."""
+    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    truth = {(1, SCRATCH, "train"): 0.0050, (1, SCRATCH, "valid"): 0.0150}
+    found = [
+        verdict(
+            invent(protocol, np.random.default_rng(n), truth, studies=("paper-1",)), "gap_valid"
+        )
+        for n in range(20)
+    ]
+    assert found.count(NOT) >= 19
+
+
+def test_no_assurance_without_runs_that_meet_the_needs():
+    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    assert claims.assurance(protocol, "close", studies=3) == 0
+    assert claims.assurance(full_protocol(), "close", studies=3) > 0.5
+
+
+def test_a_hole_is_named(papers):
+    gone = papers.scores["run"] == f"t2-{SCRATCH}-s3001"
+    key = f"whole/paper-3/t2-{SCRATCH}-s3001"
+    torn = replace(papers, scores=papers.scores[~gone], holes={key: "the training diverged"})
+    assert told(torn, "cells") == f"no verdict: {key} has no result (the training diverged)"
+
+
+def test_small_runs_of_rates_and_fewer_paintings_show_numbers():
+    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    archive = invent(
+        protocol, np.random.default_rng(0), sizes={"train": 40, "valid": 30, "test": 40}
     )
-    found = judged(little)["scratch_best"]
-    assert (found.verdict, found.because) == (NO_VERDICT, says)
-
-
-def test_distances_of_some_splits_only_give_no_verdict():
-    archive = invented_archive()
-    some = archive.distances[archive.distances["split"] != "fold-4"]
-    found = judged(replace(archive, distances=some))["alike"]
-    assert found.because == "Table 1, fold-4: two seeds' distances are missing"
+    shown = {v.claim["id"]: v.small for v in claims.verdicts([archive])}
+    assert "half / all" in shown["more_data"]
+    assert "quarter / all" in shown["more_data"]
+    assert "0 of 20 runs at Table 2's rate" in shown["learning_rate"]
+    assert "lower in 20 of 20 runs" in shown["rate_raises_rate"]
