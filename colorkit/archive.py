@@ -306,18 +306,18 @@ def load(target: Path) -> Archive:
 
 def newest(results: Path) -> Path:
     """Find the newest published protocol, by its folder's date. Raises KitError if none is."""
-    if not (found := _folders(results)):
+    if not (found := published_folders(results)):
         raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
     return found[0]
 
 
 def published(results: Path) -> list[Archive]:
     """Read every published protocol, the newest first."""
-    return [load(folder) for folder in _folders(results)]
+    return [load(folder) for folder in published_folders(results)]
 
 
-def _folders(results: Path) -> list[Path]:
-    """List published protocols; of one day and version, the later name first."""
+def published_folders(results: Path) -> list[Path]:
+    """List the folders of published protocols, the newest first."""
     found = [path.parent for path in results.glob("*/archive.json")]
     return sorted(found, key=lambda folder: (folder.name[-10:], folder.name), reverse=True)
 

@@ -34,6 +34,7 @@ from .grid import Grid
 from .outputs import COLOUR_BINS, if_of_these_runs
 from .paths import write_atomic
 from .protocol import HISTORY, Protocol, read_history
+from .recipes import MODELS
 
 JOINED = "joined"  # folder of what another machine published
 NOT_THERE = "not run yet, or stopped by an error: see its logs"
@@ -117,10 +118,12 @@ def whole_splits(archive: Archive) -> set[tuple[str, str]]:
     """Tell of which splits of which studies an archive has every run, and their colours."""
     holes = {tuple(key.split("/")[:2]) for key in archive.holes}
     counted = set(archive.colours["split"])  # the last thing that is done for the main study
+    main = archive.protocol.main
+    compared = main.name if set(main.models) == set(MODELS) else ""
     return {
         (study, split)
         for study, split in set(archive.protocol.grids(Path("/"))) - holes
-        if study != "tables" or split in counted
+        if study != compared or split in counted
     }
 
 

@@ -70,9 +70,11 @@ def invent(
     return Archive(
         protocol,
         [],
-        pd.concat(scores)[[*KEYS, *SCORES]],
-        pd.concat(paintings)[PAINTINGS],
-        pd.concat(distances)[DISTANCES] if distances else pd.DataFrame(columns=DISTANCES),
+        pd.concat(scores, ignore_index=True)[[*KEYS, *SCORES]],
+        pd.concat(paintings, ignore_index=True)[PAINTINGS],
+        pd.concat(distances, ignore_index=True)[DISTANCES]
+        if distances
+        else pd.DataFrame(columns=DISTANCES),
         pd.DataFrame(columns=COLOURS),
         pd.DataFrame(columns=VOTES),
         runs,

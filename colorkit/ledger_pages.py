@@ -16,7 +16,7 @@ from rich.console import Group
 from rich.text import Text
 
 from . import figures, ledger, ledger_figures
-from .archive import Archive, fingerprint, publish, published
+from .archive import Archive, fingerprint, publish, published, published_folders
 from .claims import Verdict, untrusted, verdicts
 from .errors import KitError
 from .pages import render, replace_section
@@ -154,7 +154,7 @@ def differences(judged: Verdict) -> tuple[Figure, str]:
 
 def readme_section(results: Path) -> str:
     """Write the README's ledger from all that is published."""
-    archives = published(results)
+    archives, folders = published(results), published_folders(results)
     if not archives:
         return f"{MARKS[0]}\nNo protocol has been published yet.\n{MARKS[1]}"
     judged = verdicts(archives)
@@ -169,7 +169,7 @@ def readme_section(results: Path) -> str:
             "|---|---|---|---|",
             *rows,
             "",
-            "The runs:",
+            f"From {', '.join(f'[{f.name}](results/{f.name}/README.md)' for f in folders)}:",
             "",
             *(f"- {line}" for line in lines),
             MARKS[1],

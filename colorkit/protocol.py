@@ -102,7 +102,12 @@ class Terms:
     @property
     def needed(self) -> str:
         """Say the needs in words."""
-        return ", ".join(NEEDS[name][1].format(value) for name, value in self.needs.items())
+        told = [
+            words.format(self.needs[name])
+            for name, (_, words) in NEEDS.items()
+            if name in self.needs
+        ]
+        return ", ".join(told).replace("imagenet", "ImageNet")
 
 
 @dataclass(frozen=True)
@@ -331,8 +336,9 @@ def _study(name: str, content: Any, own_seeds: bool) -> Study:
     for model in content.get("models", ()):
         check_choice(f"study {name}: model", model, MODELS)
     lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
-    for table in lists.get("tables", ()):
-        check_type("table", table, int)
+    for number in ("table", "seed"):
+        for value in lists.get(f"{number}s", ()):
+            check_type(number, value, int)
     return Study(name, **content | lists, own_seeds=own_seeds)
 
 

@@ -162,9 +162,10 @@ def consistent(evidence: Evidence, terms: "Terms") -> Judged:
     findings = [_cell(evidence, confidence, *cell) for cell in cells]
     inside = sum(f.verdict != NOT for f in findings)
     clear = sum(f.verdict == REPLICATED for f in findings)
+    without = f" ({18 - len(cells)} have no runs)" if len(cells) < 18 else ""
     told = (
-        f"{inside} of {len(cells)} cells ({18 - len(cells)} have no runs) lie where a new run of "
-        f"ours could, {clear} of them where one constant colour could not"
+        f"{inside} of {len(cells)} cells{without} lie where a new run of ours could, {clear} of "
+        "them where one constant colour could not"
     )
     verdict = NOT if inside < len(cells) else REPLICATED if clear == inside else INCONCLUSIVE
     return Judged(verdict, told, findings)
@@ -219,7 +220,8 @@ def exchangeable(evidence: Evidence, terms: "Terms") -> Judged:
     told = (
         f"{least:.2f} to {max(ratios.values()):.2f} in the paper; 104 and 52 paintings dealt at "
         f"random give {low:.2f} to {high:.2f} in 99 of 100 deals, whatever the model (the widest "
-        f"of {len(pools)} predictors); as much as the paper's least in {p:.2%}"
+        f"of {len(pools)} predictors); as much as the paper's least in {p * stats.DEALS:.0f} of "
+        f"{stats.DEALS:,} deals"
     )
     return Judged(findings[0].verdict, told, findings)
 

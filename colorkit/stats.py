@@ -16,6 +16,7 @@ from .errors import KitError
 
 LEAST_PAINTINGS = 5
 POWER = 0.8
+DEALS = 10_000
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def prediction_interval(
 
 
 def exchangeable(
-    errors: np.ndarray, sizes: tuple[int, int], ratio: float, draws: int = 10_000, seed: int = 0
+    errors: np.ndarray, sizes: tuple[int, int], ratio: float, draws: int = DEALS, seed: int = 0
 ) -> tuple[float, float, float]:
     """Deal paintings at random to two parts: how often is the second's mean so much larger?
 

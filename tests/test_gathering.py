@@ -8,8 +8,8 @@ import pytest
 import yaml
 from test_archive import judged
 
-from colorkit import claims
 from colorkit.archive import publish
+from colorkit.claims import rules_sha256
 from colorkit.curation import manifest_for, manifest_text
 from colorkit.errors import KitError
 from colorkit.experiment import failure_path, result_path
@@ -19,12 +19,13 @@ from colorkit.ledger import scope
 from colorkit.outputs import compare_outputs, count_colours
 from colorkit.paths import kit_file, write_atomic
 from colorkit.protocol import Protocol, read_protocol, record
+from colorkit.rules import NOT_TESTED, UNTESTABLE
 from colorkit.splits import SCHEMES
 from colorkit.training import run_baselines, run_experiment
 
 STUDIES = {
-    "tables": {"splits": ["fold-1", "fold-2"], "tables": [1], "seeds": [0, 1]},
-    "leaks": {"splits": ["flips"], "tables": [1], "models": ["pix2pix_scratch"]},
+    "tables": {"splits": ["fold-1", "fold-2"], "tables": [1], "seeds": [0, 1], "epochs": 1},
+    "leaks": {"splits": ["flips"], "tables": [1], "models": ["pix2pix_scratch"], "epochs": 1},
 }
 
 
@@ -46,7 +47,7 @@ def out(quick, small, gallery, protocol, tmp_path) -> Path:
             run_experiment(experiment, grid.out)
         compare_outputs(grid)
         count_colours(grid)
-    record(protocol, out)
+    record(protocol, rules_sha256(), out)
     return out
 
 
@@ -54,9 +55,9 @@ def test_runs_are_gathered_painting_by_painting(out, protocol):
     archive = gather(protocol, out)
     assert archive.holes == {}
     assert len(archive.runs) == 2 * (6 + 1) + (1 + 1)
-    result = json.loads((out / "tables/fold-2/runs/t1-unet_resnet18-s1.json").read_text())
+    result = json.loads((out / "tables/fold-2/runs/t1-unet_resnet18-s2001.json").read_text())
     rows = archive.scores.query(
-        "study == 'tables' and split == 'fold-2' and run == 't1-unet_resnet18-s1'"
+        "study == 'tables' and split == 'fold-2' and run == 't1-unet_resnet18-s2001'"
     ).merge(archive.paintings, on=["study", "split", "painting", "part"])
     for part, scores in result["scores"].items():
         mine = rows[rows["part"] == part]
@@ -73,7 +74,7 @@ def test_runs_are_gathered_painting_by_painting(out, protocol):
 
 def test_a_protocol_made_in_pieces_is_the_same_as_one_made_at_once(out, protocol, tmp_path):
     """One machine makes fold-1 and half of fold-2; another the rest, from what was published."""
-    whole, result = gather(protocol, out), "t1-unet_resnet18-s1"
+    whole, result = gather(protocol, out), "t1-unet_resnet18-s2001"
     first, second, published = (tmp_path / name for name in ("first", "second", "published"))
     shutil.copytree(out, first)
     result_path(first / "tables" / "fold-2", result).unlink()
@@ -105,7 +106,7 @@ def test_pieces_that_do_not_fit_are_refused(out, protocol, tmp_path):
     path.write_text(protocol.text + "# edited")
     with pytest.raises(KitError, match="made under another protocol; use .*published/protocol"):
         read_joined(read_protocol(str(path)), tmp_path / "published")
-    key = "tables/fold-1/t1-pix2pix_scratch-s0"
+    key = "tables/fold-1/t1-pix2pix_scratch-s1000"
     run = joined.runs[key]
     older = {key: run | {"versions": {"colorkit": "0.0.1"}}}
     publish(replace(joined, runs=older), tmp_path / "older")
@@ -115,7 +116,7 @@ def test_pieces_that_do_not_fit_are_refused(out, protocol, tmp_path):
     publish(replace(joined, runs=joined.runs | other), tmp_path / "other")
     with pytest.raises(KitError, match="was made with weights imagenet, not "):
         read_joined(protocol, tmp_path / "other")
-    lacking = {"leaks/flips/t1-pix2pix_scratch-s0": NOT_THERE}
+    lacking = {"leaks/flips/t1-pix2pix_scratch-s1000": NOT_THERE}
     elsewhere = joined.paintings.assign(path="other/" + joined.paintings["path"])
     join(replace(joined, paintings=elsewhere, holes=lacking), out)
     with pytest.raises(KitError, match="leaks/flips and tables/fold-1: of other paintings"):
@@ -126,15 +127,15 @@ def test_pieces_that_do_not_fit_are_refused(out, protocol, tmp_path):
 
 def test_missing_and_failed_runs_are_holes_with_their_reason(out, protocol):
     gone = out / "tables" / "fold-1"
-    result_path(gone, "t1-pix2pix_scratch-s0").unlink()
-    result_path(gone, "t1-unet_resnet18-s1").unlink()
-    told = {"id": "t1-unet_resnet18-s1", "reason": "epoch 2: the training diverged"}
-    write_atomic(failure_path(gone, "t1-unet_resnet18-s1"), json.dumps(told))
+    result_path(gone, "t1-pix2pix_scratch-s1000").unlink()
+    result_path(gone, "t1-unet_resnet18-s1001").unlink()
+    told = {"id": "t1-unet_resnet18-s1001", "reason": "epoch 2: the training diverged"}
+    write_atomic(failure_path(gone, "t1-unet_resnet18-s1001"), json.dumps(told))
     archive = gather(protocol, out)
     assert archive.distances.query("split == 'fold-1'").empty  # of other runs than there are now
     assert archive.holes == {
-        "tables/fold-1/t1-pix2pix_scratch-s0": NOT_THERE,
-        "tables/fold-1/t1-unet_resnet18-s1": "epoch 2: the training diverged",
+        "tables/fold-1/t1-pix2pix_scratch-s1000": NOT_THERE,
+        "tables/fold-1/t1-unet_resnet18-s1001": "epoch 2: the training diverged",
     }
     assert scope(archive)[-1].startswith("HOLES: 2 runs have no result: tables/fold-1/t1-")
     with pytest.raises(KitError, match="the training diverged"):
@@ -147,8 +148,7 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, protocol):
 def test_a_folder_with_nothing_in_it_is_all_holes(protocol, tmp_path):
     archive = gather(protocol, tmp_path / "empty")
     assert len(archive.holes) == 2 * (6 + 1) + (1 + 1)
-    verdicts = {found["verdict"] for found in judged(archive)}
-    assert verdicts == {claims.NO_VERDICT, claims.UNTOLD}
+    assert {found["verdict"] for found in judged(archive)} == {NOT_TESTED, UNTESTABLE}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_folder_with_nothing_in_it_is_all_holes(protocol, tmp_path):
     ],
 )
 def test_foreign_runs_are_refused(out, protocol, change, says):
-    path = result_path(out / "tables" / "fold-1", "t1-unet_resnet18-s0")
+    path = result_path(out / "tables" / "fold-1", "t1-unet_resnet18-s1000")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(KitError, match=says):
         gather(protocol, out)
@@ -179,7 +179,8 @@ def test_votes_beside_the_pages_are_gathered(out, protocol):
 
 
 def test_every_split_can_be_taken_up_again(gallery, tmp_path):
-    detail = {"fold": "fold-3", "without": "without-Bo Green"}
+    detail = {"fold": "fold-3", "without": "without-Bo Green", "draw": "draw-20"}
+    detail |= {"half": "half-2", "quarter": "quarter-2"}
     for name in (detail.get(scheme, scheme) for scheme in SCHEMES):
         first = manifest_for(tmp_path / name, str(gallery), split=name)
         again = manifest_for(tmp_path / name, str(gallery), split=name)
@@ -188,9 +189,9 @@ def test_every_split_can_be_taken_up_again(gallery, tmp_path):
 
 def test_an_edited_protocol_shows_in_the_scope(out, protocol, tmp_path):
     path = tmp_path / "protocol.yaml"
-    path.write_text(path.read_text().replace("confidence: 0.95", "confidence: 0.9"))
+    path.write_text(path.read_text().replace("alpha: 0.05", "alpha: 0.1"))
     edited = read_protocol(str(path))
-    record(edited, out)
+    record(edited, rules_sha256(), out)
     (line,) = [line for line in scope(gather(edited, out)) if "EDITED" in line]
     assert protocol.sha256[:12] in line
     assert edited.sha256[:12] in line
