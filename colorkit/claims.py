@@ -171,7 +171,7 @@ def untrusted(archive: Archive) -> str:
     if late := next((entry for entry in history if entry["results"]), None):
         return (
             f"the protocol was edited when {late['results']} runs were finished: first "
-            f"{first['sha256'][:12]} (fixed {first['fixed']}), then {late['sha256'][:12]}"
+            f"{first['sha256'][:12]} (fixed {first['fixed']}), now {protocol.sha256[:12]}"
         )
     if last["sha256"] != protocol.sha256:
         return (

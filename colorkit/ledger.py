@@ -183,7 +183,7 @@ def _tried(archive: Archive) -> list[tuple[str, str, str, tuple[str, ...], str, 
     def of(scheme: str) -> tuple[str, tuple[str, ...]]:
         """Name the study and the splits that show a scheme; no splits if none does."""
         if "leaks" in studies:  # one split of each, in one study
-            return "leaks", (scheme,)
+            return "leaks", tuple({scheme} & set(studies["leaks"].splits))
         if f"leak-{scheme}" in studies:
             return f"leak-{scheme}", studies[f"leak-{scheme}"].splits
         return main.name, main.splits if scheme == "paper" else ()
@@ -307,6 +307,7 @@ def _ways_to_hold_cells(evidence: Evidence) -> list[list[Any]]:
 
 
 def _ways_to_be_alike(evidence: Evidence) -> list[list[Any]]:
+    evidence.need_all()
     rows = []
     for table in evidence.tables:
         study = evidence.studies[table, "unet_resnet18"]
@@ -432,7 +433,7 @@ def _one(
     s = archive.scores
     rows = s[(s["study"] == study) & (s["split"] == split) & (s["model"] == model)]
     rows = rows[(rows["part"] == part) & (rows["variant"] == variant) & (rows["table"] <= 1)]
-    seeds = (0,) if model in BASELINES else archive.study(study).seeds
+    seeds = (0,) if model in BASELINES else archive.study(study).seeds_of(split)
     if set(seeds) != set(rows["seed"]):
         raise KitError(f"{study}/{split}: runs of {model} are missing")
     return float(rows.groupby("seed")[metric].mean().mean())
