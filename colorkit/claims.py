@@ -74,6 +74,9 @@ def small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[Fi
         terms = archive.protocol.claims[claim_id]
         if terms.arithmetic or "device" in terms.needs:  # another machine's hours say nothing
             return "", []
+        main = archive.protocol.main.name
+        if archive.protocol.version > 1 and main in deciding(archive, terms).studies.values():
+            continue  # they are not small: they decide
         try:
             judged = RULES[terms.rule](main_evidence(archive), terms)
         except KitError as error:

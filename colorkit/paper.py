@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from typing import Any
 
 from .paths import kit_file
 
@@ -37,8 +36,3 @@ def _cells() -> dict[tuple[int, str, str], float]:
 def paper_cell(table: int, part: str, model: str) -> float:
     """Return one cell of Table 1 or 2: an MSE."""
     return _cells()[table, part, model]
-
-
-def paper() -> dict[str, Any]:
-    """Return the whole of results/paper.json."""
-    return json.loads(paper_text())

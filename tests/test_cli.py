@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from colorkit import cli
 from colorkit.paths import kit_file
@@ -76,15 +77,15 @@ def test_a_protocol_lists_its_jobs_folder_by_folder(call, runs, gallery, tmp_pat
     words = ["reproduce", "--data", str(gallery), "--dry-run", "--protocol"]
     code, _, err = call(*words, str(PROTOCOL))
     assert code == 2
-    assert "painter 'Claude Monet': not in gallery" in err
+    assert "split 'draw-519': needs a number from 3 to 24" in err
+    content = yaml.safe_load(PROTOCOL.read_text()) | {"painters": ""}
+    content["studies"] = {"rates": content["studies"]["rates"]}
     own = tmp_path / "own.yaml"
-    text = PROTOCOL.read_text().partition("  # One change at a time")
-    rest = text[2].partition("analysis:")
-    own.write_text(f"{text[0]}analysis:{rest[2]}".replace("painters: Claude Monet, Rem", "#"))
+    own.write_text(yaml.safe_dump(content))
     code, out, err = call(*words, str(own))
     assert code == 0, err
-    assert out.count("to do") == 5 * (3 + 2 * 2 * 3)
-    assert "own-gallery/tables/fold-5" in out.replace("\n", "")
+    assert out.count("to do") == 5 * (3 + 2 * 4)
+    assert "own-gallery/rates/fold-5" in out.replace("\n", "")
     assert not runs.exists()
 
 

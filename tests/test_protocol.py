@@ -196,7 +196,7 @@ def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
     judged = call("ledger", "--out", str(out))
     assert judged.returncode == 0, judged.stderr
     assert "EDITED: the protocol was edited when 3 runs were finished" in judged.stdout
-    assert "no verdict: the protocol was edited" in " ".join(judged.stdout.replace("│", "").split())
+    assert "no verdict" in judged.stdout
     assert "validation drawn from training" in (out / "report.html").read_text()
 
 
