@@ -304,24 +304,6 @@ def load(target: Path) -> Archive:
     return Archive(protocol, history, scores, paintings, distances, colours, votes, runs, holes)
 
 
-def newest(results: Path) -> Path:
-    """Find the newest published protocol, by its folder's date. Raises KitError if none is."""
-    if not (found := published_folders(results)):
-        raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
-    return found[0]
-
-
-def published(results: Path) -> list[Archive]:
-    """Read every published protocol, the newest first."""
-    return [load(folder) for folder in published_folders(results)]
-
-
-def published_folders(results: Path) -> list[Path]:
-    """List the folders of published protocols, the newest first."""
-    found = [path.parent for path in results.glob("*/archive.json")]
-    return sorted(found, key=lambda folder: (folder.name[-10:], folder.name), reverse=True)
-
-
 def check_one_version(runs: dict[str, dict[str, Any]]) -> None:
     """Raise KitError if runs of several versions of the kit lie side by side."""
     made_by = sorted({run["versions"]["colorkit"] for run in runs.values()})

@@ -130,9 +130,8 @@ def ledger(
     ] = "",
 ) -> None:
     """Say what has been tested of the paper's claims, what has not, and what runs show."""
-    from .archive import published
     from .claims import verdicts
-    from .gathering import gather
+    from .gathering import gather, published
     from .ledger_pages import publish_protocol, terminal, write_pages
     from .paths import kit_file
     from .protocol import read_protocol
@@ -149,7 +148,9 @@ def ledger(
         raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
     console.print(terminal(archives, verdicts(archives)))
     if publish:
-        console.print(f"published in {publish_protocol(archives[0], results, publish)}")
+        console.print(
+            f"published in {publish_protocol(archives[0].protocol, folder, results, publish)}"
+        )
 
 
 @app.command()

@@ -170,10 +170,15 @@ def write_result(out: Path, result: dict[str, Any]) -> None:
 
 
 def read_result(
-    out: Path, run_id: str, manifest_sha256: str = "", config: dict[str, Any] | None = None
+    out: Path,
+    run_id: str,
+    manifest_sha256: str = "",
+    config: dict[str, Any] | None = None,
+    version: str = __version__,
 ) -> dict[str, Any] | None:
     """Read a finished run's JSON, or None if there is none.
 
+    version: that it must be made by; any if empty, for what is published.
     Raises KitError if the file is damaged, or was made by another version of the kit, from
     other paintings or with other settings than `config`: such results are never mixed.
     """
@@ -186,9 +191,9 @@ def read_result(
         made_with = result["config"]
     except (ValueError, KeyError, TypeError) as error:
         raise KitError(f"{path}: damaged ({error}); delete it to run it again") from error
-    if made_by != __version__:
+    if version and made_by != version:
         raise KitError(
-            f"{path}: made by colorkit {made_by}, this is {__version__}, and results of two "
+            f"{path}: made by colorkit {made_by}, this is {version}, and results of two "
             "versions are never mixed; choose another --out, or delete that folder"
         )
     if manifest_sha256 and made_from != manifest_sha256:

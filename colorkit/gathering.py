@@ -5,6 +5,7 @@ A protocol too long for one machine's time is made in pieces: what was published
 """
 
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 from . import __version__
 from .archive import (
     COLOURS,
+    DIGITS,
     DISTANCES,
     KEYS,
     PAINTINGS,
@@ -23,6 +25,7 @@ from .archive import (
     VOTES,
     Archive,
     as_published,
+    check_one_version,
     load,
     publish,
 )
@@ -33,15 +36,19 @@ from .forced_choice import read_votes
 from .grid import Grid
 from .outputs import COLOUR_BINS, if_of_these_runs
 from .paths import write_atomic
-from .protocol import HISTORY, Protocol, read_history
+from .protocol import HISTORY, Protocol, folder, read_history, read_protocol
 from .recipes import MODELS
+from .training import snapshots_path
 
 JOINED = "joined"  # folder of what another machine published
 NOT_THERE = "not run yet, or stopped by an error: see its logs"
 
 
-def gather(protocol: Protocol, out: Path) -> Archive:
-    """Read what there is of a protocol's runs. Raises KitError for foreign or damaged results."""
+def gather(protocol: Protocol, out: Path, version: str = __version__) -> Archive:
+    """Read what there is of a protocol's runs, by this version of the kit (by any if empty).
+
+    Raises KitError for foreign or damaged results.
+    """
     joined = read_joined(protocol, out / JOINED) if (out / JOINED).exists() else None
     elsewhere = whole_splits(joined) if joined else set()
     scores, paintings, distances, colours, runs, holes = [], [], [], [], {}, {}
@@ -55,7 +62,7 @@ def gather(protocol: Protocol, out: Path) -> Archive:
             continue
         manifest = read_manifest(grid.out / "manifest.csv")
         paintings.append(_paintings(manifest).assign(**where))
-        for run, result in _results(grid, manifest_hash(manifest)):
+        for run, result in _results(grid, manifest_hash(manifest), version):
             key = f"{study}/{split}/{run}"
             if isinstance(result, str):
                 holes[key] = result
@@ -76,7 +83,80 @@ def gather(protocol: Protocol, out: Path) -> Archive:
         runs,
         holes,
     )
+    check_one_version(runs)
     return _join(archive, joined) if joined else archive
+
+
+def publish_runs(protocol: Protocol, out: Path, target: Path) -> None:
+    """Copy a protocol's results without weights, pixels and notebooks: what `gather` reads.
+
+    Scores lie in columns, with six digits; of the pictures on the way only those of each study's
+    first run are kept. Nothing is left of an earlier try on the same day.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    first = set()
+    for (study, split), grid in protocol.grids(out).items():
+        there = folder(target, study, split)
+        for path in [grid.out / "manifest.csv", *sorted((grid.out / "runs").glob("*.json"))]:
+            if path.exists():
+                name = path.relative_to(grid.out)
+                text = path.read_text(encoding="utf-8")
+                write_atomic(there / name, _in_columns(text) if name.suffix == ".json" else text)
+        for experiment in grid.experiments():
+            shown = snapshots_path(grid.out, experiment.id)
+            if (study, experiment.table) not in first and (shown / "paintings.jpg").exists():
+                first.add((study, experiment.table))
+                shutil.copytree(shown, snapshots_path(there, experiment.id))
+    for name in ("protocol.yaml", HISTORY):
+        write_atomic(target / name, (out / name).read_text(encoding="utf-8"))
+
+
+def _in_columns(text: str) -> str:
+    """Write a run's JSON small: scores as columns, numbers with six digits."""
+    result = json.loads(text)
+    parts = result.get("scores", {})
+    if result["id"] == "baselines":
+        result["scores"] = {name: _columns(scores) for name, scores in parts.items()}
+    elif parts:
+        result["scores"] = _columns(parts)
+    return json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _columns(parts: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, list[Any]]]:
+    return {
+        part: {
+            name: [float(f"{row[name]:.{DIGITS}g}") for row in rows]
+            if name in SCORES
+            else [row[name] for row in rows]
+            for name in ("path", *SCORES)
+        }
+        for part, rows in parts.items()
+    }
+
+
+def newest(results: Path) -> Path:
+    """Find the newest published protocol, by its folder's date. Raises KitError if none is."""
+    if not (found := published_folders(results)):
+        raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
+    return found[0]
+
+
+def published(results: Path) -> list[Archive]:
+    """Read every published protocol, the newest first."""
+    return [read_published(path) for path in published_folders(results)]
+
+
+def read_published(path: Path) -> Archive:
+    """Read a published protocol, as files of its own (until 0.3.0) or as its results."""
+    if (path / "archive.json").exists():
+        return load(path)
+    return gather(read_protocol(str(path / "protocol.yaml")), path, version="")
+
+
+def published_folders(results: Path) -> list[Path]:
+    """List the folders of published protocols, the newest first."""
+    found = {path.parent for path in results.glob("*/protocol.yaml")}
+    return sorted(found, key=lambda folder: (folder.name[-10:], folder.name), reverse=True)
 
 
 def read_joined(protocol: Protocol, published: Path) -> Archive:
@@ -170,11 +250,14 @@ def _votes(out: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _results(grid: Grid, paintings: str) -> Iterable[tuple[str, dict[str, Any] | str]]:
-    baselines = read_result(grid.out, "baselines", paintings)
+def _results(
+    grid: Grid, paintings: str, version: str
+) -> Iterable[tuple[str, dict[str, Any] | str]]:
+    baselines = read_result(grid.out, "baselines", paintings, version=version)
     yield "baselines", baselines or NOT_THERE
     for experiment in grid.experiments():
-        result = read_result(grid.out, experiment.id, paintings, experiment.config())
+        wanted = experiment.config() if version else None  # what is published stays as it was
+        result = read_result(grid.out, experiment.id, paintings, wanted, version)
         failed = failure_path(grid.out, experiment.id)
         if not result and failed.exists():
             result = json.loads(failed.read_text(encoding="utf-8"))["reason"]

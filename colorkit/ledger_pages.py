@@ -16,11 +16,13 @@ from rich.console import Group
 from rich.text import Text
 
 from . import figures, ledger, ledger_figures
-from .archive import Archive, fingerprint, publish, published, published_folders
+from .archive import Archive, fingerprint
 from .claims import Verdict, untrusted, verdicts
 from .errors import KitError
+from .gathering import publish_runs, published, published_folders
 from .pages import render, replace_section
 from .paths import write_atomic
+from .protocol import Protocol
 from .recipes import SHORT
 from .rules import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 
@@ -74,10 +76,10 @@ def first_line(judged: Sequence[Verdict]) -> str:
     return f"{told} The last column tells what small runs show. It decides nothing."
 
 
-def publish_protocol(archive: Archive, results: Path, name: str) -> Path:
-    """Publish an archive and its pages in <results>/<name>-<date>/, and README's table anew."""
+def publish_protocol(protocol: Protocol, out: Path, results: Path, name: str) -> Path:
+    """Publish results and their pages in <results>/<name>-<date>/, and README's table anew."""
     target = results / f"{name}-{time.strftime('%Y-%m-%d')}"
-    publish(archive, target)
+    publish_runs(protocol, out, target)
     write_pages(published(results), target)
     if (readme := results.with_name("README.md")).exists():
         update_readme(readme, results)

@@ -6,8 +6,9 @@ import pytest
 from known import little
 
 from colorkit import claims
-from colorkit.archive import load, newest, publish, published
+from colorkit.archive import load, publish
 from colorkit.errors import KitError
+from colorkit.gathering import newest, published
 from colorkit.ledger import scope
 
 

@@ -14,8 +14,17 @@ from colorkit.curation import manifest_for, manifest_text
 from colorkit.errors import KitError
 from colorkit.experiment import failure_path, result_path
 from colorkit.forced_choice import make_page
-from colorkit.gathering import JOINED, NOT_THERE, gather, join, read_joined, whole_splits
+from colorkit.gathering import (
+    JOINED,
+    NOT_THERE,
+    gather,
+    join,
+    read_joined,
+    read_published,
+    whole_splits,
+)
 from colorkit.ledger import scope
+from colorkit.ledger_pages import publish_protocol
 from colorkit.outputs import compare_outputs, count_colours
 from colorkit.paths import kit_file, write_atomic
 from colorkit.protocol import Protocol, read_protocol, record
@@ -195,3 +204,24 @@ def test_an_edited_protocol_shows_in_the_scope(out, protocol, tmp_path):
     (line,) = [line for line in scope(gather(edited, out)) if "EDITED" in line]
     assert protocol.sha256[:12] in line
     assert edited.sha256[:12] in line
+
+
+def test_what_is_published_is_a_results_folder_without_weights(out, protocol, tmp_path):
+    """Read back by the same reader, by any later version, with the same numbers."""
+    (out / "leaks/flips/snapshots/t1-pix2pix_scratch-s1000").mkdir(parents=True)
+    (out / "leaks/flips/snapshots/t1-pix2pix_scratch-s1000/paintings.jpg").write_bytes(b"JPEG")
+    here = gather(protocol, out)
+    target = publish_protocol(protocol, out, tmp_path / "results", "mine")
+    again = read_published(target)
+    assert again.runs.keys() == here.runs.keys()
+    assert again.history == here.history
+    for name in ("scores", "paintings", "distances", "colours"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(here, name), check_dtype=False)
+    assert str(judged(again)) == str(judged(here))
+    kept = {path.suffix for path in target.rglob("*") if path.is_file()}
+    assert kept == {".csv", ".json", ".yaml", ".html", ".md", ".jpg"}
+    assert (target / "leaks/flips/snapshots/t1-pix2pix_scratch-s1000/paintings.jpg").exists()
+    later = target / "tables/fold-1/runs/t1-unet_resnet18-s1000.json"
+    later.write_text(later.read_text().replace('"colorkit": "0.', '"colorkit": "9.'))
+    with pytest.raises(KitError, match=r"runs by colorkit 0.* and 9.*: they are never mixed"):
+        read_published(target)

@@ -212,15 +212,15 @@ def test_the_command_prints_the_verdicts_of_a_folder(tmp_path, monkeypatch):
         assert word in shown.output
 
 
-def test_the_kits_readme_shows_the_newest_ledger(tmp_path):
-    results = tmp_path / "results"
+def test_the_kits_readme_shows_all_that_is_published(tmp_path):
+    publish(little(), tmp_path / "results" / "invented-2026-01-01")
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- ledger -->an older one<!-- end of ledger -->\nafter\n")
-    folder = ledger_pages.publish_protocol(little(), results, "invented")
+    ledger_pages.update_readme(readme, tmp_path / "results")
     text = readme.read_text()
     assert "| the paper's claim | verdict | because | in small runs (no verdict) |" in text
     assert text.endswith("<!-- end of ledger -->\nafter\n")
-    assert f"(results/{folder.name}/README.md)" in text
+    assert "(results/invented-2026-01-01/README.md)" in text
     assert "an older one" not in text
 
 
