@@ -91,8 +91,12 @@ def publish_runs(protocol: Protocol, out: Path, target: Path) -> None:
     """Copy a protocol's results without weights, pixels and notebooks: what `gather` reads.
 
     Scores lie in columns, with six digits; of the pictures on the way only those of each study's
-    first run are kept. Nothing is left of an earlier try on the same day.
+    first run are kept. Nothing is left of an earlier try on the same day. Raises KitError if
+    another protocol was published there.
     """
+    there = target / "protocol.yaml"
+    if there.exists() and there.read_text(encoding="utf-8") != protocol.text:
+        raise KitError(f"{target}: another protocol is published there; choose another --publish")
     shutil.rmtree(target, ignore_errors=True)
     first = set()
     for (study, split), grid in protocol.grids(out).items():

@@ -19,11 +19,10 @@ from . import figures, ledger, ledger_figures
 from .archive import Archive, fingerprint
 from .claims import Verdict, untrusted, verdicts
 from .errors import KitError
-from .gathering import publish_runs, published, published_folders
+from .gathering import publish_runs, published, published_folders, read_published
 from .pages import render, replace_section
 from .paths import write_atomic
 from .protocol import Protocol
-from .recipes import SHORT
 from .rules import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 
 TITLE = "What has been tested, and what has not"
@@ -80,7 +79,8 @@ def publish_protocol(protocol: Protocol, out: Path, results: Path, name: str) ->
     """Publish results and their pages in <results>/<name>-<date>/, and README's table anew."""
     target = results / f"{name}-{time.strftime('%Y-%m-%d')}"
     publish_runs(protocol, out, target)
-    write_pages(published(results), target)
+    others = [read_published(f) for f in published_folders(results) if f != target]
+    write_pages([read_published(target), *others], target)
     if (readme := results.with_name("README.md")).exists():
         update_readme(readme, results)
     return target
@@ -142,7 +142,6 @@ def facts_of(archives: Sequence[Archive], judged: Sequence[Verdict]) -> dict[str
         "runs": sorted(archive.runs.items()),
         "fingerprint": fingerprint(archive),
         "edited": untrusted(archive),
-        "short": SHORT,
     }
 
 

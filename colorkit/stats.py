@@ -168,23 +168,6 @@ def middle(values: np.ndarray) -> float:
     return float(np.median(values) if len(values) < 4 else stats.trim_mean(values, 0.25))
 
 
-def hierarchical_bootstrap(
-    values: Sequence[np.ndarray], draws: int = 10_000, seed: int = 0
-) -> np.ndarray:
-    """Draw splits, then seeds of each, then paintings of each, with replacement; (draws,) means.
-
-    values: for each split (seeds, paintings).
-    """
-    random, count = np.random.default_rng(seed), len(values)
-    chosen, totals = random.integers(0, count, (draws, count)), np.zeros(draws)
-    for turn in range(count):
-        for number, split in enumerate(values):
-            here = np.flatnonzero(chosen[:, turn] == number)
-            by_seed, by_painting = (_shares(random, size, len(here)) for size in split.shape)
-            totals[here] += ((by_seed @ split) * by_painting).sum(axis=1)
-    return totals / count
-
-
 def cluster_bootstrap(
     values: np.ndarray, raters: np.ndarray, paintings: np.ndarray, draws: int = 2000, seed: int = 0
 ) -> np.ndarray:
@@ -254,8 +237,3 @@ def check_enough(values: Sequence[np.ndarray], paintings: int = LEAST_PAINTINGS)
     fewest = min(split.shape[-1] for split in values)
     if fewest < paintings:
         raise KitError(f"{fewest} test paintings in a split: a test needs at least {paintings}")
-
-
-def _shares(random: np.random.Generator, size: int, count: int) -> np.ndarray:
-    """Draw `size` things with replacement `count` times: the share of each (count, size)."""
-    return random.multinomial(size, np.full(size, 1 / size), size=count) / size

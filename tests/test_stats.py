@@ -147,21 +147,6 @@ def test_one_failed_run_does_not_move_the_middle():
     assert stats.middle(np.array([1.0, 1.0, 90.0])) == 1
 
 
-def test_the_bootstrap_has_the_mean_and_the_variance_of_drawing_by_hand():
-    random = np.random.default_rng(8)
-    values = [random.exponential(1, (2, 50)) for _ in range(5)]
-    drawn = stats.hierarchical_bootstrap(values, draws=4000)
-    by_hand = []
-    for _ in range(4000):
-        total = 0.0
-        for number in random.integers(0, 5, 5):
-            seeds, paintings = random.integers(0, 2, 2), random.integers(0, 50, 50)
-            total += values[number][np.ix_(seeds, paintings)].mean()
-        by_hand.append(total / 5)
-    assert drawn.mean() == pytest.approx(np.mean(by_hand), abs=0.01)
-    assert drawn.std() == pytest.approx(np.std(by_hand), rel=0.06)
-
-
 def test_holm_by_hand():
     assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
