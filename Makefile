@@ -21,7 +21,7 @@ test: $(VENV)/.test
 
 # Every model killed at 20 moments and started again: about half an hour on 2 CPU cores.
 test-kill: $(VENV)/.test
-	COLORKIT_KILLS=20 $(BIN)/pytest -rP tests/test_survival.py
+	COLORKIT_KILLS=20 $(BIN)/pytest -rP tests/replication/test_survival.py
 
 # Bench and tables at the paper's settings, on any Linux machine with a CUDA GPU, no network
 # needed: packages are PYTHON's own or wheels in a folder (this kit's too), the backbone's weights

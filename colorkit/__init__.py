@@ -9,18 +9,18 @@ from importlib.metadata import version
 __version__ = version("colorkit")
 
 _HOME = {
-    "setup": "environment",
-    "refuse_unknown_parameters": "environment",
-    "show": "figures",
-    "interact": "figures",
+    "setup": "notebook",
+    "refuse_unknown_parameters": "notebook",
+    "show": "notebook",
+    "interact": "notebook",
     "open_source": "sources",
     "curate": "curation",
     "encode": "color",
     "decode": "color",
     "grey_input": "color",
     "Experiment": "experiment",
-    "KitError": "errors",
-    "load_pixels": "data",
+    "KitError": "base.errors",
+    "load_pixels": "batches",
     "build_generator": "models",
     "PatchCritic": "models",
     "AdversarialCallback": "adversarial",
@@ -28,7 +28,7 @@ _HOME = {
     "make_learner": "learner",
     "run_experiment": "training",
     "load_pretrained": "pretrained",
-    "colorize": "inference",
+    "colorize": "pictures.paint",
 }
 __all__ = sorted(_HOME)
 

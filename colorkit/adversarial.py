@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 from torch import Tensor, nn
 
-from .device import adam
+from .base.device import adam
 
 
 def real_or_fake_loss(logits: Tensor, real: float) -> Tensor:

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from .environment import quiet
-from .errors import KitError
+from .base.errors import KitError
+from .base.files import user_path
 from .experiment import BATCH_SIZE
-from .paths import user_path
+from .notebook import quiet
 from .recipes import MODELS
 
 if TYPE_CHECKING:
-    from .grid import Grid
+    from .replication.grid import Grid
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True)
@@ -63,8 +63,8 @@ def reproduce(
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
     from .experiment import results_folder
-    from .grid import Grid
-    from .reproduce import reproduce as run_grid
+    from .replication.grid import Grid
+    from .replication.reproduce import reproduce as run_grid
 
     data = _absolute(data)
     settings = batch_size, precision, deterministic
@@ -86,11 +86,11 @@ def reproduce(
 def _reproduce_protocol(
     protocol: str, data: str, out: str, jobs: int, join: str, dry_run: bool
 ) -> int:
-    from .claims import rules_sha256
-    from .gathering import JOINED, read_joined, whole_splits
-    from .gathering import join as keep
-    from .grid import check
-    from .protocol import protocol_folder, read_protocol, run_protocol
+    from .claims.gathering import JOINED, read_joined, whole_splits
+    from .claims.gathering import join as keep
+    from .claims.protocol import protocol_folder, read_protocol, run_protocol
+    from .claims.verdicts import rules_sha256
+    from .replication.grid import check
 
     fixed = read_protocol(protocol)
     folder = protocol_folder(out, protocol, data)
@@ -111,7 +111,7 @@ def _reproduce_protocol(
 
 
 def _list_jobs(grid: "Grid") -> None:
-    from .grid import check, missing, plan
+    from .replication.grid import check, missing, plan
 
     check(grid)
     shown, todo = Table("job", "state", "results"), missing(grid)
@@ -130,11 +130,11 @@ def ledger(
     ] = "",
 ) -> None:
     """Say what has been tested of the paper's claims, what has not, and what runs show."""
-    from .claims import verdicts
-    from .gathering import gather, published
-    from .ledger_pages import publish_protocol, terminal, write_pages
-    from .paths import kit_file
-    from .protocol import read_protocol
+    from .base.files import kit_file
+    from .claims.gathering import gather, published
+    from .claims.pages import publish_protocol, terminal, write_pages
+    from .claims.protocol import read_protocol
+    from .claims.verdicts import verdicts
 
     results = kit_file("results")
     if publish and not out:
@@ -160,8 +160,8 @@ def choice(
     rater: Annotated[int, typer.Option(min=0, help="another number, another page")] = 0,
 ) -> None:
     """Make a page that asks which of two pictures is the painting."""
-    from .forced_choice import make_page
-    from .grid import grid_of
+    from .claims.votes import make_page
+    from .replication.grid import grid_of
 
     page = make_page(grid_of(user_path(out)), table, rater)
     console.print(f"{page}\nkeep {page.stem}.key.json from the rater; put the votes beside it")
@@ -170,7 +170,7 @@ def choice(
 @app.command()
 def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json")]) -> None:
     """Count the votes of a forced choice, with intervals."""
-    from .forced_choice import read_votes, tally, votes_needed
+    from .claims.votes import read_votes, tally, votes_needed
 
     rows, remarks = read_votes(files)
     shown = Table("model", "votes", "taken for the painting", "95 % interval", "p of 50 %")
@@ -198,8 +198,8 @@ def colorize(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="write over outputs")] = False,
 ) -> None:
     """Colour pictures at their full size; the newest finished run is the model if none is named."""
-    from .batch import Settings, plan, run, summary
-    from .device import choose_device
+    from .base.device import choose_device
+    from .pictures.batch import Settings, plan, run, summary
     from .pretrained import load_pretrained, newest_model
 
     settings = Settings(strength, size, compare, overwrite)
@@ -225,7 +225,7 @@ def demo(
     share: Annotated[bool, typer.Option("--share", help="a public link, such as on Colab")] = False,
 ) -> None:
     """Open a page where pictures are dropped and coloured by every model."""
-    from .demo import serve
+    from .pictures.demo import serve
 
     serve(out, port, share)
 
@@ -238,7 +238,7 @@ def export(
     ] = "",
 ) -> None:
     """Write a model as ONNX, for programs without PyTorch, and check that it gives the same."""
-    from .export import OPSET, export_onnx
+    from .pictures.onnx import OPSET, export_onnx
     from .pretrained import load_pretrained, newest_model
 
     folder = model or newest_model()
@@ -253,9 +253,9 @@ def bench(
     device: Annotated[str, typer.Option(help="cuda or cpu; empty: the GPU if there is one")] = "",
 ) -> None:
     """Measure how fast this machine trains, and what stands between it and its hardware."""
-    from .device import choose_device
-    from .evidence import bench_to, performance
-    from .paths import runs_root
+    from .base.device import choose_device
+    from .base.files import runs_root
+    from .replication.evidence import bench_to, performance
 
     chosen = choose_device(device)
     path = runs_root() / f"bench-{chosen.type}.json"
@@ -274,9 +274,9 @@ def evidence(
     out: Out = "",
 ) -> None:
     """Run the bench and both tables without notebooks, and publish the small files."""
-    from .evidence import gather
     from .experiment import data_name, results_folder
-    from .grid import Grid
+    from .replication.evidence import gather
+    from .replication.grid import Grid
 
     data = _absolute(data)
     grid = Grid(results_folder(out, profile, data), profile, data, painters)
@@ -325,7 +325,7 @@ def check(data: Data = "sample", painters: Painters = "") -> None:
 @app.command()
 def doctor() -> None:
     """Check this machine: packages, device, disk, sample; exit code 1 if something is missing."""
-    from .environment import diagnose
+    from .notebook import diagnose
 
     rows = diagnose()
     for fine, found, remedy in rows:

@@ -18,9 +18,9 @@ from PIL import Image
 from scipy.fft import dctn
 from scipy.sparse.csgraph import connected_components
 
+from .base.errors import KitError
+from .base.files import write_atomic
 from .color import rgb_to_lab
-from .errors import KitError
-from .paths import write_atomic
 from .sources import Painting, Source, check_enough, choose_paintings, open_source, read_picture
 from .splits import deal
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
-from .errors import KitError
-from .paths import runs_root, user_path, write_atomic
+from .base.checkpoints import differing
+from .base.errors import KitError
+from .base.files import runs_root, user_path, write_atomic
 from .recipes import LEARNING_RATES, MODELS, VARIANTS, Recipe, paper_recipe
 
 NOTEBOOKS = {
@@ -207,16 +208,6 @@ def read_result(
             "choose another --out, or delete it to run it again"
         )
     return result
-
-
-def differing(made_with: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Name the settings of a result that are not the wanted ones.
-
-    The manifest's hash says which paintings: how they were asked for is free. So is the
-    precision unless one was asked for.
-    """
-    free = {"data", "painters"} | {name for name, value in wanted.items() if value == "auto"}
-    return [name for name in wanted if name not in free and made_with.get(name) != wanted[name]]
 
 
 def check_choice(name: str, value: Any, choices: Any) -> None:

@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,34 +16,9 @@ from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
 from .models import ScratchUnet, unet_parts
-from .pictures import fitted
 
 # Okabe and Ito's palette: told apart with any colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-
-
-def show(figure: Figure, alt: str) -> None:
-    """Display a figure in a notebook as an <img> whose alt text survives every exporter."""
-    from IPython.display import HTML, display
-
-    display(HTML(img_tag(figure, alt)))
-
-
-def interact(draw: Callable[..., tuple[Figure, str]], **controls: Any) -> None:
-    """Show ipywidgets controls and, below them, the figure that `draw` makes of their values.
-
-    As ipywidgets' own `interact`, but the figure is an output of its own: one inside a widget is
-    lost without a kernel, and can make papermill wait for ever (jupyter/nbclient issue 312).
-    """
-    from IPython.display import HTML, display
-
-    def drawn() -> HTML:
-        return HTML(img_tag(*draw(**{name: control.value for name, control in controls.items()})))
-
-    display(*controls.values())
-    shown = display(drawn(), display_id=True)
-    for control in controls.values():
-        control.observe(lambda _: shown.update(drawn()), "value")
 
 
 def img_tag(figure: Figure, alt: str) -> str:
@@ -96,7 +71,9 @@ def side_by_side(pictures: Mapping[str, Image], width: float = 9.0) -> tuple[Fig
     for axis in axes:
         axis.axis("off")
     for axis, (label, picture) in zip(axes, pictures.items(), strict=False):
-        axis.imshow(fitted(picture.convert("RGB"), 400))
+        small = picture.convert("RGB")
+        small.thumbnail((400, 400))
+        axis.imshow(small)
         axis.set_title(label, fontsize=9, parse_math=False)
     return figure, f"One picture in {len(pictures)} versions: {'; '.join(pictures)}."
 

@@ -16,9 +16,9 @@ from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
 from .adversarial import AdversarialCallback
-from .data import Batches
-from .device import adam, best_precision, compute_in, default_device, loss_scaler, prepare
-from .errors import DivergedError
+from .base.device import adam, best_precision, compute_in, default_device, loss_scaler, prepare
+from .base.errors import DivergedError
+from .batches import Batches
 from .experiment import Experiment
 from .models import PatchCritic, build_generator, init_normal
 

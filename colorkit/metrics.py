@@ -11,8 +11,8 @@ from skimage.color import deltaE_ciede2000
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
+from .batches import CPU, Batches
 from .color import AB_SCALE, decode, in_gamut, join, rgb_to_lab
-from .data import CPU, Batches
 
 METRICS = {
     "mse_ab": "MSE of ab/110 (the paper's MSE, as we read it); lower is better",

@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any
 
+from .base.templates import render
 from .metrics import BASELINES, summarize
-from .pages import render
 from .recipes import MODELS
 
 

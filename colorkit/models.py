@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .errors import KitError
+from .base.errors import KitError
 
 # torchvision's file resnet18-f37072fd.pth; the digits are the beginning of its sha256.
 RESNET18_SHA256 = "f37072fd"

@@ -15,10 +15,10 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from . import __version__
+from .base.errors import KitError
+from .base.files import file_sha256, remove_parts, runs_root, user_path, write_atomic
 from .color import AB_SCALE, L_CENTER
-from .errors import KitError
 from .models import build_generator
-from .paths import file_sha256, remove_parts, runs_root, user_path, write_atomic
 from .recipes import MODELS
 
 FORMAT = 1

@@ -17,9 +17,9 @@ from fastai.callback.core import Callback
 from PIL import Image
 from torch import Tensor
 
+from .base.files import write_atomic
 from .color import decode, grey_input
 from .metrics import evaluate
-from .paths import write_atomic
 
 LONG = 20  # epochs, from which on a training keeps snapshots
 SCORED_EVERY = 5

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from .errors import KitError
-from .paths import kit_file, user_path
+from .base.errors import KitError
+from .base.files import kit_file, user_path
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
 # One of the 412 quartets with 519 paintings in Kaggle's catalogue: portraits and landscapes

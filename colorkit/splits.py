@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .errors import KitError
+from .base.errors import KitError
 
 SPLITS = {"train": 0.70, "test": 0.10, "valid": 0.20}  # in the paper's own order
 FOLDS = 5

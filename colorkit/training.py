@@ -19,12 +19,13 @@ import torch
 from fastai.learner import Learner
 from torch import Tensor, nn
 
-from . import backup, checkpoints
+from .base import backup, checkpoints
+from .base.device import device_name, free_memory
+from .base.errors import DivergedError, KitError, sigterm_as_interrupt
+from .base.files import file_sha256, only_one, write_atomic
+from .batches import CPU, split_pixels
 from .color import decode, grey_input
 from .curation import manifest_for, manifest_hash
-from .data import CPU, split_pixels
-from .device import device_name, free_memory
-from .errors import DivergedError, KitError, sigterm_as_interrupt
 from .experiment import (
     BATCH_SIZE,
     PROFILES,
@@ -41,7 +42,6 @@ from .learner import make_learner, precision_on
 from .metrics import METRICS, evaluate, fit_baselines
 from .model_card import model_card
 from .models import build_generator
-from .paths import file_sha256, only_one, write_atomic
 from .pretrained import describe_model, write_description, write_weights
 from .recipes import Recipe
 from .snapshots import LONG, Snapshots, read_snapshots

@@ -6,11 +6,11 @@ import torch.nn.functional as F
 from conftest import equal
 
 from colorkit.adversarial import AdversarialCallback, real_or_fake_loss
-from colorkit.data import Batches
+from colorkit.batches import Batches
 from colorkit.experiment import Experiment
 from colorkit.learner import make_learner
-from colorkit.measure import bare_epoch
 from colorkit.models import PatchCritic, ScratchUnet, init_normal
+from colorkit.replication.measure import bare_epoch
 
 
 @pytest.fixture

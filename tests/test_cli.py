@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from colorkit import cli
-from colorkit.paths import kit_file
+from colorkit.base.files import kit_file
 
 PROTOCOL = kit_file("results", "protocol-cpu.yaml")
 

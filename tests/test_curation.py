@@ -7,7 +7,7 @@ from conftest import SHARED, paint
 from PIL import Image
 
 from colorkit import curation
-from colorkit.errors import KitError
+from colorkit.base.errors import KitError
 from colorkit.sources import catalogue_counts
 
 

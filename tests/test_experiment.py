@@ -3,7 +3,7 @@ import json
 import pytest
 
 from colorkit import __version__
-from colorkit.errors import KitError
+from colorkit.base.errors import KitError
 from colorkit.experiment import (
     MODELS,
     Experiment,

@@ -6,7 +6,7 @@ import torch
 from torchvision.models import resnet18
 
 from colorkit import models
-from colorkit.errors import KitError
+from colorkit.base.errors import KitError
 
 
 @pytest.mark.parametrize("size", [64, 128])

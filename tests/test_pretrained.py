@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from colorkit.errors import KitError
+from colorkit.base.errors import KitError
 from colorkit.models import build_generator
 from colorkit.pretrained import (
     CARD,

@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from colorkit import __version__
-from colorkit.ledger_pages import readme_section
+from colorkit.claims.pages import readme_section
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from colorkit.errors import KitError
+from colorkit.base.errors import KitError
 from colorkit.experiment import Experiment, read_result
 from colorkit.learner import make_learner
 from colorkit.recipes import GANS, VARIANTS

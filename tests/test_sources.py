@@ -10,7 +10,7 @@ from conftest import SHARED, paint
 from PIL import Image
 
 from colorkit import sources
-from colorkit.errors import KitError
+from colorkit.base.errors import KitError
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options) -> bytes:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colorkit import splits
-from colorkit.errors import KitError
+from colorkit.base.errors import KitError
 
 
 def test_papers_split_sizes():

@@ -9,9 +9,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorkit import training
-from colorkit.checkpoints import epochs_kept
+from colorkit.base.checkpoints import epochs_kept
+from colorkit.base.errors import DivergedError, KitError
 from colorkit.curation import manifest_for
-from colorkit.errors import DivergedError, KitError
 from colorkit.experiment import (
     LEARNING_RATES,
     PROFILES,

@@ -1,0 +1,1 @@
+"""The cellar: errors, files, devices, checkpoints. Nothing here knows what a colour is."""

@@ -1,0 +1,81 @@
+"""A second home for checkpoints and results, such as Google Drive on Colab, whose disk is lost
+with the session. COLORKIT_BACKUP names the folder.
+"""
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from .errors import KitError
+from .files import file_sha256, user_path, write_atomic
+
+_FETCHED = ".fetched"  # in a results folder: what is deleted there after that stays deleted
+
+
+class Backup:
+    """Copies checkpoints of a results folder, one at a time, without holding training up.
+
+    A checkpoint that comes while the one before is still being copied is left out: a later one
+    follows. A copy that fails is said, and training goes on.
+    """
+
+    def __init__(self, out: Path):
+        self.out, self.target = out, target(out)
+        self.pool, self.copying = ThreadPoolExecutor(1), Future()
+        self.copying.set_result(None)
+
+    def copy(self, path: Path) -> None:
+        """Begin to copy a checkpoint; older ones of the same run go once it is there."""
+        if self.target and self.copying.done():
+            self.copying = self.pool.submit(self._replace, path)
+
+    def close(self) -> None:
+        """Finish the copy that is under way."""
+        self.pool.shutdown(wait=True)
+
+    def _replace(self, path: Path) -> None:
+        copy = self.target / path.relative_to(self.out)
+        if _copy(path, copy):
+            for old in set(copy.parent.glob(f"*{copy.suffix}")) - {copy}:
+                old.unlink(missing_ok=True)
+
+
+def target(out: Path) -> Path | None:
+    """Return where the copies of a results folder go; None without a backup or a manifest.
+
+    The name holds the manifest's checksum: folders of the same name with other paintings keep
+    apart.
+    """
+    named, manifest = os.environ.get("COLORKIT_BACKUP"), out / "manifest.csv"
+    if not named or not manifest.exists():
+        return None
+    return user_path(named) / f"{out.name}-{file_sha256(manifest)[:8]}"
+
+
+def keep(out: Path, *paths: Path) -> None:
+    """Copy finished files, such as weights and result, to the backup if there is one."""
+    if folder := target(out):
+        for path in paths:
+            _copy(path, folder / path.relative_to(out))
+
+
+def fetch(out: Path) -> None:
+    """Bring back what the backup has of a results folder that is new on this disk."""
+    folder, mark = target(out), out / _FETCHED
+    if not folder or mark.exists():
+        return
+    for pattern in ("runs/[!.]*", "models/*/[!.]*", "checkpoints/*/[!.]*"):
+        for copy in sorted(folder.glob(pattern)):
+            if not (path := out / copy.relative_to(folder)).exists():
+                print(f"{path.name}: brought back from {folder}")
+                write_atomic(path, copy.read_bytes())
+    write_atomic(mark, "")
+
+
+def _copy(path: Path, copy: Path) -> bool:
+    try:
+        write_atomic(copy, path.read_bytes())
+    except (KitError, OSError) as error:
+        print(f"no backup of {path.name}: {error}")
+        return False
+    return True

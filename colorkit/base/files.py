@@ -1,0 +1,158 @@
+"""Where things are: the kit's own files, the runs, and how to write a file whole or not at all."""
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+
+from .errors import KitError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_PART = ".part-"
+CHECKSUM = 16  # hexadecimal digits of sha256 in a checked file's name
+
+
+def kit_file(*parts: str) -> Path:
+    """Find a file of the kit outside the package, such as ("results", "paper.json").
+
+    In a checkout they lie beside `colorkit/`; an installed kit carries them in `colorkit/_kit`.
+    """
+    checkout = _PACKAGE.parent
+    root = checkout if (checkout / "workflow" / "Snakefile").exists() else _PACKAGE / "_kit"
+    return root.joinpath(*parts)
+
+
+def runs_root() -> Path:
+    """Return the folder for results: COLORKIT_RUNS, else `runs/` in the checkout or here.
+
+    A checkout's own folder comes before the working directory, because papermill, nbval and
+    Jupyter each start a notebook somewhere else.
+    """
+    if configured := os.environ.get("COLORKIT_RUNS"):
+        return user_path(configured)
+    checkout = _PACKAGE.parent
+    return (checkout if (checkout / "pyproject.toml").exists() else Path.cwd()) / "runs"
+
+
+def user_path(text: str) -> Path:
+    """Read a path that a user wrote, ~ included, as an absolute one; KitError if it is none."""
+    try:
+        path = Path(text).expanduser().resolve()
+        path.exists()  # a name that is too long shows here
+    except (OSError, RuntimeError, ValueError) as error:
+        raise KitError(f"{text[:60]}: not a path ({error}); give another folder") from error
+    return path
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a file so that it is there whole or not at all; parents are made.
+
+    Raises KitError when the disk is full or the folder cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write that is `path` once the block has ended well, and else is gone.
+
+    Parents are made. Raises KitError as `write_atomic` does.
+    """
+    with _replacing(path.parent, path.name) as file:
+        yield file
+
+
+def write_checked(folder: Path, stem: str, suffix: str, chunks: Iterable[bytes]) -> Path:
+    """Write <stem>-<checksum><suffix>, whole or not at all, chunk by chunk; return its path.
+
+    The name holds the beginning of the content's sha256, so `is_whole` needs no other file.
+    Raises KitError as `write_atomic` does.
+    """
+    digest = hashlib.sha256()
+
+    def name() -> str:
+        return f"{stem}-{digest.hexdigest()[:CHECKSUM]}{suffix}"
+
+    with _replacing(folder, name) as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+    return folder / name()
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a file of `write_checked` still is what was written."""
+    try:
+        return file_sha256(path)[:CHECKSUM] == path.stem.rpartition("-")[2]
+    except OSError:
+        return False
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def only_one(lock: Path, busy: str) -> Iterator[None]:
+    """Let one process at a time into the block; others get KitError(busy) at once.
+
+    The lock is the operating system's, so a process that is killed gives it back.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise KitError(busy) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what a kill left half-written in a folder, not in those inside it."""
+    for part in folder.glob(f"{_PART}*"):
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _replacing(folder: Path, name: str | Callable[[], str]) -> Iterator[BinaryIO]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, part = tempfile.mkstemp(dir=folder, prefix=_PART)
+        try:
+            with open(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(descriptor)
+            os.chmod(part, 0o644)
+            os.replace(part, folder / (name if isinstance(name, str) else name()))
+        except BaseException:
+            os.unlink(part)
+            raise
+    except OSError as error:
+        raise _explain(error, folder / name if isinstance(name, str) else folder) from error
+
+
+def _explain(error: OSError, path: Path) -> KitError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        parent = next(folder for folder in (path, *path.parents) if folder.exists())
+        free = shutil.disk_usage(parent).free
+        return KitError(
+            f"{path}: the disk is full ({free / 1e6:.1f} MB free); make room and run the same "
+            "command again: what was finished is kept"
+        )
+    return KitError(
+        f"{path}: cannot be written ({error.strerror or error}); name another folder for the output"
+    )

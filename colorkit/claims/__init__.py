@@ -1,0 +1,1 @@
+"""Which of the paper's claims stand: what was fixed before, what runs show, by which rule."""

@@ -1,0 +1,236 @@
+"""What has been tested of the paper's claims, and what has not.
+
+A claim gets a verdict only from runs that meet what the protocol says it needs, and only if the
+protocol's design was able to find it (its assurance). Everything else is "not tested yet", with
+what is needed; what smaller runs show stands beside it, as numbers without a verdict.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..base.errors import KitError
+from ..base.files import kit_file
+from ..recipes import MODELS
+from ..replication.paper import claim as claim_of
+from ..replication.paper import claims, paper_text
+from .archive import Archive
+from .invented import invent
+from .protocol import (
+    LEAST_ASSURANCE,
+    UNDECIDABLE,
+    Analysis,
+    Protocol,
+    Study,
+    Terms,
+    read_protocol,
+)
+from .rules import NOT, NOT_TESTED, ODDS, REPLICATED, RULES, UNTESTABLE, Evidence, Finding
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one claim.
+
+    `because` is about the runs that decide, or says what they need; `small` about other runs,
+    which decide nothing. `findings` are the numbers of the former, else of the latter.
+    """
+
+    claim: dict[str, str]
+    verdict: str
+    because: str
+    small: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+def verdicts(archives: Sequence[Archive]) -> list[Verdict]:
+    """Judge every claim from archives, the newest first, in the paper's order."""
+    return [judge(archives, claim["id"]) for claim in claims()]
+
+
+def judge(archives: Sequence[Archive], claim_id: str) -> Verdict:
+    """Judge one claim from archives, the newest first."""
+    small, shown = small_runs(archives, claim_id)
+    needed, verdict, findings = "", NOT_TESTED, []
+    for archive in archives:
+        terms = archive.protocol.claims[claim_id]
+        verdict, because, findings = _decide(archive, terms)
+        needed = needed or because
+        if verdict != NOT_TESTED:
+            needed = because
+            break
+    return Verdict(claim_of(claim_id), verdict, needed, small, tuple(findings or shown))
+
+
+def small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[Finding]]:
+    """Say what runs that decide nothing show: the first archive that has any."""
+    told = ""
+    for archive in archives:
+        terms = archive.protocol.claims[claim_id]
+        if terms.arithmetic or "device" in terms.needs:  # another machine's hours say nothing
+            return "", []
+        main = archive.protocol.main.name
+        if archive.protocol.version > 1 and main in deciding(archive, terms).studies.values():
+            continue  # they are not small: they decide
+        try:
+            judged = RULES[terms.rule](main_evidence(archive), terms)
+        except KitError as error:
+            told = told or str(error)
+            continue
+        return judged.told, judged.findings
+    return told, []
+
+
+def _decide(archive: Archive, terms: Terms) -> tuple[str, str, list[Finding]]:
+    if archive.protocol.version == 1 and not terms.arithmetic:
+        return _untested(terms)
+    if doubt := untrusted(archive):
+        return NOT_TESTED, f"no verdict: {doubt}", []
+    evidence = deciding(archive, terms)
+    if not (evidence.studies or terms.arithmetic):
+        return _untested(terms)
+    try:
+        judged = RULES[terms.rule](evidence, terms)
+    except KitError as error:
+        return NOT_TESTED, f"no verdict: {error}", []
+    if judged.verdict in (ODDS, UNTESTABLE):
+        return judged
+    if terms.assurance < LEAST_ASSURANCE:
+        return NOT_TESTED, f"assurance {terms.assurance:.2f}: {judged.told}", judged.findings
+    return judged
+
+
+def _untested(terms: Terms) -> tuple[str, str, list[Finding]]:
+    if terms.rule in UNDECIDABLE:
+        return UNTESTABLE, f"what would be true is not said; even so it needs {terms.needed}", []
+    return NOT_TESTED, f"needs {terms.needed}", []
+
+
+def deciding(archive: Archive, terms: Terms) -> Evidence:
+    """Find the runs that meet a claim's needs: per table and model, the study with most."""
+    chosen: dict[tuple[int, str], tuple[int, str]] = {}
+    for study in archive.protocol.studies:
+        if not study.clean:
+            continue
+        for table in study.tables:
+            for model in study.models:
+                runs = archive.runs_of({(table, model): study.name})
+                if runs and meets(archive, study.name, model, runs, terms.needs):
+                    chosen[table, model] = max(
+                        chosen.get((table, model), (0, "")), (len(runs), study.name)
+                    )
+    studies = {cell: name for cell, (_, name) in chosen.items()}
+    found = {table for table, _ in studies}
+    whole = all({m for t, m in studies if t == table} == set(MODELS) for table in found)
+    if terms.needs.get("models") == "all" and not whole:
+        return Evidence(archive)
+    if len(found) < terms.needs.get("tables", 1):
+        return Evidence(archive)
+    votes = archive.votes
+    if len(votes) < terms.needs.get("votes", 0) * len(MODELS):
+        return Evidence(archive)
+    if votes["rater"].nunique() < terms.needs.get("raters", 0):
+        return Evidence(archive)
+    return Evidence(archive, studies)
+
+
+def meets(
+    archive: Archive, study: str, model: str, runs: list[dict[str, Any]], needs: dict[str, Any]
+) -> bool:
+    """Tell whether every run of a model in a study has the settings a claim needs."""
+    for run in runs:
+        config = run["config"]
+        facts = {
+            "size": config["size"] == needs.get("size", config["size"]),
+            "batch_size": config["batch_size"] == needs.get("batch_size", config["batch_size"]),
+            "epochs": config["epochs"] >= needs.get("epochs", 0),
+            "weights": config["weights"] in ("none", needs.get("weights", config["weights"])),
+            "device": needs.get("device", "") in run["device"],
+        }
+        if not all(facts.values()):
+            return False
+    trained = archive.training_paintings(study)
+    return trained >= needs.get("training_paintings", 0) and len(runs) >= needs.get("runs", 1)
+
+
+def main_evidence(archive: Archive) -> Evidence:
+    """Take the main study's runs: what is shown where nothing is decided."""
+    study = archive.protocol.main
+    cells = [(table, model) for table in study.tables for model in study.models]
+    return Evidence(archive, dict.fromkeys(cells, study.name))
+
+
+def untrusted(archive: Archive) -> str:
+    """Say why runs may decide nothing under a protocol: it, or the rules, came after results."""
+    history, protocol = archive.history, archive.protocol
+    if not history:
+        return ""
+    first, last = history[0], history[-1]
+    if late := next((entry for entry in history if entry["results"]), None):
+        return (
+            f"the protocol was edited when {late['results']} runs were finished: first "
+            f"{first['sha256'][:12]} (fixed {first['fixed']}), now {protocol.sha256[:12]}"
+        )
+    if last["sha256"] != protocol.sha256:
+        return (
+            f"the protocol was edited after its results: {last['sha256'][:12]} (fixed "
+            f"{last['fixed']}) when they were made, now {protocol.sha256[:12]}"
+        )
+    if protocol.version > 1 and last["rules"] != rules_sha256():
+        return f"the rules were edited after the results: {last['rules']}, now {rules_sha256()}"
+    return ""
+
+
+def assurance(protocol: Protocol, claim: str, studies: int = 200, seed: int = 0) -> float:
+    """Simulate how often the runs that meet a claim's needs confirm it if the paper is right.
+
+    For `consistent` a cell where one constant colour would lie too is no failure: no design can
+    confirm it. 0 if no study of the protocol meets the needs.
+    """
+    terms, random, hits = protocol.claims[claim], np.random.default_rng(seed), 0
+    first = invent(protocol, np.random.default_rng(seed))
+    wanted = tuple(sorted(set(deciding(first, terms).studies.values())))
+    if not wanted:
+        return 0.0
+    for _ in range(studies):
+        archive = invent(protocol, random, studies=wanted)
+        judged = RULES[terms.rule](deciding(archive, terms), terms)
+        if terms.rule == "consistent":
+            learnt = [f for f in judged.findings if f.key["part"] != "test"]
+            hits += judged.verdict != NOT and all(f.verdict == REPLICATED for f in learnt)
+        else:
+            hits += judged.verdict == REPLICATED
+    return hits / studies
+
+
+@cache
+def rules_sha256() -> str:
+    """Identify the rules by what they make of two invented archives: 12 hexadecimal digits."""
+    protocol, told = _known_protocol(), []
+    for seed, worse in enumerate((1.0, 1.6)):
+        truth = {(t, "pix2pix_scratch", "test"): 0.009 * worse for t in (1, 2)}
+        truth |= {(1, m, "test"): 0.010 for m in MODELS if m != "pix2pix_scratch"}
+        sizes = {"train": 60, "valid": 20, "test": 30}
+        archive = invent(protocol, np.random.default_rng(seed), truth, sizes)
+        for name, rule in RULES.items():
+            terms = Terms(name, {}, margin=0.1, assurance=1.0)
+            try:
+                judged = rule(main_evidence(archive), terms)
+            except KitError as error:
+                told.append([name, str(error)])
+                continue
+            numbers = [f"{n:.3g}" for f in judged.findings for n in (f.ours, f.low, f.high)]
+            told.append([name, judged.verdict, *numbers])
+    return hashlib.sha256((paper_text() + json.dumps(told)).encode()).hexdigest()[:12]
+
+
+def _known_protocol() -> Protocol:
+    """Make the protocol of the archives that identify the rules: five folds, two own seeds."""
+    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    study = Study("known", tuple(f"fold-{n}" for n in range(1, 6)), seeds=(0, 1))
+    return replace(protocol, studies=(study,), analysis=Analysis(), painters="")

@@ -1,0 +1,209 @@
+"""Which one is the painting? A two-alternative forced choice between paintings and colourings.
+
+`make_page` writes a page that works from a file, without a network, and a key that says what was
+shown; a rater's votes are a JSON file the page saves. Each rater sees a test painting once only,
+with one model; the next rater sees it with the next model. Catch trials show a validation
+painting beside its negative colours.
+"""
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import stats
+from torch import Tensor
+
+from ..base.errors import KitError
+from ..base.files import write_atomic
+from ..base.templates import render
+from ..color import decode, encode
+from ..curation import read_manifest
+from ..metrics import mean_chroma
+from ..recipes import MODELS
+from ..training import load_generator, load_splits, predict_rgb
+
+if TYPE_CHECKING:
+    from ..replication.grid import Grid
+
+CATCH_EVERY = 8  # there is one catch trial for so many test paintings
+PASS = 0.8  # share of catch trials a rater must get right to be counted
+CATCH = "catch"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Votes on one model: how often its picture was taken for the painting."""
+
+    model: str
+    votes: int
+    fooled: int
+    low: float  # of the rate, Wilson's interval, 95 %
+    high: float
+    p: float  # of "as often as not", two-sided binomial test
+
+    @property
+    def rate(self) -> float:
+        """Return the share of votes that took the model's picture for the painting."""
+        return self.fooled / self.votes
+
+
+def make_page(grid: "Grid", table: int, rater: int) -> Path:
+    """Write <out>/choice/rater-<n>-<key's checksum>.html and the key beside it; return the page.
+
+    Shows every test painting once, beside one model's colouring, and catch trials, in an order
+    and on sides drawn from the rater's number. Raises KitError unless all three models are there.
+    """
+    manifest = read_manifest(grid.out / "manifest.csv")
+    splits = load_splits(grid.out, grid.profile, grid.data, manifest)
+    runs = grid.finished(table) if table in grid.tables else []
+    if len(runs) < len(MODELS):
+        raise KitError(
+            f"{grid.out}: {len(runs)} of Table {table}'s {len(MODELS)} models are finished; "
+            "colorkit reproduce first"
+        )
+    pictures = {"test": splits["test"], "valid": _most_vivid(splits["valid"], len(splits["test"]))}
+    colourings = {
+        run["config"]["model"]: predict_rgb(load_generator(grid.out, run), splits["test"])
+        for run in runs
+    }
+    colourings[CATCH] = _negative(pictures["valid"])
+    paths = manifest.loc[manifest["split"] == "test", "path"].tolist()
+    trials, key = _draw(paths, len(pictures["valid"]), rater)
+    shown = [_trial(number, trial, pictures, colourings) for number, trial in enumerate(trials)]
+    facts = {"runs": [run["id"] for run in runs], "trials": key}
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+    folder, name = grid.out / "choice", f"rater-{rater}-{digest}"
+    write_atomic(folder / f"{name}.key.json", json.dumps(facts, indent=1) + "\n")
+    page = render("choice.html", {"page": name, "trials": json.dumps(shown), "count": len(shown)})
+    write_atomic(folder / f"{name}.html", page)
+    return folder / f"{name}.html"
+
+
+def read_votes(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read raters' votes with the keys beside them: rows of rater, model, path, fooled; remarks.
+
+    A rater who misses too many catch trials is left out, and named. Raises KitError for a file
+    that is not a page's, whose key is missing, or that repeats a trial.
+    """
+    rows, remarks = [], []
+    for file in files:
+        votes, key = _votes_and_key(file)
+        counted = [_count(vote, key) for vote in votes]
+        caught = [row["fooled"] for row in counted if row["model"] == CATCH]
+        if not caught or 1 - np.mean(caught) < PASS:
+            missed = f"{sum(caught)} of {len(caught)} catch trials missed"
+            remarks.append(f"{file.name}: left out, {missed}")
+            continue
+        mine = {"rater": file.name.removesuffix(".votes.json")}
+        rows += [mine | row for row in counted if row["model"] != CATCH]
+    return rows, remarks
+
+
+def tally(rows: Iterable[dict[str, Any]]) -> list[Tally]:
+    """Count votes model by model, with Wilson's interval and the binomial test against 50 %."""
+    rows, found = list(rows), []
+    for model in MODELS:
+        votes = [row["fooled"] for row in rows if row["model"] == model]
+        if votes:
+            test = stats.binomtest(sum(votes), len(votes), 0.5)
+            low, high = test.proportion_ci(method="wilson")
+            found.append(Tally(model, len(votes), sum(votes), low, high, float(test.pvalue)))
+    return found
+
+
+def votes_needed(rate: float, power: float = 0.8, alpha: float = 0.05) -> int:
+    """Return how many votes tell a rate from 50 % (normal approximation, two-sided)."""
+    if rate == 0.5:
+        raise KitError("rate 0.5: no number of votes tells it from 0.5")
+    reach = stats.norm.ppf(1 - alpha / 2) / 2 + stats.norm.ppf(power) * (rate * (1 - rate)) ** 0.5
+    return int(np.ceil((reach / (rate - 0.5)) ** 2))
+
+
+def _draw(
+    paths: Sequence[str], catches: int, rater: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Draw the trials, and the key that says which side has the painting in each."""
+    random, models = np.random.default_rng(rater), list(MODELS)
+    trials = [
+        {"picture": number, "model": models[(number + rater) % len(models)]}
+        for number in range(len(paths))
+    ]
+    trials += [{"picture": number, "model": CATCH} for number in range(catches)]
+    random.shuffle(trials)
+    for trial in trials:
+        trial["painting"] = ("left", "right")[random.integers(2)]
+    key = [
+        {
+            "path": "" if trial["model"] == CATCH else paths[trial["picture"]],
+            "model": trial["model"],
+            "painting": trial["painting"],
+        }
+        for trial in trials
+    ]
+    return trials, key
+
+
+def _trial(
+    number: int,
+    trial: dict[str, Any],
+    pictures: dict[str, Tensor],
+    colourings: dict[str, Tensor],
+) -> dict[str, Any]:
+    source = pictures["valid" if trial["model"] == CATCH else "test"]
+    truth = source[trial["picture"]].float() / 255
+    pair = [truth, colourings[trial["model"]][trial["picture"]]]
+    left, right = pair if trial["painting"] == "left" else pair[::-1]
+    return {"trial": number, "left": _png(left), "right": _png(right)}
+
+
+def _most_vivid(pixels: Tensor, tested: int) -> Tensor:
+    """Choose the paintings for catch trials: the negative of a grey one is no catch."""
+    count = min(len(pixels), max(2, tested // CATCH_EVERY))
+    return pixels[mean_chroma(pixels.float() / 255).argsort(descending=True)[:count]]
+
+
+def _negative(pixels: Tensor) -> Tensor:
+    L, ab = encode(pixels.float() / 255)
+    return decode(L, -ab)
+
+
+def _png(rgb: Tensor) -> str:
+    values = (255 * rgb).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _votes_and_key(file: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        page, votes = content["page"], content["votes"]
+        trials = [vote["trial"] for vote in votes]
+        sides = {vote["side"] for vote in votes}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KitError(f"{file}: not a file of votes ({error})") from error
+    key_file = file.with_name(f"{Path(page).name}.key.json")
+    try:
+        key = json.loads(key_file.read_text(encoding="utf-8"))["trials"]
+    except (OSError, ValueError, KeyError) as error:
+        raise KitError(
+            f"{file}: its key {key_file.name} is missing or damaged; put it beside it"
+        ) from error
+    known = set(range(len(key)))
+    if len(set(trials)) < len(trials) or not set(trials) <= known or not sides <= {"left", "right"}:
+        raise KitError(f"{file}: does not fit {key_file.name}: trials repeated or unknown")
+    return votes, key
+
+
+def _count(vote: dict[str, Any], key: list[dict[str, Any]]) -> dict[str, Any]:
+    trial = key[vote["trial"]]
+    fooled = vote["side"] != trial["painting"]
+    return {"model": trial["model"], "path": trial["path"], "fooled": fooled}

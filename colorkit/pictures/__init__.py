@@ -1,0 +1,1 @@
+"""Your own pictures: read, coloured, written with all they carry."""

@@ -1,0 +1,177 @@
+"""`colorkit colorize`: many files, one after the other; a bad one is named and the rest go on."""
+
+import glob
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from ..base.errors import KitError
+from ..base.files import user_path
+from ..pretrained import Colorizer
+from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
+from .paint import check_strength, colorize_picture, grey_version
+
+COMPARED = 768  # px, the longer side of each picture of a comparison
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are coloured and written. Raises KitError for a wrong strength."""
+
+    strength: float = 1.0
+    size: int = 0
+    compare: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one file: the output, or why there is none."""
+
+    source: Path
+    output: Path
+    error: str = ""
+    clipped: float = 0.0  # share of pixels whose colour left sRGB
+    described: bool = True  # its metadata could be kept
+
+
+def plan(
+    inputs: Iterable[str], output: str, recursive: bool = False, compare: bool = False
+) -> dict[Path, Path]:
+    """Pair each input file with its output.
+
+    inputs: files, folders, patterns. output: a picture's name for a single file, else a folder,
+    in which a folder's pictures keep their places. compare: comparisons are written too. Raises
+    KitError if there is nothing to do, or if two would be written to one place, or one over an
+    input.
+    """
+    inputs, target = list(inputs), user_path(output)
+    found = [pair for text in inputs for pair in _found(text, recursive, target)]
+    if not found:
+        more = "" if recursive else ", --recursive looks into sub-folders"
+        raise KitError(f"{', '.join(inputs)[:200]}: no picture ({', '.join(SUFFIXES)}){more}")
+    if target.suffix.lower() in SUFFIXES and not target.is_dir():
+        if len(found) > 1:
+            raise KitError(f"{output}: one name for {len(found)} pictures; name a folder")
+        pairs = {found[0][1]: target}
+    elif target.exists() and not target.is_dir():
+        raise KitError(f"{output}: neither a folder nor a name in {', '.join(SUFFIXES)}")
+    else:
+        pairs = {path: _named(target / path.relative_to(base)) for base, path in found}
+    _check_apart(pairs, compare)
+    return pairs
+
+
+def run(
+    pairs: dict[Path, Path],
+    model: Colorizer,
+    settings: Settings,
+    report: Callable[[Done], None] = lambda done: None,
+) -> list[Done]:
+    """Colour every file; `report` is called after each. Errors are told in what is returned."""
+    results = []
+    for source, output in pairs.items():
+        try:
+            done = _colorize_file(source, output, model, settings)
+        except KitError as error:
+            done = Done(source, output, str(error))
+        except Exception as error:  # whatever one file does, the rest go on
+            done = Done(source, output, f"{source}: {type(error).__name__}: {error}")
+        results.append(done)
+        report(done)
+    return results
+
+
+def summary(results: list[Done], began: float) -> str:
+    """Say in one line what was done."""
+    written, seconds = sum(not done.error for done in results), time.monotonic() - began
+    clipped = sum(done.clipped for done in results) / max(written, 1)
+    lost = sum(not done.described for done in results)
+    return (
+        f"{written} of {len(results)} pictures coloured in {seconds:.0f} s; on average "
+        f"{clipped:.1%} of the pixels have a colour outside sRGB, and another lightness for it"
+        + (f"; {lost} had damaged metadata, which are not kept" if lost else "")
+    )
+
+
+def _colorize_file(source: Path, output: Path, model: Colorizer, settings: Settings) -> Done:
+    written = _written(output, settings.compare)
+    if not settings.overwrite and (there := [path for path in written if path.exists()]):
+        raise KitError(f"{there[0]}: exists already; --overwrite writes over it")
+    picture = open_picture(source)
+    coloured, clipped = colorize_picture(picture, model, settings.strength, settings.size)
+    compared = _side_by_side(picture, coloured) if settings.compare else None
+    picture = replace(picture, image=coloured)  # the original's memory is not needed any more
+    described = save_picture(picture, output)
+    if compared:
+        save_picture(Picture(compared), written[1])
+    return Done(source, output, clipped=clipped, described=described)
+
+
+def _side_by_side(picture: Picture, coloured: Image.Image) -> Image.Image:
+    """Put the grey picture, its colouring and, if it had colours, the picture side by side."""
+    grey = grey_version(picture)
+    shown = [grey, coloured, *([] if picture.grey else [picture.image])]
+    shown = [fitted(image, COMPARED) for image in shown]
+    width, height = shown[0].size
+    together = Image.new("RGB", (width * len(shown), height))
+    for number, image in enumerate(shown):
+        together.paste(image, (number * width, 0))
+    return together
+
+
+def _written(output: Path, compare: bool) -> list[Path]:
+    return [output, _comparison(output)] if compare else [output]
+
+
+def _comparison(output: Path) -> Path:
+    return output.with_name(f"{output.stem}-compared{output.suffix}")
+
+
+def _named(path: Path) -> Path:
+    return path if path.suffix.lower() in SUFFIXES else path.with_suffix(".png")
+
+
+def _found(text: str, recursive: bool, target: Path) -> list[tuple[Path, Path]]:
+    """List (folder it was found in, file) for a file, folder or pattern, the target left out."""
+    path = user_path(text)
+    if path.is_dir():
+        return [(path, file) for file in _walk(path, recursive, target)]
+    if path.exists():
+        return [(path.parent, path)]
+    matching = sorted(glob.glob(text, recursive=recursive))
+    if not matching:
+        raise KitError(f"{text}: no such file or folder")
+    return [pair for match in matching for pair in _found(match, recursive, target)]
+
+
+def _walk(folder: Path, recursive: bool, target: Path) -> list[Path]:
+    """List a folder's pictures. Links to folders are not followed: they can be loops."""
+
+    def refuse(error: OSError) -> None:
+        raise KitError(f"{error.filename}: cannot be read ({error.strerror})") from error
+
+    files = []
+    for top, below, names in os.walk(folder, onerror=refuse):
+        below[:] = [name for name in below if recursive and Path(top, name) != target]
+        files += [Path(top, name) for name in names]
+    return sorted(f for f in files if f.suffix.lower() in SUFFIXES and f.is_file())
+
+
+def _check_apart(pairs: dict[Path, Path], compare: bool) -> None:
+    seen: dict[Path, Path] = {}
+    inputs = {path.resolve() for path in pairs}
+    for source, output in pairs.items():
+        for path in _written(output, compare):
+            if path.resolve() in inputs:
+                raise KitError(f"{path}: would overwrite an input; choose another folder")
+            if path in seen:
+                raise KitError(f"{path}: {seen[path]} and {source} would both be it")
+            seen[path] = source

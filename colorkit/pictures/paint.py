@@ -1,0 +1,169 @@
+"""Colour any picture: the model sees a small square, its colours go onto the full-size lightness.
+
+Lightness is the picture's own, so a coloured picture is as sharp as the grey one; the eye hardly
+sees that the colours are not (notebook 2, blurred ab).
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from ..base.errors import KitError
+from ..color import grey_input, in_gamut, join, lab_to_rgb
+from ..pretrained import Colorizer, load_pretrained, newest_model
+from .files import Picture, as_picture, bands, open_picture
+
+Source = str | Path | Image.Image | np.ndarray
+
+
+def colorize(
+    image: Source | Sequence[Source],
+    model: Colorizer | str | Path | None = None,
+    strength: float = 1.0,
+    size: int = 0,
+) -> Image.Image | list[Image.Image]:
+    """Colour a picture, or a list of them, at its own size.
+
+    image: a file, a PIL image, an array (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1],
+    or a batch of such, (N, H, W, 3); of a colour picture only the lightness is used. model: a
+    Colorizer, its folder or "owner/name" on the Hugging Face Hub; None: the newest finished run.
+    strength: factor on the colours, 0 to 2. size: the square the model sees; 0: its own.
+    Returns sRGB pictures ("RGB", or "RGBA" if the input has transparency); warns if the model is
+    untrained. Raises KitError for what is no picture or no model.
+    """
+    if not isinstance(model, Colorizer):
+        model = load_pretrained(model or newest_model())
+    if not model.config.get("epochs"):
+        warnings.warn(f"{model.name}: what it gives are no colours of anything", stacklevel=2)
+    if isinstance(image, (list, tuple)) or (isinstance(image, np.ndarray) and image.ndim == 4):
+        return [colorize(one, model, strength, size) for one in image]
+    picture = _picture(image)
+    coloured, _ = colorize_picture(picture, model, strength, size)
+    if picture.alpha:
+        coloured.putalpha(picture.alpha)
+    return coloured
+
+
+def colorize_picture(
+    picture: Picture, model: Colorizer, strength: float = 1.0, size: int = 0
+) -> tuple[Image.Image, float]:
+    """Colour one picture; returns it ("RGB") and the share of pixels clipped to sRGB.
+
+    Where a colour is clipped, the lightness changes; everywhere else it is the input's, within
+    the rounding to 8 bits. Raises KitError for a size that the model cannot see.
+    """
+    check_strength(strength)
+    return _paint(picture.image, strength * predict_ab(picture, model, size))
+
+
+def grey_version(picture: Picture) -> Image.Image:
+    """Return a picture with its lightness only, "RGB": what a model sees of it, at full size."""
+    return _paint(picture.image, torch.zeros(2, 1, 1))[0]
+
+
+def check_strength(strength: float) -> None:
+    """Raise KitError unless a strength is from 0 (grey) to 2."""
+    if not 0 <= strength <= 2:
+        raise KitError(f"strength {strength}: must be between 0 and 2")
+
+
+def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
+    """Show a model the picture as a square, as in training: ab (2, size, size), on the CPU."""
+    size = size or model.size
+    if size != model.size and not model.any_size:
+        raise KitError(f"size {size}: this model sees squares of {model.size} px and no others")
+    if size % 32 or not 32 <= size <= 1024:
+        raise KitError(f"size {size}: must be a multiple of 32 from 32 to 1024")
+    device = next(iter(model.state_dict().values())).device
+    with torch.inference_mode():
+        return model(grey_input(square(picture.image, size)).to(device))[0].float().cpu()
+
+
+def square(image: Image.Image, size: int) -> Tensor:
+    """Resize a picture to a square as in training: (1, 3, size, size), sRGB in [0, 1]."""
+    fine = image.mode == "I;16"  # which Pillow cannot resize as it is
+    resized = (image.convert("F") if fine else image).resize((size, size), Image.Resampling.BICUBIC)
+    if fine:
+        resized = Image.fromarray(np.asarray(resized).clip(0, 65535).astype(np.uint16))
+    return _rgb(resized)[None]
+
+
+_PAINTING = Lock()  # the number of threads is the whole process's
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Several threads would mostly wait for each other: bands are small."""
+    with _PAINTING:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+@_one_thread()
+def _paint(image: Image.Image, ab: Tensor) -> tuple[Image.Image, float]:
+    """Put the colours of a small square (2, S, S) onto a picture's lightness, band by band."""
+    width, height = image.size
+    rows, columns = _weights(height, len(ab[0])), _weights(width, len(ab[0]))
+    coloured, outside = Image.new("RGB", (width, height)), 0
+    for box in bands(image):
+        _, top, _, bottom = box
+        lab = join(grey_input(_rgb(image.crop(box))), rows[top:bottom] @ ab @ columns.T)
+        outside += int((~in_gamut(lab)).sum())
+        band = (255 * lab_to_rgb(lab)).round().byte().movedim(0, -1)
+        coloured.paste(Image.fromarray(band.numpy()), (0, top))
+    return coloured, outside / (width * height)
+
+
+def _weights(length: int, size: int) -> Tensor:
+    """Return the matrix (length, size) that resizes `size` values to `length`, bicubic.
+
+    Resizing is linear, so a picture's rows can be made band by band: rows @ ab @ columns.T.
+    """
+    one_by_one = torch.eye(size)[None, None]
+    resized = functional.interpolate(one_by_one, (length, size), mode="bicubic", antialias=True)
+    return resized[0, 0]
+
+
+def _rgb(image: Image.Image) -> Tensor:
+    """Return pixels as sRGB in [0, 1]: (3, H, W)."""
+    values = np.asarray(image)
+    scaled = torch.from_numpy(values / np.float32(65535 if values.dtype == np.uint16 else 255))
+    return scaled.expand(3, -1, -1) if scaled.ndim == 2 else scaled.movedim(-1, 0)
+
+
+def _picture(image: Source) -> Picture:
+    if isinstance(image, (str, Path)):
+        return open_picture(Path(image).expanduser())
+    if not isinstance(image, Image.Image):
+        return as_picture(Image.fromarray(_values(image)))
+    try:
+        return as_picture(image.copy())
+    except KitError:
+        raise
+    except (OSError, ValueError) as error:  # such as a picture cut off, which Pillow reads late
+        raise KitError(f"the picture cannot be read: {error}") from error
+
+
+def _values(array: np.ndarray) -> np.ndarray:
+    values = np.asarray(array)
+    if not values.size or values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,)):
+        raise KitError(f"array of shape {values.shape}: must be (H, W) or (H, W, 3), not empty")
+    if np.issubdtype(values.dtype, np.floating) and 0 <= values.min() <= values.max() <= 1:
+        values = (values * 65535).round().astype(np.uint16)
+    if values.dtype not in (np.uint8, np.uint16):
+        raise KitError(f"array of {values.dtype}: must be uint8, uint16, or floats in [0, 1]")
+    if values.ndim == 3 and values.dtype == np.uint16:  # Pillow has no 16-bit colour
+        values = (values / 257).round().astype(np.uint8)
+    return values

@@ -1,0 +1,1 @@
+"""Tables 1 and 2, made: the paper's numbers, the runs, the tables."""

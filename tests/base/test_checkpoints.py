@@ -1,0 +1,224 @@
+import errno
+import os
+import random
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import equal
+
+from colorkit.base import checkpoints
+from colorkit.base.errors import KitError
+from colorkit.experiment import Experiment
+from colorkit.learner import make_learner
+
+
+@pytest.fixture
+def splits(small) -> dict[str, torch.Tensor]:
+    pictures = torch.randint(0, 256, (26, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    return {"train": pictures[:20].byte(), "valid": pictures[20:].byte()}
+
+
+def identity(experiment: Experiment) -> dict:
+    return {"id": experiment.id, "config": experiment.config(), "manifest_sha256": "m"}
+
+
+def fit(experiment, splits, out: Path, until: int, epochs: int = 4):
+    """Train as run_experiment does, but end after `until` epochs."""
+    learn = make_learner(experiment, splits)
+    keeper = checkpoints.Checkpoints(out, identity(experiment), epochs)
+    learn.add_cb(keeper)
+    with keeper:
+        learn.fit(until - keeper.resume())
+    return learn
+
+
+def names(out: Path, experiment: Experiment) -> list[str]:
+    return [path.name[:11] for path in checkpoints.files(checkpoints.folder_of(out, experiment.id))]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("model", ["unet_resnet18", "pix2pix_scratch"])
+def test_taken_up_again_it_ends_with_the_same_bits(splits, tmp_path, model, precision):
+    experiment = Experiment(1, model, precision=precision)
+    whole = fit(experiment, splits, tmp_path / "whole", 3)
+    random.seed(99)
+    np.random.seed(99)
+    fit(experiment, splits, tmp_path / "parts", 2)
+    python, numpy = random.random(), np.random.rand()
+    parts = fit(experiment, splits, tmp_path / "parts", 3)
+    assert equal(parts.model, whole.model)
+    assert parts.history.rows == whole.history.rows
+    assert parts.history.data_order == whole.history.data_order
+    assert (random.random(), np.random.rand()) == (python, numpy)
+    if experiment.recipe.critic:
+        assert equal(parts.adversarial.critic, whole.adversarial.critic)
+    for one, other in zip(checkpoints._moments(parts), checkpoints._moments(whole), strict=True):
+        assert all(torch.equal(one[2][name], other[2][name]) for name in other[2])
+    assert parts.scaler.state_dict() == whole.scaler.state_dict()
+
+
+def test_only_the_last_two_are_kept_and_none_after_the_last_epoch(splits, tmp_path):
+    experiment = Experiment(1, "pix2pix_scratch")
+    fit(experiment, splits, tmp_path, until=4)
+    assert names(tmp_path, experiment) == ["epoch-00003", "epoch-00002"]
+    assert checkpoints.epochs_kept(tmp_path, experiment.id) == 3
+
+
+def test_every_so_many_epochs(splits, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORKIT_CHECKPOINT_EVERY", "2")
+    experiment = Experiment(1, "pix2pix_scratch")
+    fit(experiment, splits, tmp_path, until=3)
+    assert names(tmp_path, experiment) == ["epoch-00002"]
+    monkeypatch.setenv("COLORKIT_CHECKPOINT_EVERY", "often")
+    with pytest.raises(KitError, match="EVERY=often: must be a number of epochs"):
+        fit(experiment, splits, tmp_path, until=3)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def flip_a_bit_of_the_header(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[content.index(b"train_l1") + 12] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_bit, flip_a_bit_of_the_header])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(splits, tmp_path, capsys, damage):
+    experiment = Experiment(1, "pix2pix_scratch")
+    whole = fit(experiment, splits, tmp_path / "whole", 4)
+    fit(experiment, splits, tmp_path / "out", 3)
+    newest = checkpoints.files(checkpoints.folder_of(tmp_path / "out", experiment.id))[0]
+    damage(newest)
+    again = fit(experiment, splits, tmp_path / "out", 4)
+    said = capsys.readouterr().out
+    assert f"{newest}: damaged" in said
+    assert "goes on after epoch 1 of 4" not in said
+    assert "goes on after epoch 2 of 4" in said
+    assert equal(again.model, whole.model)
+
+
+def test_if_all_are_damaged_it_begins_anew(splits, tmp_path, capsys):
+    experiment = Experiment(1, "pix2pix_scratch")
+    whole = fit(experiment, splits, tmp_path / "whole", 3)
+    fit(experiment, splits, tmp_path / "out", 2)
+    for path in checkpoints.files(checkpoints.folder_of(tmp_path / "out", experiment.id)):
+        cut_short(path)
+    assert equal(fit(experiment, splits, tmp_path / "out", 3).model, whole.model)
+    assert "goes on" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"manifest_sha256": "other"}, "made with manifest_sha256 other, not m"),
+        ({"version": "0.0.1"}, "made with version 0.0.1, not 1"),
+    ],
+)
+def test_checkpoints_of_something_else_are_refused(splits, tmp_path, change, says):
+    experiment = Experiment(1, "pix2pix_scratch")
+    mine = identity(experiment) | {"version": "1"}
+    for given in (mine | change, mine):
+        learn = make_learner(experiment, splits)
+        keeper = checkpoints.Checkpoints(tmp_path, given, 4)
+        learn.add_cb(keeper)
+        if given is mine:
+            with keeper, pytest.raises(KitError, match=says):
+                keeper.resume()
+        else:
+            with keeper:
+                learn.fit(1)
+
+
+def test_checkpoints_of_another_configuration_are_refused(splits, tmp_path):
+    fit(Experiment(1, "pix2pix_scratch", batch_size=8), splits, tmp_path, until=1)
+    with pytest.raises(KitError, match=r"made with batch_size 8, not 16; choose another --out"):
+        fit(Experiment(1, "pix2pix_scratch"), splits, tmp_path, until=2)
+
+
+def test_a_full_disk_stops_the_run_and_keeps_the_checkpoint_before(splits, tmp_path, monkeypatch):
+    experiment, fsync, calls = Experiment(1, "pix2pix_scratch"), os.fsync, []
+
+    def full_at_the_second(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_at_the_second)
+    with pytest.raises(KitError, match="the disk is full.*what was finished is kept"):
+        fit(experiment, splits, tmp_path / "out", until=4)
+    assert names(tmp_path / "out", experiment) == ["epoch-00001"]
+    assert not list((tmp_path / "out").rglob(".part-*"))
+    whole = fit(experiment, splits, tmp_path / "whole", until=4)
+    assert equal(fit(experiment, splits, tmp_path / "out", until=4).model, whole.model)
+
+
+def test_what_a_kill_left_half_written_is_removed(splits, tmp_path):
+    experiment = Experiment(1, "pix2pix_scratch")
+    folder = checkpoints.folder_of(tmp_path, experiment.id)
+    folder.mkdir(parents=True)
+    (folder / ".part-x").write_bytes(b"half")
+    fit(experiment, splits, tmp_path, until=1)
+    assert names(tmp_path, experiment) == ["epoch-00001"]
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_nothing_is_pickled(splits, tmp_path):
+    experiment = Experiment(1, "pix2pix_scratch")
+    fit(experiment, splits, tmp_path, until=2)
+    for path in checkpoints.files(checkpoints.folder_of(tmp_path, experiment.id)):
+        length = int.from_bytes(path.read_bytes()[:8], "little")
+        header = path.read_bytes()[8 : 8 + length]
+        assert header.startswith(b"{")
+        assert b'"__metadata__"' in header
+
+
+def test_a_checkpoint_does_not_change_while_training_goes_on(splits, tmp_path, monkeypatch):
+    """The write of epoch 1 waits until epoch 2 has trained, and still holds epoch 1."""
+    experiment, trained = Experiment(1, "pix2pix_scratch"), threading.Event()
+    whole = fit(experiment, splits, tmp_path / "whole", until=1)
+    write = checkpoints.Checkpoints._write
+
+    def late(self, done, tensors, facts):
+        assert trained.wait(60)
+        write(self, done, tensors, facts)
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "_write", late)
+    learn = make_learner(experiment, splits)
+    keeper = checkpoints.Checkpoints(tmp_path / "out", identity(experiment), epochs=3)
+    learn.add_cb(keeper)
+    with keeper:
+        keeper.every = 1
+        learn.fit(1)
+        keeper.every = 99
+        learn.fit(1)
+        trained.set()
+    again = make_learner(experiment, splits)
+    taken = checkpoints.Checkpoints(tmp_path / "out", identity(experiment), epochs=3)
+    again.add_cb(taken)
+    with taken:
+        assert taken.resume() == 1
+    assert equal(again.model, whole.model)
+    assert not equal(again.model, learn.model)
+
+
+def test_going_on_with_other_threads_is_said(splits, tmp_path, capsys):
+    experiment = Experiment(1, "pix2pix_scratch")
+    for threads in (2, 1):
+        learn = make_learner(experiment, splits)
+        keeper = checkpoints.Checkpoints(tmp_path, identity(experiment), 4, {"threads": threads})
+        learn.add_cb(keeper)
+        with keeper:
+            learn.fit(1 if keeper.resume() == 0 else 0)
+    assert "begun with threads 2, goes on with 1" in capsys.readouterr().out

@@ -1,0 +1,58 @@
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from colorkit.base import files as paths
+from colorkit.base.errors import KitError
+
+
+def test_written_whole_with_parents(tmp_path):
+    paths.write_atomic(tmp_path / "a" / "b.txt", "Dürer")
+    assert (tmp_path / "a" / "b.txt").read_text(encoding="utf-8") == "Dürer"
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSPC, "the disk is full.*run the same command again"),
+        (errno.EIO, "cannot be written"),
+    ],
+)
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_part(tmp_path, monkeypatch, number, says):
+    target = tmp_path / "x.json"
+    target.write_text("old")
+
+    def fail(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(KitError, match=says):
+        paths.write_atomic(target, "new")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_cannot_be_put_in_its_place_leaves_no_part(tmp_path):
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(KitError, match="cannot be written"):
+        paths.write_atomic(tmp_path / "x.json", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_runs_root_follows_the_variable(runs):
+    assert paths.runs_root() == runs
+
+
+def test_kit_files_are_found():
+    for parts in (("results", "paper.json"), ("data", "painters.csv"), ("workflow", "Snakefile")):
+        assert paths.kit_file(*parts).exists()
+
+
+def test_import_is_light():
+    code = "import sys, colorkit; print([m for m in ('torch', 'pandas') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

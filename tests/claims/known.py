@@ -1,0 +1,50 @@
+"""A protocol whose studies meet every need, and archives invented for it with a known truth."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from colorkit.base.files import kit_file
+from colorkit.claims.archive import Archive
+from colorkit.claims.invented import LEVELS, invent
+from colorkit.claims.protocol import Protocol, Study, read_protocol
+from colorkit.recipes import MODELS
+from colorkit.replication.paper import PARTS
+
+SIZES = {"train": 600, "valid": 150, "test": 200}
+CONSTANT = {(t, m, p): LEVELS["mean_ab"] for t in (1, 2) for m in MODELS for p in PARTS}
+
+
+def full_protocol(**study) -> Protocol:
+    """Ten splits, three own seeds, three models, both tables, at the paper's settings."""
+    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    settings = {"splits": tuple(f"paper-{n}" for n in range(1, 11)), "seeds": (0, 1, 2)}
+    whole = Study("whole", **({"profile": "paper"} | settings | study))
+    claims = {
+        name: replace(
+            terms,
+            assurance=1.0,
+            needs={k: v for k, v in terms.needs.items() if k != "training_paintings"},
+        )
+        for name, terms in protocol.claims.items()
+    }
+    noise = {"runs": 0.03, "ratios": 0.02, "painters": 0.1, "paintings": 0.4}
+    analysis = replace(protocol.analysis, noise=noise, draws=500)
+    return replace(protocol, studies=(whole,), claims=claims, analysis=analysis, painters="")
+
+
+def known(truth=None, seed: int = 0, sizes=None, apart=(6.0, 9.0, 6.0), **study) -> Archive:
+    """Invent an archive of `full_protocol` from a truth, the paper's where it says nothing."""
+    protocol = full_protocol(**study)
+    return invent(protocol, np.random.default_rng(seed), truth, sizes or SIZES, apart)
+
+
+def scaled(truth: dict, factor: float) -> dict:
+    """Multiply every error of a truth."""
+    return {cell: factor * error for cell, error in truth.items()}
+
+
+def little(truth=None, seed: int = 0, apart=(6.0, 9.0, 6.0), **study) -> Archive:
+    """Invent a quick archive: three folds of two own seeds, few paintings."""
+    folds = {"splits": ("fold-1", "fold-2", "fold-3"), "seeds": (0, 1)}
+    return known(truth, seed, {"train": 24, "valid": 12, "test": 16}, apart, **(folds | study))

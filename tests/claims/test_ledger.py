@@ -1,0 +1,232 @@
+import html
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from known import CONSTANT, full_protocol, known, little, scaled
+from typer.testing import CliRunner
+
+from colorkit.base.files import kit_file
+from colorkit.claims import ledger
+from colorkit.claims import pages as ledger_pages
+from colorkit.claims.archive import Archive, publish
+from colorkit.claims.invented import LEVELS, invent
+from colorkit.claims.protocol import Study, read_protocol
+from colorkit.claims.verdicts import verdicts
+from colorkit.cli import app
+from colorkit.recipes import MODELS, VARIANTS
+
+PAINTED = {"chroma": 20.0, "chroma_true": 20.0, "clipped": 0.0}
+
+
+def with_study(archive: Archive, study: str, splits: dict[str, dict], **columns) -> Archive:
+    """Copy the first split's first seed into another study: {split: {part: factor on models}}."""
+    first = archive.protocol.main.splits[0]
+    here = (archive.scores["split"] == first) & archive.scores["seed"].isin([0, 1000])
+    scores, paintings = [archive.scores], [archive.paintings]
+    for split, factors in splits.items():
+        part = archive.scores[here].assign(study=study, split=split, **columns)
+        part["run"] = part["run"].str.replace("s1000", "s0")
+        factor = part["part"].map(factors).fillna(1).where(part["table"] > 0, 1)
+        scores.append(part.assign(mse_ab=part["mse_ab"] * factor, seed=0))
+        rows = archive.paintings[archive.paintings["split"] == first]
+        paintings.append(rows.assign(study=study, split=split))
+    variants = ("train_mode",) if study == "leaks" else tuple(VARIANTS)
+    added = Study(study, tuple(splits), (1,), variants=variants, own_seeds=False)
+    studies = (*archive.protocol.studies, added)
+    return replace(
+        archive,
+        scores=pd.concat(scores, ignore_index=True),
+        paintings=pd.concat(paintings, ignore_index=True),
+        protocol=replace(archive.protocol, studies=studies),
+    )
+
+
+def test_models_are_held_against_the_mean_colour():
+    truth = {(1, "pix2pix_scratch", "test"): LEVELS["mean_ab"] / 2}
+    table = ledger.model_table(little(CONSTANT | truth))
+    assert len(table) == 2 * 3 + 3
+    assert table.loc["grey (a = b = 0)", "skill"] == pytest.approx(-0.32, abs=0.15)
+    best = table.loc[f"Table 1: {MODELS['pix2pix_scratch']}"]
+    assert best["skill"] == pytest.approx(0.5, abs=0.1)
+    assert best["high"] < 1
+    assert table.loc["mean colour of the training paintings", "skill"] == 0
+
+
+def test_the_leak_laboratory_finds_the_pattern_where_it_is():
+    leaking = {"train": 0.4, "valid": 0.42}
+    archive = with_study(
+        little(CONSTANT), "leaks", {"paper": {}, "flips": leaking, "inside": leaking}
+    )
+    table = ledger.leak_table(archive).set_index("tried")
+    pattern = table["the paper's pattern"]
+    assert pattern["a clean split"] == "no"
+    assert pattern["mirrored copies made before the split"] == "yes"
+    assert pattern["validation drawn from training"] == "yes"
+    assert pattern["sorted by file: other painters tested"] == "no result"
+    assert pattern["tested in training mode"] == "no result"
+    clean = table.loc["a clean split"]
+    assert clean["low"] < clean["valid / train"] < clean["high"]
+
+
+def test_a_part_that_is_easy_by_chance_makes_no_pattern():
+    """Half the mean colour's error and half the model's: relative to it nothing has changed."""
+    archive = with_study(little(CONSTANT), "leaks", {"paper": {}})
+    easy = archive.scores["part"] == "test"
+    scores = archive.scores.assign(mse_ab=archive.scores["mse_ab"].mask(easy, lambda s: s / 2))
+    before, after = (
+        ledger.leak_table(replace(archive, scores=some)).iloc[0]
+        for some in (archive.scores, scores)
+    )
+    assert after["test / valid"] == pytest.approx(before["test / valid"])
+
+
+def test_a_study_of_several_splits_is_one_row_with_its_own_interval():
+    leak = Study("leak-inside", ("inside-1", "inside-2", "inside-3"), (1,), models=tuple(MODELS))
+    protocol = full_protocol(splits=("fold-1", "fold-2", "fold-3"), seeds=(0, 1))
+    archive = little(scaled(CONSTANT, 1.0))
+    both = replace(protocol, studies=(*protocol.studies, leak))
+    copies = archive.scores.assign(study="leak-inside")
+    copies = copies[copies["seed"] % 1000 == 0]
+    copies["split"] = copies["split"].str.replace("fold", "inside")
+    places = archive.paintings.assign(study="leak-inside")
+    places["split"] = places["split"].str.replace("fold", "inside")
+    archive = replace(
+        archive,
+        protocol=both,
+        scores=pd.concat([archive.scores, copies], ignore_index=True),
+        paintings=pd.concat([archive.paintings, places], ignore_index=True),
+    )
+    row = ledger.leak_table(archive).set_index("tried").loc["validation drawn from training"]
+    assert row["runs"] == 3
+    assert row["low"] < row["valid / train"] < row["high"]
+
+
+def test_a_hole_in_one_split_leaves_the_other_rows_alone():
+    archive = with_study(little(CONSTANT), "leaks", {"paper": {}, "inside": {"valid": 0.4}})
+    table = ledger.leak_table(archive).set_index("tried")["the paper's pattern"]
+    assert table["a clean split"] == "no"
+    assert table["sorted by file: other painters tested"] == "no result"
+    gone = (archive.scores["split"] == "fold-2") & (archive.scores["model"] == "pix2pix_scratch")
+    torn = ledger.painter_table(replace(archive, scores=archive.scores[~gone]))
+    here = torn[(torn["study"] == "whole") & torn["skill"].isna()]
+    assert here[["split", "model"]].to_numpy().tolist() == [["fold-2", "scratch"]]
+
+
+def test_each_baseline_says_who_does_not_beat_it():
+    table = ledger.baseline_table(known(scaled(CONSTANT, 0.6))).set_index("baseline")
+    assert set(table.loc["grey", "beyond noise"]) == {"better"}
+    worse = ledger.baseline_table(known(scaled(CONSTANT, 1.6))).set_index("baseline")
+    assert set(worse.loc["L table", "beyond noise"]) == {"worse"}
+
+
+def test_other_ways_to_ask_are_shown_beside_each_other():
+    table = ledger.multiverse(little())
+    assert set(table["scale"]) == {"difference", "log ratio", "raw", "log", "CIEDE2000"}
+    assert len(table) == 6 + 3 + 2 * 4
+
+
+def test_a_change_is_measured_on_the_same_paintings():
+    archive = with_study(little(), "ablations", {"paper": {}})
+    changed = archive.scores.query("study == 'ablations' and model == 'pix2pix_scratch'")
+    changed = changed.assign(variant="lambda_10", mse_ab=changed["mse_ab"] + 0.001)
+    changed["run"] += "-lambda_10"
+    one = replace(archive, scores=pd.concat([archive.scores, changed]))
+    table = ledger.change_table(one).set_index(["changed", "model"])
+    row = table.loc["L1 weighs a tenth", "scratch"]
+    assert row["difference"] == pytest.approx(0.001)
+    assert row["for these runs"] == "worse"
+    assert math.isnan(table.loc["L1 weighs a tenth", "pretrained"]["difference"])
+    plain = archive.scores.query("study == 'ablations' and variant == ''")
+    more = {"mse_ab": plain["mse_ab"] + 0.001}
+    every = [plain.assign(variant=v, run=plain["run"] + f"-{v}", **more) for v in VARIANTS]
+    archive = replace(archive, scores=pd.concat([archive.scores, *every]))
+    assert set(ledger.change_table(archive)["for these runs"]) == {"worse"}
+
+
+def test_colours_painter_by_painter():
+    archive = little()
+    table = ledger.colour_table(replace(archive, scores=archive.scores.assign(**PAINTED)))
+    assert list(table.index) == ["Painter A", "Painter B"]
+    assert table["chroma_ratio"].to_numpy() == pytest.approx(1)
+
+
+def test_pages_show_every_verdict_and_what_it_is_about(tmp_path):
+    archive = little()
+    archive = replace(archive, holes={"ablations/paper/t1-unet_resnet18-s0-l2": "diverged"})
+    ledger_pages.write_pages([archive], tmp_path)
+    report, readme = (
+        html.unescape((tmp_path / n).read_text()) for n in ("report.html", "README.md")
+    )
+    stored = json.loads((tmp_path / "ledger.json").read_text())
+    judged = verdicts([archive])
+    assert [entry["verdict"] for entry in stored] == [found.verdict for found in judged]
+    for found in judged:
+        assert found.claim["says"] in readme
+        assert found.claim["test"] in report
+    first_page = report[: report.index("<h2>")]
+    assert all(found.because in first_page and found.small in first_page for found in judged)
+    assert "1 runs have no result" in first_page
+    for line in ("whole: 36 runs (U-Net, scratch, pretrained), 256 px, 50 epochs", "Painter A"):
+        assert line in first_page
+    assert "begins with imagenet weights" in first_page
+
+
+def test_the_cpu_protocols_own_runs_make_pages(tmp_path):
+    """Scratch alone, several studies, one run at the paper's settings."""
+    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    sizes = {"train": 363, "valid": 104, "test": 52}
+    archive = invent(protocol, np.random.default_rng(0), sizes=sizes)
+    ledger_pages.write_pages([archive, little()], tmp_path)
+    stored = {v["claim"]["id"]: v for v in json.loads((tmp_path / "ledger.json").read_text())}
+    assert stored["gap_valid"]["verdict"] == "replicated"
+    assert "of 6 cells (12 have no runs)" in stored["cells"]["because"]
+    assert "half / all" in stored["more_data"]["small"]
+    assert stored["close"]["because"].startswith("needs 256 px")
+
+
+def test_small_runs_have_neither_sign_nor_verdict(tmp_path):
+    """A reader who sees only the table cannot take a small run for a test of the paper."""
+    archive = little(profile="smoke")
+    ledger_pages.write_pages([archive], tmp_path)
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.splitlines()[2].startswith("No claim that depends on training has been tested")
+    rows = [line.split("|") for line in readme.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 12
+    assert {row[2].strip()[0] for row in rows} <= {"○", "≠", "–"}
+    assert not any(sign in row[4] for row in rows for sign in "✓✗~≠")
+    assert any("in shares of one colour's" in row[4] for row in rows)
+
+
+def test_the_command_prints_the_verdicts_of_a_folder(tmp_path, monkeypatch):
+    from colorkit.base import files as paths
+
+    publish(little(), tmp_path / "results" / "invented-2026-01-01")
+    monkeypatch.setattr(paths, "kit_file", lambda *names: tmp_path.joinpath(*names))
+    monkeypatch.setenv("COLUMNS", "300")
+    shown = CliRunner().invoke(app, ["ledger"])
+    assert shown.exit_code == 0, shown.output
+    for word in ("What has been tested, and what has not", "○ not tested yet", "(no verdict)"):
+        assert word in shown.output
+
+
+def test_the_kits_readme_shows_all_that_is_published(tmp_path):
+    publish(little(), tmp_path / "results" / "invented-2026-01-01")
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- ledger -->an older one<!-- end of ledger -->\nafter\n")
+    ledger_pages.update_readme(readme, tmp_path / "results")
+    text = readme.read_text()
+    assert "| the paper's claim | verdict | because | in small runs (no verdict) |" in text
+    assert text.endswith("<!-- end of ledger -->\nafter\n")
+    assert "(results/invented-2026-01-01/README.md)" in text
+    assert "an older one" not in text
+
+
+def test_the_same_error_in_other_spaces():
+    table = ledger.space_table(little())
+    first = table.iloc[0]
+    assert first["ab/128"] / first["ab/110"] == pytest.approx(0.7385, abs=1e-4)
+    assert first["Lab units"] / first["ab/110"] == pytest.approx(12100)

@@ -1,0 +1,161 @@
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colorkit.base.errors import KitError
+from colorkit.claims import votes as forced_choice
+from colorkit.claims.votes import CATCH, make_page, read_votes, tally, votes_needed
+from colorkit.experiment import result_path
+from colorkit.replication.grid import Grid
+from colorkit.training import run_experiment
+
+
+@pytest.fixture
+def grid(quick, small, gallery, tmp_path) -> Grid:
+    """Table 1's three models, trained for one epoch."""
+    grid = Grid(tmp_path / "out", data=str(gallery), tables=(1,))
+    for experiment in grid.experiments():
+        run_experiment(experiment, grid.out)
+    return grid
+
+
+@pytest.fixture
+def page(grid, monkeypatch) -> Path:
+    return make_page(grid, 1, rater=0)
+
+
+def key_of(page: Path) -> list[dict]:
+    return json.loads(page.with_suffix(".key.json").read_text())["trials"]
+
+
+def answer(page: Path, truthful: bool = True, caught: bool = True) -> Path:
+    """Write the votes of a rater who sees through everything, or through nothing."""
+    votes = []
+    for number, trial in enumerate(key_of(page)):
+        right = caught if trial["model"] == CATCH else truthful
+        other = {"left": "right", "right": "left"}[trial["painting"]]
+        votes.append({"trial": number, "side": trial["painting"] if right else other, "ms": 900})
+    path = page.with_name(f"{page.stem}.votes.json")
+    path.write_text(json.dumps({"page": page.stem, "votes": votes}))
+    return path
+
+
+def test_a_rater_sees_each_painting_once_and_the_next_one_with_another_model(grid):
+    keys = [key_of(make_page(grid, 1, rater)) for rater in range(3)]
+    for key in keys:
+        paths = [trial["path"] for trial in key if trial["model"] != CATCH]
+        assert len(set(paths)) == len(paths)
+        assert {trial["model"] for trial in key} >= {CATCH}
+    seen = {(trial["path"], trial["model"]) for key in keys for trial in key}
+    assert len({pair for pair in seen if pair[1] != CATCH}) == 3 * len(paths)
+    assert all(trial["path"] == "" for trial in keys[0] if trial["model"] == CATCH)
+    assert keys[0] == key_of(make_page(grid, 1, 0))
+    assert len(list((grid.out / "choice").glob("rater-*-*.html"))) == 3
+    assert keys[0] != keys[1]
+
+
+def test_the_page_does_not_give_itself_away(page):
+    text = page.read_text()
+    for word in ("unet", "pix2pix", "Ada", "grey", "truth", '"catch"'):
+        assert word not in text, word
+
+
+def test_sides_and_order_are_drawn():
+    paths = [f"{n}.jpg" for n in range(400)]
+    trials, key = forced_choice._draw(paths, 10, rater=5)
+    left = np.mean([trial["painting"] == "left" for trial in key])
+    assert 0.42 < left < 0.58
+    order = [trial["picture"] for trial in trials if trial["model"] != CATCH]
+    assert sorted(order) == list(range(400)) != order
+
+
+def test_votes_are_counted_model_by_model(page):
+    rows, remarks = read_votes([answer(page)])
+    assert remarks == []
+    assert all(found.fooled == 0 for found in tally(rows))
+    rows, _ = read_votes([answer(page, truthful=False)])
+    counts = tally(rows)
+    assert sum(found.votes for found in counts) == len(rows)
+    assert {row["rater"] for row in rows} == {page.stem}
+    assert all(found.rate == 1 for found in counts)
+
+
+def test_who_misses_the_catch_trials_is_left_out_and_named(page):
+    rows, (remark,) = read_votes([answer(page, caught=False)])
+    assert rows == []
+    assert re.match(r"rater-0-\w{8}.votes.json: left out, 2 of 2 catch trials missed", remark)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda votes: votes.update(votes=votes["votes"] * 2), "trials repeated or unknown"),
+        (lambda votes: votes["votes"][0].update(trial=99), "trials repeated or unknown"),
+        (lambda votes: votes["votes"][0].update(side="up"), "trials repeated or unknown"),
+        (lambda votes: votes.update(page="rater-7-x"), "its key rater-7-x.key.json is missing"),
+        (lambda votes: votes.update(page="../../etc"), "its key etc.key.json is missing"),
+        (lambda votes: votes.pop("votes"), "not a file of votes"),
+    ],
+)
+def test_votes_that_do_not_fit_are_refused(page, change, says):
+    path = answer(page)
+    votes = json.loads(path.read_text())
+    change(votes)
+    path.write_text(json.dumps(votes))
+    with pytest.raises(KitError, match=says):
+        read_votes([path])
+
+
+def test_the_statistics_by_hand():
+    rows = [{"model": "pix2pix_scratch", "fooled": n < 40} for n in range(100)]
+    (found,) = tally(rows)
+    assert (found.votes, found.fooled, found.rate) == (100, 40, 0.4)
+    assert (found.low, found.high) == pytest.approx((0.3094, 0.4980), abs=1e-4)  # Wilson
+    assert found.p == pytest.approx(0.0569, abs=1e-4)
+    assert votes_needed(0.6) == votes_needed(0.4) == 194
+    with pytest.raises(KitError, match="no number of votes"):
+        votes_needed(0.5)
+
+
+def test_a_page_has_all_three_models_or_is_not_made(grid):
+    with pytest.raises(KitError, match="0 of Table 2's 3 models are finished"):
+        make_page(grid, 2, 0)
+    result_path(grid.out, "t1-pix2pix_scratch-s0").unlink()
+    with pytest.raises(KitError, match="2 of Table 1's 3 models are finished"):
+        make_page(grid, 1, 0)
+
+
+def test_in_a_browser_by_keyboard_and_mouse(browser, page, tmp_path):
+    """Answer every pair in Chromium, go back once, reload in between, save, and count."""
+    key = key_of(page)
+    arrow = {"left": "ArrowLeft", "right": "ArrowRight"}
+    tab = browser.new_page()
+    errors, outside = [], []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("request", lambda asked: outside.append(asked.url))
+    tab.goto(page.as_uri())
+    assert tab.locator("#where").inner_text() == f"pair 1 of {len(key)}"
+    assert tab.evaluate("document.getElementById('left-picture').naturalWidth") == 32
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Backspace")
+    assert tab.locator("#where").inner_text() == f"pair 1 of {len(key)}"
+    tab.keyboard.press(arrow[key[0]["painting"]])
+    tab.reload()
+    assert tab.locator("#where").inner_text() == f"pair 2 of {len(key)}"
+    tab.locator(f"#{key[1]['painting']}").click()
+    for trial in key[2:]:
+        tab.keyboard.press(arrow[trial["painting"]])
+    with tab.expect_download() as download:
+        tab.get_by_text("Save my answers").click()
+    saved = page.with_name(download.value.suggested_filename)
+    download.value.save_as(saved)
+    tab.close()
+    assert errors == []
+    assert [url for url in outside if not url.startswith(("file:", "data:"))] == []
+    rows, remarks = read_votes([saved])
+    assert remarks == []
+    assert len(rows) == sum(trial["model"] != CATCH for trial in key)
+    assert not any(row["fooled"] for row in rows)

@@ -1,0 +1,312 @@
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_paint import model_of
+from test_pretrained import untrained
+
+from colorkit.base.errors import KitError
+from colorkit.pictures.batch import Done, Settings, plan, run, summary
+from colorkit.pretrained import Colorizer
+
+FORMATS = {
+    "a.jpg": "L",
+    "b.png": "RGB",
+    "c.tif": "RGB",
+    "d.webp": "RGB",
+    "e.png": "LA",
+    "f.tif": "L",
+}
+
+
+@pytest.fixture
+def model() -> Colorizer:
+    return model_of(torch.full((2, 32, 32), 0.1))
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Pictures of several kinds, one of them in a sub-folder, and something else."""
+    folder = tmp_path / "in"
+    (folder / "below").mkdir(parents=True)
+    values = np.random.default_rng(0).integers(0, 256, (40, 30), dtype=np.uint8)
+    colours = np.stack([values, values.T.reshape(40, 30), 255 - values], axis=-1)
+    for name, mode in FORMATS.items():
+        pixels = colours if mode == "RGB" else values
+        Image.fromarray(pixels).convert(mode).save(folder / name)
+    Image.fromarray(values).save(folder / "below" / "a.jpg")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
+    pairs = plan([str(folder)], str(tmp_path / "out"), recursive=True)
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in pairs.values()] == [
+        "a.jpg",
+        "b.png",
+        "below/a.jpg",
+        "c.tif",
+        "d.webp",
+        "e.png",
+        "f.tif",
+    ]
+    seen = []
+    results = run(pairs, model, Settings(), seen.append)
+    assert results == seen
+    assert not any(done.error for done in results)
+    for source, output in pairs.items():
+        assert Image.open(output).size == Image.open(source).size
+        assert Image.open(output).format == Image.open(source).format
+    assert summary(results, time.monotonic()).startswith("7 of 7 pictures coloured in 0 s")
+    assert len(plan([str(folder)], str(tmp_path / "out"))) == 6
+
+
+def test_nothing_is_written_over_unless_asked(folder, model, tmp_path):
+    pairs = plan([str(folder / "a.jpg")], str(tmp_path / "out.png"))
+    assert run(pairs, model, Settings())[0].error == ""
+    before = (tmp_path / "out.png").read_bytes()
+    (again,) = run(pairs, model, Settings(strength=0))
+    assert again.error == f"{tmp_path / 'out.png'}: exists already; --overwrite writes over it"
+    assert (tmp_path / "out.png").read_bytes() == before
+    assert run(pairs, model, Settings(strength=0, overwrite=True))[0].error == ""
+    assert (tmp_path / "out.png").read_bytes() != before
+
+
+def test_a_bad_file_is_named_and_the_rest_go_on(folder, model, tmp_path):
+    (folder / "b.png").write_text("no picture")
+    results = run(plan([str(folder)], str(tmp_path / "out")), model, Settings())
+    (failed,) = [done for done in results if done.error]
+    assert failed.error == f"{folder / 'b.png'}: cannot be read: not a picture"
+    assert not failed.output.exists()
+    assert sum(done.output.exists() for done in results) == 5
+
+
+def test_a_comparison_shows_grey_coloured_and_original(folder, model, tmp_path):
+    pairs = plan([str(folder / "a.jpg"), str(folder / "b.png")], str(tmp_path / "out"))
+    run(pairs, model, Settings(compare=True))
+    grey, colour = (
+        Image.open(tmp_path / "out" / f"{n}") for n in ("a-compared.jpg", "b-compared.png")
+    )
+    assert (grey.width / grey.height, colour.width / colour.height) == (1.5, 2.25)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "says"),
+    [
+        (["none.png"], "out", "none.png: no such file or folder"),
+        (["*.gif"], "out", r"\*.gif: no such file or folder"),
+        (["below/nothing"], "out", r"no picture \(.jpg, .*\), --recursive looks into sub-folders"),
+        (["a.jpg", "b.png"], "out.png", "one name for 2 pictures; name a folder"),
+        (["a.jpg"], "notes.txt", "neither a folder nor a name in"),
+        (["a.jpg", "below/a.jpg"], "out", "and .*below/a.jpg would both be it"),
+        (["."], ".", "would overwrite an input; choose another folder"),
+        (["x" * 300], "out", "File name too long"),
+        (["\0"], "out", "not a path"),
+        (["loop"], "out", "loop"),
+    ],
+)
+def test_requests_that_cannot_be_done_are_refused(folder, monkeypatch, inputs, output, says):
+    monkeypatch.chdir(folder)
+    (folder / "below" / "nothing").mkdir()
+    (folder / "loop").symlink_to("loop")
+    with pytest.raises(KitError, match=says):
+        plan(inputs, output)
+
+
+def test_patterns_and_names_with_tricks(folder, model, monkeypatch, tmp_path):
+    monkeypatch.chdir(folder)
+    (folder / "below" / "loop").symlink_to(folder)
+    assert len(plan(["*.png"], "out")) == 2
+    assert len(plan(["."], str(tmp_path / "out"), recursive=True)) == 7
+    for name in (" a b .png", "-o.png", "ü–🖼.png", "[x].png", "a%s{0}.png", "x" * 200 + ".png"):
+        shutil.copy(folder / "b.png", folder / name)
+        (done,) = run(plan([name], str(tmp_path / "out")), model, Settings())
+        assert done.error == ""
+        assert (tmp_path / "out" / name).exists()
+
+
+def test_no_input_is_ever_written_over(folder, model):
+    before = (folder / "b.png").read_bytes()
+    for output in (folder / "b.png", folder):
+        with pytest.raises(KitError, match="would overwrite an input"):
+            plan([str(folder / "b.png")], str(output))
+    shutil.copy(folder / "b.png", folder / "b-compared.png")
+    with pytest.raises(KitError, match="b-compared.png: .* would both be it"):
+        plan([str(folder)], str(folder / "out"), compare=True)
+    assert (folder / "b.png").read_bytes() == before
+
+
+def test_an_interrupted_folder_goes_on_where_it_was(folder, model):
+    target = str(folder / "out")
+    pairs = plan([str(folder)], target, recursive=True)
+    run(dict(list(pairs.items())[:3]), model, Settings())
+    assert plan([str(folder)], target, recursive=True) == pairs
+    results = run(pairs, model, Settings())
+    assert sum("exists already" in done.error for done in results) == 3
+
+
+def test_what_a_file_does_to_a_library_stays_with_that_file(folder, model, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr("colorkit.pictures.batch.open_picture", fail)
+    (done,) = run(plan([str(folder / "a.jpg")], str(tmp_path / "out")), model, Settings())
+    assert done.error == f"{folder / 'a.jpg'}: RuntimeError: out of luck"
+
+
+def test_a_strip_and_a_fifo(folder, model, tmp_path):
+    Image.new("L", (4000, 1)).save(folder / "strip.png")
+    Image.new("L", (70_000, 1)).save(folder / "long.png")
+    os.mkfifo(folder / "fifo.png")
+    pairs = plan([str(folder)], str(tmp_path / "out"))
+    results = {done.source.name: done for done in run(pairs, model, Settings(compare=True))}
+    assert "fifo.png" not in results
+    assert results["strip.png"].error == ""
+    assert "a side of 70,000 pixels; at most 65,535" in results["long.png"].error
+
+
+def test_a_strength_out_of_range_is_refused_before_anything():
+    with pytest.raises(KitError, match="strength 5: must be between 0 and 2"):
+        Settings(strength=5)
+
+
+def test_a_read_only_output_is_said(folder, model, tmp_path):
+    if os.geteuid() == 0:  # who may write everywhere: a file where a folder should be
+        (tmp_path / "out").write_text("in the way")
+        pairs = {folder / "a.jpg": tmp_path / "out" / "a.jpg"}
+    else:
+        (tmp_path / "out").mkdir(mode=0o500)
+        pairs = plan([str(folder / "a.jpg")], str(tmp_path / "out"))
+    (done,) = run(pairs, model, Settings())
+    assert "cannot be written" in done.error
+
+
+FULL = """
+import resource, signal, sys
+sys.dont_write_bytecode = True  # it would be cut off too
+from colorkit.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # refused midway, as by a full disk
+main()
+"""
+
+
+def colorize_by_shell(code: str, source: Path, to: Path) -> subprocess.CompletedProcess:
+    """Run `colorkit colorize` as a process of its own, with code before or after it."""
+    untrained().save_pretrained(to / "model")
+    words = ["colorize", str(source), "-o", str(to / "out"), "--model", str(to / "model")]
+    words += ["--device", "cpu"]
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+
+
+def test_what_cannot_be_written_whole_is_not_there_and_the_rest_are(folder, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "big.png")
+    ended = colorize_by_shell(FULL, folder, tmp_path)
+    assert ended.returncode == 1
+    assert "big.png: cannot be written (File too large)" in ended.stderr
+    assert "6 of 7 pictures coloured" in ended.stdout
+    assert "UNTRAINED" in ended.stdout
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FORMATS)
+
+
+PEAK = r"""
+import re
+from pathlib import Path
+from colorkit.cli import main
+try:
+    main()
+finally:
+    print(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
+    picture = Image.effect_noise((1000, 1000), 30).resize((10_000, 10_000))
+    Image.merge("RGB", (picture, picture, picture.transpose(0))).save(tmp_path / "big.tif")
+    ended = colorize_by_shell(PEAK, tmp_path / "big.tif", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout.split()[-1]) < 2_000_000  # kB
+    assert Image.open(tmp_path / "out" / "big.tif").size == (10_000, 10_000)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Two would spin for as long as another process has the second core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "side", "seconds"), [(1, (4000, 3000), 256, 4), (50, (320, 240), 64, 10)]
+)
+@pytest.mark.usefixtures("one_thread")
+def test_it_is_fast_enough(tmp_path, number, size, side, seconds):
+    """Twelve megapixels in four seconds, small pictures at five a second, on a single core."""
+    (tmp_path / "in").mkdir()
+    for name in range(number):
+        Image.effect_noise(size, 30).save(tmp_path / "in" / f"{name}.jpg")
+    pairs = plan([str(tmp_path / "in")], str(tmp_path / "out"))
+    model = untrained("unet_resnet18", side)
+    began = time.process_time()
+    assert not any(done.error for done in run(pairs, model, Settings()))
+    assert time.process_time() - began < seconds
+
+
+def mutated(random: np.random.Generator, content: bytes) -> bytes:
+    """Cut, flip, overwrite or repeat a part: what transfers, disks and jokers do."""
+    data, kind = bytearray(content), random.integers(5)
+    if kind == 0:
+        return bytes(data[: random.integers(len(data))])
+    if kind == 1:
+        for place in random.integers(len(data), size=random.integers(1, 30)):
+            data[place] ^= 1 << random.integers(8)
+    elif kind == 2:  # absurd numbers in the header
+        place = random.integers(min(80, len(data) - 4))
+        data[place : place + 4] = random.choice(
+            [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0"]
+        )
+    elif kind == 3:
+        start, length = random.integers(len(data)), random.integers(1, 200)
+        data[start : start + length] = random.bytes(length)
+    else:
+        start = random.integers(len(data))
+        data[start:start] = data[: random.integers(1, len(data))]
+    return bytes(data)
+
+
+def test_four_hundred_damaged_files_harm_nothing(folder, model, tmp_path):
+    random, bad = np.random.default_rng(5), tmp_path / "bad"
+    bad.mkdir()
+    sources = [folder / name for name in FORMATS]
+    for number in range(400):
+        source = sources[number % len(sources)]
+        wrong = random.choice(sources).suffix if number % 7 == 0 else source.suffix
+        (bad / f"{number}{wrong}").write_bytes(mutated(random, source.read_bytes()))
+    times = [time.monotonic()]
+
+    def note(done: Done) -> None:
+        times.append(time.monotonic())
+
+    results = run(plan([str(bad)], str(tmp_path / "out")), model, Settings(), note)
+    assert len(results) == 400
+    assert max(np.diff(times)) < 10
+    failed = [done for done in results if done.error]
+    assert 100 < len(failed) < 400
+    for done in results:
+        assert done.output.exists() == (not done.error)
+        assert "\n" not in done.error
+        if not done.error:
+            Image.open(done.output).load()
+    assert not list((tmp_path / "out").glob(".part-*"))

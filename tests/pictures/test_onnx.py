@@ -1,0 +1,54 @@
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from test_pretrained import untrained
+
+from colorkit.base.errors import KitError
+from colorkit.models import PlainUnet, unet_resnet18
+from colorkit.pictures import onnx as export
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 32, 32), (1, 1, 64, 96)])
+def test_the_plain_unet_is_fastais_own_to_the_bit(shape):
+    torch.manual_seed(0)
+    unet = unet_resnet18(32, "random").eval()
+    L = torch.rand(shape) * 2 - 1
+    with torch.inference_mode():
+        assert torch.equal(PlainUnet(unet).eval()(L), unet(L))
+
+
+@pytest.mark.parametrize("architecture", ["unet_resnet18", "pix2pix_scratch"])
+def test_onnx_gives_the_same_for_any_batch(tmp_path, architecture):
+    model = untrained(architecture)
+    assert export.export_onnx(model, tmp_path / "model.onnx") <= 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert json.loads(session.get_modelmeta().custom_metadata_map["colorkit"]) == model.config
+    for count in (1, 5):
+        L = torch.rand(count, 1, 32, 32) * 2 - 1
+        (ab,) = session.run(["ab"], {"L": L.numpy()})
+        with torch.inference_mode():
+            assert np.abs(ab - model(L).numpy()).max() <= 1e-4
+
+
+def test_a_file_that_gives_no_numbers_is_not_written(tmp_path):
+    model = untrained()
+    model.generator.up[-1][1].bias.data[0] = float("nan")
+    with pytest.raises(KitError, match="not written"):
+        export.export_onnx(model, tmp_path / "model.onnx")
+
+
+def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(KitError, match=r"would differ from the model by .*; not written"):
+        export.export_onnx(untrained(), tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_without_the_extra_it_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(KitError, match=r"onnxruntime is not installed; .*colorkit\[onnx\]"):
+        export.export_onnx(untrained(), tmp_path / "model.onnx")

@@ -1,0 +1,218 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.ndimage import uniform_filter
+from torch import nn
+from torch.nn import functional
+
+from colorkit import colorize
+from colorkit.base.errors import KitError
+from colorkit.color import encode, join, lab_to_rgb, rgb_to_lab
+from colorkit.pictures.files import BAND, Picture, open_picture
+from colorkit.pictures.paint import _weights, colorize_picture, square
+from colorkit.pretrained import Colorizer, describe_model
+from colorkit.sources import open_source
+
+
+class Constant(nn.Module):
+    """The same square of colours for every picture."""
+
+    def __init__(self, ab: torch.Tensor):
+        super().__init__()
+        self.ab = nn.Parameter(ab)
+
+    def forward(self, L: torch.Tensor) -> torch.Tensor:
+        return self.ab.expand(len(L), -1, -1, -1)
+
+
+def model_of(ab: torch.Tensor) -> Colorizer:
+    return Colorizer(Constant(ab), describe_model("unet_resnet18", ab.shape[-1], epochs=1))
+
+
+@pytest.fixture
+def model() -> Colorizer:
+    """Moderate colours, so that most of them are in sRGB at every lightness."""
+    torch.manual_seed(0)
+    return model_of(0.15 * functional.interpolate(torch.randn(1, 2, 4, 4), (32, 32))[0])
+
+
+@pytest.fixture
+def grey() -> Image.Image:
+    values = np.random.default_rng(0).integers(0, 256, (70, 50), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def lightness(image: Image.Image) -> np.ndarray:
+    rgb = torch.from_numpy(np.asarray(image.convert("RGB")) / np.float32(255)).movedim(-1, 0)
+    return rgb_to_lab(rgb)[0].numpy()
+
+
+def test_a_grey_pictures_lightness_is_kept_but_for_rounding(grey, model):
+    coloured, clipped = colorize_picture(Picture(grey), model)
+    assert coloured.size == grey.size
+    difference = np.abs(lightness(coloured) - lightness(grey))
+    changed = difference > 0.3  # half a step of 8 bits in R, G and B is at most that in L*
+    assert changed.mean() <= clipped
+    assert 0 < clipped < 0.5
+    assert np.asarray(coloured).std(axis=-1).mean() > 5  # it has colours
+
+
+def test_all_of_the_picture_is_coloured_as_if_at_once(model):
+    """Band by band, for a picture of several bands, equals resizing the colours as a whole."""
+    width, height = 700, 2 * BAND // 700 + 13
+    values = np.random.default_rng(1).integers(0, 256, (height, width), dtype=np.uint8)
+    coloured, _ = colorize_picture(Picture(Image.fromarray(values)), model)
+    L, _ = encode(torch.from_numpy(values / np.float32(255)).expand(3, -1, -1))
+    ab = functional.interpolate(
+        model.generator.ab[None], (height, width), mode="bicubic", antialias=True
+    )[0]
+    wanted = (255 * lab_to_rgb(join(L, ab.detach()))).round().byte().movedim(0, -1).numpy()
+    assert np.abs(np.asarray(coloured).astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("length", [1, 20, 32, 333])
+def test_the_resizing_matrix_is_bicubic_resizing(length):
+    values = torch.rand(1, 1, 32, 32)
+    wanted = functional.interpolate(values, (length, 32), mode="bicubic", antialias=True)
+    assert torch.allclose(_weights(length, 32) @ values[0, 0], wanted[0, 0], atol=1e-5)
+
+
+def test_no_strength_is_grey_and_twice_is_more(grey, model):
+    off, plain, twice = (colorize(grey, model, strength) for strength in (0, 1, 2))
+    assert np.asarray(off).std(axis=-1).max() <= 1
+    vivid = [np.asarray(image).std(axis=-1).mean() for image in (off, plain, twice)]
+    assert vivid[0] < vivid[1] < vivid[2]
+
+
+def test_paths_pictures_arrays_and_lists_give_the_same(grey, model, tmp_path):
+    grey.save(tmp_path / "grey.png")
+    array = np.asarray(grey)
+    colour = np.stack([array, array, array], axis=-1)
+    wanted = np.asarray(colorize(grey, model))
+    for source in (str(tmp_path / "grey.png"), tmp_path / "grey.png", array, array / 255.0):
+        assert np.abs(np.asarray(colorize(source, model)).astype(int) - wanted).max() <= 1
+    several = [*colorize([grey, array], model), *colorize(np.stack([colour, colour]), model)]
+    assert all(np.array_equal(np.asarray(one), wanted) for one in several)
+    assert np.array_equal(np.asarray(colorize(colour, model)), wanted)
+    fine = np.asarray(colorize(array.astype(np.uint16) * 257, model))
+    assert np.abs(fine.astype(int) - wanted).max() <= 1
+
+
+def test_transparency_is_kept(grey, model):
+    alpha = Image.fromarray(np.tile(np.arange(50, dtype=np.uint8), (70, 1)))
+    picture = Image.merge("LA", (grey, alpha))
+    coloured = colorize(picture, model)
+    assert coloured.mode == "RGBA"
+    assert np.array_equal(np.asarray(coloured.getchannel("A")), np.asarray(alpha))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros(4, np.uint8),
+        np.full((4, 4), 2.0),
+        np.full((4, 4), np.nan),
+        np.zeros((4, 4), np.int64),
+        np.zeros((4, 4), bool),
+    ],
+)
+def test_arrays_that_are_no_pictures_are_refused(array, model):
+    with pytest.raises(KitError, match="must be"):
+        colorize(array, model)
+
+
+def test_strength_and_size_are_checked(grey, model):
+    for strength in (-1, 2.1, float("nan")):
+        with pytest.raises(KitError, match="strength"):
+            colorize(grey, model, strength)
+    for size in (33, 4096, -32):
+        with pytest.raises(KitError, match=f"size {size}: must be a multiple of 32"):
+            colorize(grey, model, size=size)
+    scratch = Colorizer(model.generator, describe_model("pix2pix_scratch", 32, epochs=1))
+    with pytest.raises(KitError, match="this model sees squares of 32 px and no others"):
+        colorize(grey, scratch, size=64)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2000), (2000, 3)])
+def test_any_shape_is_coloured(model, size):
+    assert colorize(Image.new("L", size, 128), model).size == size
+
+
+def guided(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
+    """Smooth values along the edges of a guide (He et al. 2013, equations 5, 6 and 8)."""
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return uniform_filter(x, 2 * radius + 1)
+
+    covariance = mean(guide * values) - mean(guide) * mean(values)
+    slope = covariance / (mean(guide**2) - mean(guide) ** 2 + epsilon)
+    return mean(slope) * guide + mean(mean(values) - slope * mean(guide))
+
+
+def joint_bilateral(guide: np.ndarray, small: np.ndarray, likeness: float) -> np.ndarray:
+    """Mean of the near colours, those of like lightness first (Kopf et al. 2007, equation 3).
+
+    small: L and ab of the square, (3, S, S).
+    """
+    size, total, weights = small.shape[-1], 0.0, 0.0
+    y, x = ((np.arange(length) + 0.5) * size / length - 0.5 for length in guide.shape)
+    for down, right in np.ndindex(5, 5):
+        row, column = (
+            np.clip(np.round(place).astype(int) + step - 2, 0, size - 1)
+            for place, step in ((y, down), (x, right))
+        )
+        near = small[:, row[:, None], column]
+        distance = (row - y)[:, None] ** 2 + (column - x) ** 2
+        weight = np.exp(-distance / 0.32 - (guide - near[0]) ** 2 / (2 * likeness**2)) + 1e-9
+        total, weights = total + weight * near[1:], weights + weight
+    return total / weights
+
+
+def test_bicubic_colours_are_nearer_than_edge_aware_ones():
+    """The reason for plain enlargement: true colours, shrunk and enlarged, on real paintings.
+
+    At 256 px, the paper's; squares of fewer pixels can favour a joint bilateral filter.
+    """
+    source, size = open_source("sample"), 256
+    errors = {"bicubic": [], "guided": [], "joint bilateral": []}
+    for painting in source.paintings[::40]:
+        image = open_picture(source.root / painting.path).image.convert("RGB")
+        L, ab = encode(torch.from_numpy(np.asarray(image) / np.float32(255)).movedim(-1, 0))
+        small = torch.cat(encode(square(image, size)), dim=1)[0]
+        plain = _weights(image.height, size) @ small[1:] @ _weights(image.width, size).T
+        guide, values = L[0].numpy(), plain.numpy()
+        tried = {
+            "bicubic": [values],
+            "guided": [
+                np.stack([guided(guide, channel, radius, epsilon) for channel in values])
+                for radius, epsilon in ((4, 0.1), (8, 0.01), (8, 0.1), (16, 0.01))
+            ],
+            "joint bilateral": [
+                joint_bilateral(guide, small.numpy(), likeness) for likeness in (0.05, 0.1, 0.2)
+            ],
+        }
+        for name, several in tried.items():  # the filters may choose the best for each painting
+            errors[name].append(min(float(((t - ab.numpy()) ** 2).mean()) for t in several))
+    assert np.mean(errors["bicubic"]) < np.mean(errors["guided"])
+    assert np.mean(errors["bicubic"]) < np.mean(errors["joint bilateral"])
+
+
+def test_an_untrained_model_is_said_to_be_one(grey, model):
+    model.config["epochs"] = 0
+    with pytest.warns(UserWarning, match="UNTRAINED") as told:
+        assert colorize(grey, model).size == grey.size
+    assert len(told) == 1
+
+
+def test_a_picture_cut_off_is_one_error(model, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99), np.uint8)).save(
+        tmp_path / "a.png"
+    )
+    content = (tmp_path / "a.png").read_bytes()
+    with pytest.raises(KitError, match="the picture cannot be read"):
+        colorize(Image.open(io.BytesIO(content[: len(content) // 2])), model)

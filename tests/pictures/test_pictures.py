@@ -1,0 +1,266 @@
+import io
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+
+from colorkit.base.errors import KitError
+from colorkit.pictures.files import MAX_PIXELS, Picture, open_picture, save_picture
+
+RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def write(tmp_path, image: Image.Image, name: str, **options) -> Path:
+    image.save(tmp_path / name, **options)
+    return tmp_path / name
+
+
+def coloured(picture: Picture) -> Picture:
+    return replace(picture, image=picture.image.convert("RGB"))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_usual_files_are_read(tmp_path, suffix, mode):
+    lossless = {"lossless": True} if suffix == "webp" else {}
+    path = write(tmp_path, Image.fromarray(RAMP).convert(mode), f"a.{suffix}", **lossless)
+    picture = open_picture(path)
+    assert picture.alpha is None
+    read = np.asarray(picture.image.convert("L")).astype(int)
+    assert np.abs(read - RAMP).max() <= (12 if suffix == "jpg" else 0)
+
+
+def test_palette_bilevel_cmyk_and_sixteen_bits(tmp_path):
+    grey = Image.fromarray(RAMP)
+    palette = open_picture(write(tmp_path, grey.convert("RGB").quantize(256), "p.png"))
+    assert np.array_equal(np.asarray(palette.image), RAMP)
+    bilevel = open_picture(write(tmp_path, grey.convert("1"), "b.png"))
+    assert set(np.unique(np.asarray(bilevel.image))) == {0, 255}
+    cmyk = open_picture(write(tmp_path, grey.convert("CMYK"), "c.tif"))
+    assert np.array_equal(np.asarray(cmyk.image), RAMP)
+    values = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)
+    for name in ("16.png", "16.tif"):
+        fine = open_picture(write(tmp_path, Image.fromarray(values), name))
+        assert fine.grey
+        assert np.array_equal(np.asarray(fine.image), values)
+    floats = open_picture(write(tmp_path, Image.fromarray(RAMP / np.float32(255)), "f.tif"))
+    assert np.abs(np.asarray(floats.image) - values.astype(int)).max() <= 1
+    counts = write(tmp_path, Image.fromarray(np.full((4, 4), 10**6, np.int32)), "i.tif")
+    with pytest.raises(KitError, match=r"i.tif: values from 1e\+06 to 1e\+06: must be 16 bits"):
+        open_picture(counts)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "PA"])
+def test_transparency_is_read_apart(tmp_path, mode):
+    image = Image.fromarray(RAMP).convert("RGBA")
+    image.putalpha(Image.fromarray(RAMP.T.copy()))
+    path = write(tmp_path, image.convert(mode), "a.tif" if mode == "PA" else "a.png")
+    assert np.array_equal(np.asarray(open_picture(path).alpha), RAMP.T)
+
+
+def test_a_transparent_colour_of_a_palette(tmp_path):
+    image = Image.fromarray(RAMP // 128).convert("P")
+    path = write(tmp_path, image, "a.png", transparency=0)
+    assert set(np.unique(np.asarray(open_picture(path).alpha))) == {0, 255}
+
+
+def test_it_is_turned_upright(tmp_path):
+    tall = Image.fromarray(np.arange(200, dtype=np.uint8).reshape(20, 10))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned a quarter
+    picture = open_picture(write(tmp_path, tall, "a.png", exif=exif))
+    assert picture.image.size == (20, 10)
+    back = write(tmp_path, Image.new("RGB", (20, 10)), "b.png")
+    save_picture(coloured(picture), back)
+    assert 0x0112 not in Image.open(back).getexif()
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_every_orientation_of_every_kind_of_tiff(tmp_path, mode, compression):
+    values = np.arange(200, dtype=np.uint8).reshape(20, 10)
+    image = Image.fromarray(values.astype(np.uint16) if mode == "I;16" else values)
+    image = image if mode == "I;16" else image.convert(mode)
+    for orientation in range(1, 9):
+        options = {"tiffinfo": {274: orientation}, "compression": compression}
+        path = write(tmp_path, image, "o.tif", **options)
+        with path.open("rb") as file:
+            wanted = ImageOps.exif_transpose(Image.open(file))
+            picture = open_picture(path)
+            assert picture.image.size == wanted.size
+            if mode in ("L", "I;16"):
+                assert np.array_equal(np.asarray(picture.image), np.asarray(wanted))
+            if mode == "RGB":  # of equal channels: grey
+                assert np.array_equal(np.asarray(picture.image), np.asarray(wanted)[..., 0])
+
+
+def test_a_grey_picture_in_three_channels_is_grey(tmp_path):
+    grey, coloured = Image.fromarray(RAMP).convert("RGB"), Image.new("RGB", (9, 9), (90, 91, 90))
+    assert open_picture(write(tmp_path, grey, "g.jpg")).grey
+    assert not open_picture(write(tmp_path, coloured, "c.png")).grey
+
+
+def test_sixteen_bits_with_a_transparent_value(tmp_path):
+    values = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)
+    path = write(tmp_path, Image.fromarray(values), "a.png", transparency=257)
+    picture = open_picture(path)
+    assert np.array_equal(np.asarray(picture.image), values)
+    assert np.array_equal(np.asarray(picture.alpha) == 0, values == 257)
+
+
+def test_pages_and_frames_are_not_dropped_in_silence(tmp_path):
+    pages = [Image.fromarray(RAMP), Image.fromarray(RAMP)]
+    path = write(tmp_path, pages[0], "p.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(KitError, match="2 pages or frames; save the one to be coloured alone"):
+        open_picture(path)
+
+
+def test_other_decoders_than_the_named_are_never_used(tmp_path):
+    Image.fromarray(RAMP).save(tmp_path / "a.bmp")
+    (tmp_path / "a.bmp").rename(tmp_path / "a.png")
+    with pytest.raises(KitError, match="cannot be read: not a picture"):
+        open_picture(tmp_path / "a.png")
+
+
+def test_metadata_go_from_format_to_format_as_they_were(tmp_path):
+    exif = Image.Exif()
+    exif[315], exif[33432] = "Édouard".encode("latin-1"), "© 2019".encode("latin-1")
+    source = write(tmp_path, Image.fromarray(RAMP), "a.jpg", exif=exif, dpi=(300, 300))
+    for suffix in ("tif", "png", "webp", "jpg"):
+        path = tmp_path / f"out.{suffix}"
+        assert save_picture(coloured(open_picture(source)), path)
+        found = Image.open(path).getexif()
+        assert (found[315], found[33432]) == ("Édouard", "© 2019")
+    again = tmp_path / "again.png"
+    save_picture(coloured(open_picture(tmp_path / "out.tif")), again)
+    assert Image.open(again).getexif()[315] == "Édouard"
+    assert Image.open(again).info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">Dürer{}</x:xmpmeta>"""
+TURNED = """<tiff:Orientation>6</tiff:Orientation>"""
+
+
+@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
+def test_xmp_goes_to_every_format_but_for_its_orientation(tmp_path, source):
+    options = {"xmp": XMP.format(TURNED).encode()}
+    if source == "png":
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.format(TURNED))
+    if source == "tif":
+        options = {"tiffinfo": {700: XMP.format(TURNED).encode()}}
+    image = Image.new("RGB", (20, 10))
+    picture = open_picture(write(tmp_path, image, f"a.{source}", **options))
+    for suffix in ("jpg", "png", "tif", "webp"):
+        path = tmp_path / f"out.{suffix}"
+        assert save_picture(coloured(picture), path)
+        saved = Image.open(path)
+        assert saved.info["xmp"].decode() == XMP.format("")
+        assert saved.size == picture.image.size == (10, 20)
+
+
+def test_an_orientation_that_exif_overrules_is_not_handed_on(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    image, xmp = Image.new("RGB", (20, 10)), XMP.format(TURNED).encode()
+    picture = open_picture(write(tmp_path, image, "a.jpg", exif=exif, xmp=xmp))
+    for suffix in ("jpg", "png", "tif", "webp"):
+        assert save_picture(picture, tmp_path / f"out.{suffix}")
+        assert open_picture(tmp_path / f"out.{suffix}").image.size == (20, 10)
+
+
+@pytest.mark.parametrize("xmp", [b"D\xfcrer", b"x" * 70_000])
+def test_xmp_that_a_format_cannot_hold_costs_nothing_else(tmp_path, xmp):
+    tags = {315: "Albrecht", 700: xmp}
+    picture = open_picture(write(tmp_path, Image.new("RGB", (9, 9)), "a.tif", tiffinfo=tags))
+    for suffix in ("jpg", "png"):
+        assert save_picture(picture, tmp_path / f"out.{suffix}")
+        assert Image.open(tmp_path / f"out.{suffix}").getexif()[315] == "Albrecht"
+
+
+def test_damaged_metadata_do_not_cost_the_picture(tmp_path):
+    picture = Picture(Image.fromarray(RAMP), kept={"dpi": (300.0, 10.0**10), "exif": b"x" * 70_000})
+    for suffix in ("jpg", "png"):
+        path = tmp_path / f"out.{suffix}"
+        assert not save_picture(picture, path)
+        Image.open(path).load()
+
+
+def test_a_profile_is_converted_to_srgb(tmp_path):
+    """A profile whose red and green are swapped says that (120, 130, 110) is (130, 120, 110)."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+    swapped = swapped.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+    profiles = {"plain": None, "same": srgb, "damaged": b"no profile at all", "swapped": swapped}
+    image = Image.new("RGB", (8, 8), (120, 130, 110))
+    shown = {
+        name: open_picture(write(tmp_path, image, f"{name}.png", icc_profile=profile)).image
+        for name, profile in profiles.items()
+    }
+    colours = {name: image.getpixel((0, 0)) for name, image in shown.items()}
+    assert colours.pop("swapped") == pytest.approx((130, 120, 110), abs=1)
+    assert set(colours.values()) == {(120, 130, 110)}
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_resolution_and_descriptions_are_kept(tmp_path, suffix):
+    image, exif = Image.fromarray(RAMP), Image.Exif()
+    exif[315] = "Rembrandt"
+    options = {"dpi": (300, 300), "exif": exif}
+    if suffix == "tif":
+        options = {"dpi": (300, 300), "tiffinfo": {315: "Rembrandt"}}
+    if suffix == "png":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_text("Title", "The Night Watch")
+    picture = open_picture(write(tmp_path, image, f"a.{suffix}", **options))
+    path = tmp_path / f"out.{suffix}"
+    save_picture(coloured(picture), path)
+    saved = Image.open(path)
+    assert saved.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert saved.getexif()[315] == "Rembrandt"
+    assert suffix != "png" or saved.text["Title"] == "The Night Watch"
+
+
+def test_transparency_needs_a_format_that_has_it(tmp_path):
+    image = Image.fromarray(RAMP)
+    seen = Image.merge("LA", (image, Image.fromarray(RAMP.T.copy())))
+    picture = open_picture(write(tmp_path, seen, "a.png"))
+    with pytest.raises(KitError, match=r"JPEG has no transparency, the picture has; name it .png"):
+        save_picture(coloured(picture), tmp_path / "out.jpg")
+    assert not (tmp_path / "out.jpg").exists()
+    for suffix in ("png", "webp", "tif"):
+        save_picture(coloured(picture), tmp_path / f"out.{suffix}")
+        assert Image.open(tmp_path / f"out.{suffix}").mode == "RGBA"
+
+
+def test_a_side_too_long_for_a_format_is_said(tmp_path):
+    picture = open_picture(write(tmp_path, Image.new("L", (20_000, 1)), "a.png"))
+    with pytest.raises(KitError, match=r"out.webp: cannot be written as WEBP"):
+        save_picture(coloured(picture), tmp_path / "out.webp")
+
+
+def bomb(side: int) -> bytes:
+    """Make a small PNG file whose header says that it is `side` pixels wide and high."""
+    content = io.BytesIO()
+    Image.new("1", (100, 100)).save(content, "PNG")
+    header, size = content.getvalue(), side.to_bytes(4, "big") * 2
+    chunk = b"IHDR" + size + header[24:29]
+    return header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
+
+
+def test_a_bomb_is_refused_from_its_header(tmp_path):
+    (tmp_path / "bomb.png").write_bytes(bomb(int(MAX_PIXELS**0.5) + 1))
+    with pytest.raises(KitError, match="bomb.png: more than 178,956,970 pixels"):
+        open_picture(tmp_path / "bomb.png")
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    for name, content in (("empty.png", b""), ("text.png", b"hello"), ("cut.jpg", b"\xff\xd8\xff")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(KitError, match=f"{name}: cannot be read"):
+            open_picture(tmp_path / name)
+    with pytest.raises(KitError, match="none.png: cannot be read"):
+        open_picture(tmp_path / "none.png")

@@ -1,0 +1,166 @@
+import ast
+import json
+import re
+import tempfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from colorkit import __version__
+from colorkit.base.errors import KitError
+from colorkit.base.files import kit_file
+from colorkit.replication import lessons as notebooks
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SKIP_TAGS = {"skip-execution", "nbval-skip"}
+URL = f"https://colab.research.google.com/github/colorization-kit/colorkit/blob/v{__version__}"
+
+
+@pytest.fixture(params=BOOKS, ids=lambda path: path.stem)
+def book(request) -> nbformat.NotebookNode:
+    node = nbformat.read(request.param, as_version=4)
+    node.path = request.param
+    return node
+
+
+def code_cells(book: nbformat.NotebookNode) -> list:
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def tagged(book: nbformat.NotebookNode, tag: str) -> list:
+    return [cell for cell in code_cells(book) if tag in cell.metadata.get("tags", [])]
+
+
+def sources(book: nbformat.NotebookNode) -> str:
+    return "\n".join(cell.source for cell in book.cells)
+
+
+def test_none_is_missing():
+    assert [path.stem[:2] for path in BOOKS] == [f"0{number}" for number in range(1, 9)]
+
+
+def test_valid_small_and_of_the_plain_kernel(book):
+    nbformat.validate(json.loads(book.path.read_text()))
+    assert book.path.stat().st_size < 1_000_000
+    assert book.metadata.kernelspec.name == "python3"
+
+
+def test_the_setup_cell_is_the_same_in_all(book):
+    first = nbformat.read(BOOKS[0], as_version=4)
+    assert [c.source for c in tagged(book, "setup")] == [tagged(first, "setup")[0].source]
+    assert code_cells(book)[0].source == tagged(book, "setup")[0].source
+    assert f"colorkit@v{__version__}" in code_cells(book)[0].source
+    assert "--no-deps" in code_cells(book)[0].source
+
+
+def test_no_figure_is_inside_a_widget(book):
+    """Without a kernel it is lost, and papermill can wait for it for ever: colorkit.interact."""
+    imported = "\n".join(re.findall(r"from ipywidgets import .*", sources(book)))
+    assert not re.search(r"\b(Output|interact\w*)\b", imported)
+    assert "widgets.interact" not in sources(book)
+
+
+def test_parameters_are_typed_and_explained(book):
+    (cell,) = tagged(book, "parameters")
+    assert code_cells(book)[1] is cell
+    for line, node in zip(cell.source.splitlines(), ast.parse(cell.source).body, strict=True):
+        assert isinstance(node, ast.AnnAssign)
+        assert "  # " in line
+    assert "refuse_unknown_parameters()" in code_cells(book)[2].source
+
+
+def test_badge_objectives_time_and_next_step(book):
+    opening = book.cells[0].source
+    assert f"({URL}/notebooks/{book.path.name})" in opening
+    for part in (
+        "# ",
+        "**Questions.**",
+        "**Afterwards you can**",
+        "**Time.**",
+        "**In the paper.**",
+    ):
+        assert part in opening
+    assert "## Recap" in book.cells[-1].source
+
+
+def test_no_shell_lines_absolute_paths_or_skipped_cells(book):
+    for cell in code_cells(book)[1:]:
+        assert not re.search(r"^\s*[!%]", cell.source, re.MULTILINE)
+        assert not SKIP_TAGS & set(cell.metadata.get("tags", []))
+    assert not re.search(r"['\"(](/[a-z]+/|[A-Z]:\\|\.\./)", sources(book).replace("https:/", ""))
+
+
+def test_relative_links_lead_somewhere(book):
+    for target in re.findall(r"\]\(([\w./-]+\.ipynb)\)", sources(book)):
+        assert (book.path.parent / target).exists()
+
+
+def test_cells_are_short_and_facts_are_asserted(book):
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(book)]
+    assert max(lengths) <= 25
+    assert sources(book).count("assert ") >= 3
+
+
+def test_outputs_are_committed_without_errors_or_local_paths(book):
+    run = [cell for cell in code_cells(book) if cell.outputs]
+    assert len(run) >= len(code_cells(book)) // 2
+    text = json.dumps([cell.outputs for cell in run])
+    assert '"output_type": "error"' not in text
+    assert "stderr" not in text
+    for local in (Path.home(), ROOT, tempfile.gettempdir(), "/home/", "/Users/", "site-packages"):
+        assert str(local) not in text
+
+
+def test_every_figure_has_alt_text(book):
+    for cell in code_cells(book):
+        for out in cell.outputs:
+            data = out.get("data", {})
+            assert "image/png" not in data  # figures go through colorkit.show
+            for tag in re.findall(r"<img [^>]*>", "".join(data.get("text/html", ""))):
+                assert len(re.search(r'alt="([^"]*)"', tag)[1]) > 20
+
+
+def test_unstable_output_is_marked(book):
+    for cell in code_cells(book):
+        shows = "colorkit.show(" in cell.source
+        trains = "run_experiment(" in cell.source
+        if shows or trains:
+            assert "nbval-ignore-output" in cell.metadata.get("tags", []), cell.source[:60]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"sed": 1}, "parameter 'sed': unknown; did you mean seed"),
+        ({"seed": "1"}, "seed='1': is str, must be int"),
+        ({"painters": ["a"]}, "is list, must be str"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_runs(tmp_path, parameters, says):
+    with pytest.raises(KitError, match=says):
+        notebooks.execute("03_unet_resnet18", tmp_path / "x.ipynb", parameters)
+    assert not list(tmp_path.glob("*.ipynb"))
+
+
+def test_papermill_itself_cannot_pass_an_unknown_parameter(tmp_path):
+    import papermill
+
+    with pytest.raises(
+        papermill.PapermillExecutionError, match="'sed': unknown; did you mean seed"
+    ):
+        papermill.execute_notebook(
+            kit_file("notebooks", "04_pix2pix_scratch.ipynb"),
+            tmp_path / "x.ipynb",
+            {"sed": 1},
+            progress_bar=False,
+        )
+    told = notebooks.failure(tmp_path / "x.ipynb")
+    assert told.startswith("x.ipynb, under 'Parameters': KitError: parameter 'sed': unknown")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_notebook_that_did_not_fail_has_no_failure(tmp_path):
+    assert notebooks.failure(BOOKS[0]) is None
+    assert notebooks.failure(tmp_path / "none.ipynb") is None

@@ -1,0 +1,191 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from conftest import paint
+
+from colorkit.base.errors import KitError
+from colorkit.experiment import result_path
+from colorkit.recipes import MODELS
+from colorkit.replication.grid import Grid, Job, check, missing, plan, request
+from colorkit.replication.reproduce import reproduce as run_grid
+from colorkit.training import run_experiment
+
+
+def start(gallery: Path, out: Path) -> subprocess.Popen:
+    words = ["reproduce", "--data", str(gallery), "--tables", "1", "--out", str(out)]
+    # A shell's background job ignores Ctrl-C, and so would this.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from colorkit.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not come"
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.1)
+
+
+def test_killed_then_failing_then_mended(gallery, tmp_path):
+    """The whole story on real notebooks: kill -9, go on with a failing run, mend it, go on."""
+    out = tmp_path / "a {folder} with 'odd' letters"
+    in_the_way = out / "models" / "t1-pix2pix_scratch-s0" / "model.safetensors"
+    in_the_way.mkdir(parents=True)  # the scratch model cannot write its weights
+    first = start(gallery, out)
+    wait_for(out / "progress" / "t1-unet_resnet18-s0.json", first)
+    first.kill()
+    first.wait()
+    assert (out / "manifest.csv").exists()
+    assert not result_path(out, "t1-unet_resnet18-s0").exists()
+
+    second = start(gallery, out)
+    text = second.communicate()[0]
+    assert second.returncode == 1, text
+    failed = next(line for line in text.splitlines() if line.startswith("failed: 04"))
+    assert "04_pix2pix_scratch-t1-s0.ipynb, under 'Train': KitError" in failed
+    assert "Is a directory" in failed
+    assert "numbers are missing" in (out / "report.html").read_text()
+    finished = {p.name: p.stat().st_mtime_ns for p in (out / "runs").glob("*.json")}
+    assert {"t1-unet_resnet18-s0.json", "t1-pix2pix_resnet18-s0.json"} <= set(finished)
+
+    in_the_way.rmdir()
+    third = start(gallery, out)
+    text = third.communicate()[0]
+    assert third.returncode == 0, text
+    assert str(out / "report.html") in text
+    assert "Table 1" in text
+    for name, when in finished.items():
+        assert (out / "runs" / name).stat().st_mtime_ns == when, f"{name} was repeated"
+    frame = pd.read_csv(out / "tables.csv")
+    assert frame["ours"].notna().all()
+    assert (frame[frame["model"].isin(MODELS)].groupby("metric").size() == 9).all()
+    assert "numbers are missing" not in (out / "report.html").read_text()
+    assert len(list((out / "notebooks").glob("*.ipynb"))) == 6
+
+
+def test_stopped_by_a_signal_it_finishes_the_write_and_says_where_it_stands(gallery, tmp_path):
+    out = tmp_path / "out"
+    process = start(gallery, out)
+    wait_for(out / "checkpoints", process)
+    while not (begun := list(out.glob("checkpoints/*/*"))):  # a write, of whichever run is first
+        time.sleep(0.01)
+    checkpoints = begun[0].parent
+    process.send_signal(signal.SIGINT)
+    text = process.communicate(timeout=120)[0]
+    assert process.returncode == 130, text
+    assert f"stopped ({checkpoints.name} after epoch 1 of 2); the same command goes on" in text
+    assert [path.suffix for path in checkpoints.iterdir()] == [".safetensors"]
+    trained = json.loads((out / "progress" / f"{checkpoints.name}.json").read_text())["process"]
+    assert not psutil.pid_exists(trained)
+
+
+def test_two_at_once_the_second_leaves(gallery, tmp_path):
+    from filelock import FileLock
+
+    grid = Grid(tmp_path, data=str(gallery))
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(KitError, match="another colorkit is at work"),
+    ):
+        run_grid(grid)
+
+
+def test_the_plan_is_the_grid(tmp_path):
+    names = [job.name for job in plan(Grid(tmp_path, seeds=(0, 1)))]
+    assert len(names) == len(set(names)) == 3 + 2 * 2 * 3
+    assert names[0] == "01_data_curation"
+    assert names[-1] == "06_tables_1_and_2"
+    assert "05_pix2pix_resnet18-t2-s1" in names
+
+
+def finish(job: Job) -> None:
+    for path in (job.mark, *job.results):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_notebook_is_done_when_it_ran_to_its_end_and_its_results_are_there(tmp_path):
+    job = plan(Grid(tmp_path))[-1]
+    assert job.state == "to do"
+    finish(job)
+    assert job.state == "done"
+    job.results[-1].unlink()
+    assert job.state == "to do"
+
+
+def test_another_set_of_runs_gets_another_report(tmp_path):
+    one, both = Grid(tmp_path, tables=(1,)), Grid(tmp_path, tables=(1, 2))
+    for job in plan(both):
+        finish(job)
+    (tmp_path / "grid.json").write_text(json.dumps(request(one)))
+    assert missing(one) == []
+    assert [job.name for job in missing(both)] == ["06_tables_1_and_2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"versions": {"colorkit": "0.0.1"}}, "made by colorkit 0.0.1"),
+        ({"manifest_sha256": "0"}, "made from other paintings"),
+        ({"config": {"profile": "paper"}}, "made with .*, not"),
+    ],
+)
+def test_foreign_results_are_refused_not_mixed(quick, gallery, tmp_path, change, says):
+    grid = Grid(tmp_path / "out", data=str(gallery), tables=(1,))
+    run = next(e for e in grid.experiments() if e.model == "pix2pix_scratch")
+    result = run_experiment(run, grid.out)
+    check(grid)
+    result_path(grid.out, run.id).write_text(json.dumps(result | change))
+    with pytest.raises(KitError, match=says):
+        check(grid)
+
+
+def test_other_paintings_are_refused_under_the_same_names_too(quick, gallery, tmp_path):
+    out = tmp_path / "out"
+    run_experiment(Grid(out, data=str(gallery)).experiments()[1], out)
+    check(Grid(out, data=str(gallery)))
+    with pytest.raises(KitError, match="results of other paintings"):
+        check(Grid(out, data="sample"))
+    paint(gallery / "Ada_Blue" / "Ada_Blue_1.jpg", seed=555)
+    with pytest.raises(KitError, match="results of other paintings"):
+        check(Grid(out, data=str(gallery)))
+
+
+def test_results_do_not_go_into_the_paintings(gallery):
+    with pytest.raises(KitError, match="lies in the folder of paintings"):
+        check(Grid(gallery / "out", data=str(gallery)))
+
+
+def test_only_unusable_files_are_refused_before_anything_is_written(gallery, tmp_path):
+    for path in gallery.rglob("*.jpg"):
+        path.write_bytes(b"")
+    with pytest.raises(KitError, match="0 usable paintings"):
+        run_grid(Grid(tmp_path / "out", data=str(gallery)))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named(gallery, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o555)
+    with pytest.raises(KitError, match="cannot be"):
+        run_grid(Grid(tmp_path / "locked" / "out", data=str(gallery)))
+
+
+def test_a_file_in_place_of_the_results_folder_is_named(gallery, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(KitError, match=r"out: cannot be made.*choose another --out"):
+        run_grid(Grid(tmp_path / "out", data=str(gallery)))

@@ -1,0 +1,158 @@
+"""Runs that are killed end as if they had not been. `make test-kill` does it at 20 moments."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import paint
+
+from colorkit.base.checkpoints import files, folder_of
+from colorkit.experiment import Experiment, result_path, weights_path
+
+KILLS = int(os.environ.get("COLORKIT_KILLS", "2"))
+# 32 px, four epochs of two batches: seconds on a CPU. The last batch has more than one picture.
+START = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+from pathlib import Path
+from colorkit.experiment import PROFILES, Experiment, Profile
+PROFILES["smoke"] = Profile(size=32, epochs=4, weights="random")
+model, data, out = sys.argv[1:]
+"""
+RUN = """
+from colorkit.training import run_experiment
+run_experiment(Experiment(1, model, data=data), Path(out))
+"""
+EVIDENCE = """
+from colorkit.replication.evidence import gather
+from colorkit.replication.grid import Grid
+Path(out).mkdir(exist_ok=True)
+(Path(out) / "bench.json").write_text("{}")  # measured before
+sys.exit(gather(Grid(Path(out), data=data), 9, Path(out) / "results", "colorkit evidence"))
+"""
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("gallery")
+    for n in range(28):
+        paint(root / f"Painter_{n % 2}" / f"{n}.jpg", seed=n)
+    return root
+
+
+@pytest.fixture(scope="module", params=["unet_resnet18", "pix2pix_scratch", "pix2pix_resnet18"])
+def whole(request, gallery, tmp_path_factory) -> tuple[Experiment, Path, float]:
+    """A run that nobody disturbed, and how many seconds it trained."""
+    out = tmp_path_factory.mktemp("whole")
+    process = start(RUN, request.param, gallery, out)
+    experiment = Experiment(1, request.param, data=str(gallery))
+    wait_for_training(out, experiment, process)
+    began = time.monotonic()
+    text = process.communicate()[0]
+    assert process.returncode == 0, text
+    return experiment, out, time.monotonic() - began
+
+
+def start(code: str, model: str, gallery: Path, out: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", START + code, model, str(gallery), str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> None:
+    end = time.monotonic() + 300
+    while not condition():
+        assert process.poll() is None or condition(), process.communicate()[0]
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.001)
+
+
+def wait_for_training(out: Path, experiment: Experiment, process: subprocess.Popen) -> None:
+    wait_until((out / "progress" / f"{experiment.id}.json").exists, process)
+
+
+def first_stage(undisturbed: Path, out: Path) -> None:
+    """Copy the finished U-Net that the pretrained model begins with: it has its own kills."""
+    run = "t1-unet_resnet18-s0"
+    shutil.copytree(undisturbed / "models" / run, out / "models" / run)
+    (out / "runs").mkdir()
+    for name in (f"runs/{run}.json", "manifest.csv", "audit.csv"):
+        shutil.copy(undisturbed / name, out / name)
+
+
+def at_a_random_moment(
+    _: Path, seconds: float, chance: random.Random, process: subprocess.Popen
+) -> None:
+    time.sleep(chance.uniform(0, seconds))
+
+
+def while_a_checkpoint_is_written(
+    out: Path, _: float, chance: random.Random, process: subprocess.Popen
+) -> None:
+    wanted = chance.randint(0, 2)  # checkpoints there before
+    wait_until(lambda: len(list(out.glob("checkpoints/*/epoch-*"))) >= wanted, process)
+    wait_until(lambda: list(out.glob("checkpoints/*/.part-*")), process)
+    time.sleep(chance.uniform(0, 0.1))
+
+
+@pytest.mark.parametrize("number", range(KILLS))
+def test_killed_and_started_again_it_ends_with_the_same_bits(whole, gallery, tmp_path, number):
+    experiment, undisturbed, seconds = whole
+    if experiment.model == "pix2pix_resnet18":
+        first_stage(undisturbed, tmp_path)
+    moment = while_a_checkpoint_is_written if number % 2 else at_a_random_moment
+    killed = start(RUN, experiment.model, gallery, tmp_path)
+    wait_for_training(tmp_path, experiment, killed)
+    moment(tmp_path, seconds, random.Random(26 + number), killed)
+    killed.kill()
+    killed.communicate()
+    left = [path.name[:11] for path in tmp_path.glob("checkpoints/*/*")]
+    again = start(RUN, experiment.model, gallery, tmp_path)
+    text = again.communicate()[0]
+    assert again.returncode == 0, text
+    result, wanted = (
+        json.loads(result_path(out, experiment.id).read_text()) for out in (tmp_path, undisturbed)
+    )
+    print(f"{experiment.model}, {moment.__name__}: {left}, resumed {result['resumed_after']}")
+    for name in ("scores", "history", "data_order", "weights_sha256", "config"):
+        assert result[name] == wanted[name], name
+    one, other = (weights_path(out, experiment.id) for out in (tmp_path, undisturbed))
+    assert one.read_bytes() == other.read_bytes()
+    assert not list((tmp_path / "checkpoints").rglob("*.*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(gallery, tmp_path, number):
+    process = start(EVIDENCE, "", gallery, tmp_path)
+    folder = folder_of(tmp_path, "t1-unet_resnet18-s0")
+    wait_until(lambda: files(folder), process)
+    process.send_signal(number)
+    text = process.communicate(timeout=180)[0]
+    assert process.returncode == 130, text
+    kept = int(files(folder)[0].name.split("-")[1])
+    assert f"stopped (t1-unet_resnet18-s0 after epoch {kept} of 4); the same command" in text
+    assert not list(tmp_path.rglob(".part-*"))
+
+
+def test_of_two_processes_on_one_run_the_second_says_so_and_leaves(gallery, tmp_path):
+    experiment = Experiment(1, "pix2pix_scratch", data=str(gallery))
+    first = start(RUN, experiment.model, gallery, tmp_path)
+    wait_for_training(tmp_path, experiment, first)
+    second = start(RUN, experiment.model, gallery, tmp_path)
+    text = second.communicate()[0]
+    assert second.returncode == 1
+    assert f"{experiment.id}: another process is training it" in text.splitlines()[-1]
+    first.communicate()
+    assert first.returncode == 0
+    assert result_path(tmp_path, experiment.id).exists()

@@ -1,0 +1,45 @@
+import types
+import warnings
+
+import pytest
+
+from colorkit import notebook as environment
+from colorkit.base.errors import KitError
+
+
+def test_an_unknown_parameter_gets_close_names():
+    environment.refuse_unknown({"seed"}, {"seed", "table"})
+    with pytest.raises(KitError, match="'sed': unknown; did you mean seed.*known are seed, table"):
+        environment.refuse_unknown({"sed"}, {"seed", "table"})
+
+
+@pytest.mark.parametrize(
+    ("injected", "refused"),
+    [("# Parameters\nseed = 1", False), ("# Parameters\nsed = 1", True), ("sed = 1", False)],
+    ids=["known", "unknown", "a student's own cell"],
+)
+def test_only_papermills_cell_is_looked_at(monkeypatch, injected, refused):
+    cells = ["seed: int = 0  # a seed", injected, "colorkit.refuse_unknown_parameters()"]
+    shell = types.SimpleNamespace(user_ns={"In": cells})
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    if refused:
+        with pytest.raises(KitError, match="'sed': unknown"):
+            environment.refuse_unknown_parameters()
+    else:
+        assert environment.refuse_unknown_parameters() is None
+
+
+def test_setup_prints_one_line(capsys):
+    with warnings.catch_warnings():
+        environment.setup()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("colorkit ")
+    assert " torch " in lines[0]
+
+
+def test_a_missing_package_is_found_with_its_remedy(monkeypatch):
+    monkeypatch.setattr(environment.metadata, "requires", lambda name: ["no-such-package>=1"])
+    (fine, found, remedy) = environment.diagnose()[0]
+    assert not fine
+    assert (found, remedy) == ("no-such-package missing", "pip install 'no-such-package>=1'")

@@ -1,0 +1,65 @@
+"""The house has a core and rooms, and nobody looks the wrong way."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import colorkit
+
+PACKAGE = Path(colorkit.__file__).parent
+CORE = sorted(p.stem for p in PACKAGE.glob("*.py") if p.stem not in ("__init__", "__main__", "cli"))
+MAY_SEE = {
+    "base": {"base"},
+    "": {"base", ""},
+    "replication": {"base", "", "replication"},
+    "claims": {"base", "", "replication", "claims"},
+    "pictures": {"base", "", "pictures"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """List the kit's modules that a file imports, such as "base.errors", wherever it does."""
+    package = ["colorkit", *path.relative_to(PACKAGE).parent.parts]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
+            parts = [part for part in base if part][1:]
+            for name in [alias.name for alias in node.names]:
+                found.add(".".join(parts if node.module else [*parts, name]))
+    return found
+
+
+def room(module: str) -> str:
+    return module.rpartition(".")[0] if module.rpartition(".")[0] in MAY_SEE else ""
+
+
+ARROWS = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): imported(path)
+    for path in PACKAGE.rglob("*.py")
+    if path.stem not in ("__init__", "__main__") and path != PACKAGE / "cli.py"
+}
+
+
+@pytest.mark.parametrize("module", ARROWS)
+def test_a_room_sees_only_what_it_may(module):
+    seen = {room(target) for target in ARROWS[module] if target in ARROWS}
+    assert seen <= MAY_SEE[room(module)]
+
+
+def test_there_is_no_circle():
+    left = {module: {t for t in targets if t in ARROWS} for module, targets in ARROWS.items()}
+    while ready := {module for module, targets in left.items() if not targets & set(left)}:
+        left = {module: targets for module, targets in left.items() if module not in ready}
+    assert not left
+
+
+def test_the_core_needs_no_room():
+    code = "import importlib, sys\n"
+    code += "sys.modules |= dict.fromkeys(['colorkit.replication', 'colorkit.claims'])\n"
+    code += "sys.modules['colorkit.pictures'] = None\n"
+    code += f"for name in {CORE}: importlib.import_module('colorkit.' + name)"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
