@@ -4,6 +4,7 @@ import shlex
 import sys
 import tempfile
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +15,8 @@ from rich.table import Table
 
 from .base.errors import KitError
 from .base.files import user_path
-from .experiment import BATCH_SIZE
+from .experiment import BATCH_SIZE, MODELS
 from .notebook import quiet
-from .recipes import MODELS
 
 if TYPE_CHECKING:
     from .replication.grid import Grid
@@ -52,62 +52,29 @@ def reproduce(
     precision: Precision = "auto",
     deterministic: Deterministic = False,
     jobs: Annotated[int, typer.Option(min=1, help="jobs at once")] = 1,
-    protocol: Annotated[
-        str, typer.Option(help="a file that fixes all of the above but --data")
-    ] = "",
+    no_notebooks: Annotated[
+        bool, typer.Option("--no-notebooks", help="the trainings alone, without Jupyter")
+    ] = False,
     out: Out = "",
-    join: Annotated[
-        str, typer.Option(help="a published protocol's folder: go on where it ends")
-    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list the runs and stop")] = False,
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
-    from .experiment import results_folder
+    from .experiment import Experiment
+    from .folder import Folder
     from .replication.grid import Grid
     from .replication.reproduce import reproduce as run_grid
 
-    data = _absolute(data)
-    settings = batch_size, precision, deterministic
-    chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants)), split, epochs
-    numbers = _numbers("tables", tables), _numbers("seeds", seeds)
-    folder = results_folder(out, profile, data, split)
-    grid = Grid(folder, profile, data, painters, *numbers, *chosen, *settings)
-    if protocol:
-        if grid != Grid(folder, data=data):
-            raise KitError("--protocol: fixes everything but --data, --jobs, --join and --out")
-        raise typer.Exit(_reproduce_protocol(protocol, data, out, jobs, join, dry_run))
-    if join:
-        raise KitError("--join: needs --protocol, the one of the published folder")
+    folder = Folder.of(profile, _absolute(data), painters, split, out)
+    options = {"epochs": epochs, "batch_size": batch_size, "precision": precision}
+    options |= {"deterministic": deterministic}
+    usual = {field.name: field.default for field in fields(Experiment)}
+    options = {name: value for name, value in options.items() if value != usual[name]}
+    lists = _numbers("tables", tables), _numbers("seeds", seeds)
+    chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants))
+    grid = Grid(folder, *lists, *chosen, options)
     if not dry_run:
-        raise typer.Exit(run_grid(grid, jobs))
+        raise typer.Exit(run_grid(grid, jobs, not no_notebooks))
     _list_jobs(grid)
-
-
-def _reproduce_protocol(
-    protocol: str, data: str, out: str, jobs: int, join: str, dry_run: bool
-) -> int:
-    from .claims.gathering import JOINED, read_joined, whole_splits
-    from .claims.gathering import join as keep
-    from .claims.protocol import protocol_folder, read_protocol, run_protocol
-    from .claims.verdicts import rules_sha256
-    from .replication.grid import check
-
-    fixed = read_protocol(protocol)
-    folder = protocol_folder(out, protocol, data)
-    published, elsewhere = user_path(join) if join else folder / JOINED, set()
-    if join or published.exists():
-        joined = read_joined(fixed, published)
-        elsewhere = whole_splits(joined)
-        if not dry_run:
-            for grid in fixed.grids(folder, data).values():
-                check(grid)
-            keep(joined, folder)
-    if not dry_run:
-        return run_protocol(fixed, rules_sha256(), data, folder, jobs, elsewhere)
-    for key, grid in fixed.grids(folder, data).items():
-        if key not in elsewhere:
-            _list_jobs(grid)
-    return 0
 
 
 def _list_jobs(grid: "Grid") -> None:
@@ -116,10 +83,10 @@ def _list_jobs(grid: "Grid") -> None:
     check(grid)
     shown, todo = Table("job", "state", "results"), missing(grid)
     for job in plan(grid):
-        results = ", ".join(str(path.relative_to(grid.out)) for path in job.results)
+        results = ", ".join(str(path.relative_to(grid.folder.path)) for path in job.results)
         state = "to do" if job in todo and job.done else job.state
         shown.add_row(job.name, state, results)
-    console.print(shown, f"in {grid.out}")
+    console.print(shown, f"in {grid.folder.path}")
 
 
 @app.command()

@@ -4,11 +4,10 @@ Paper: section 3.1 (519 paintings of four painters, 70:10:20 for training, testi
 """
 
 import hashlib
-import io
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,9 @@ from PIL import Image
 from scipy.fft import dctn
 from scipy.sparse.csgraph import connected_components
 
-from .base.errors import KitError
-from .base.files import write_atomic
 from .color import rgb_to_lab
-from .sources import Painting, Source, check_enough, choose_paintings, open_source, read_picture
+from .manifest import AUDITED, LEFT_OUT
+from .sources import Painting, Source, check_enough, choose_paintings, read_picture
 from .splits import deal
 
 PAPER_TOTAL = 519
@@ -32,10 +30,6 @@ GREY_CHROMA, NEAR_GREY_CHROMA = 1.0, 5.0  # mean C*; a print on cream paper read
 # Set by eye on 523 paintings: all seven pairs seen are found, and three wrong ones, which only
 # share a part. Pairs that differ more were not looked for.
 NEAR_DUPLICATE_BITS, NEAR_DUPLICATE_CORRELATION = 16, 0.66
-LEFT_OUT = "left out"
-COLUMNS = ["path", "painter", "title", "date", "museum_id", "licence"]
-COLUMNS += ["width", "height", "sha256", "group"]
-DEALT = [*COLUMNS, "mirrored", "split"]  # of a manifest
 
 
 @dataclass(frozen=True)
@@ -71,12 +65,11 @@ class _Facts:
     fault: tuple[str, str] | None = None
 
 
-def curate(data: str, painters: str = "", split: str = "paper") -> Curation:
+def curate(source: Source, painters: str = "", split: str = "paper") -> Curation:
     """Audit the chosen paintings of a source and split those that can be used (splits.SCHEMES).
 
     Raises KitError for an unknown split, or if fewer than ten paintings can be used.
     """
-    source = open_source(data)
     curation = audit(source, choose_paintings(source, painters))
     check_enough(source.name, len(curation.manifest))
     return Curation(deal(curation.manifest, split), curation.findings)
@@ -94,7 +87,7 @@ def audit(source: Source, paintings: Sequence[Painting]) -> Curation:
         | {"width": fact.width, "height": fact.height, "sha256": fact.sha256, "group": int(group)}
         for fact, group in zip(facts, groups, strict=True)
     ]
-    return Curation(pd.DataFrame(rows, columns=COLUMNS), tuple(findings))
+    return Curation(pd.DataFrame(rows, columns=AUDITED), tuple(findings))
 
 
 def quartets(counts: dict[str, int], total: int = PAPER_TOTAL) -> list[tuple[str, ...]]:
@@ -144,79 +137,6 @@ def near_duplicates(
 def _small_grey(picture: Image.Image) -> np.ndarray:
     small = picture.convert("L").resize((32, 32), Image.Resampling.BICUBIC)
     return np.asarray(small, dtype=float).copy()
-
-
-def manifest_text(manifest: pd.DataFrame) -> str:
-    """Write the manifest as CSV text, the same bytes for the same paintings."""
-    return manifest[DEALT].to_csv(index=False, lineterminator="\n")
-
-
-def manifest_hash(manifest: pd.DataFrame) -> str:
-    """Identify a manifest: sha256 of its CSV text, hexadecimal."""
-    return hashlib.sha256(manifest_text(manifest).encode()).hexdigest()
-
-
-def read_manifest(path: Path) -> pd.DataFrame:
-    """Read a manifest; KitError if it is not one."""
-    try:
-        numbers = ("width", "height", "group", "mirrored")
-        text = {name: str for name in DEALT if name not in numbers}
-        return pd.read_csv(io.BytesIO(path.read_bytes()), dtype=text, keep_default_na=False)[DEALT]
-    except (OSError, KeyError, ValueError) as error:
-        raise KitError(
-            f"{path}: not a manifest ({error}); delete it, and notebook 01 makes it anew"
-        ) from error
-
-
-def save(out: Path, curation: Curation) -> None:
-    """Write audit.csv and manifest.csv into a results folder."""
-    findings = pd.DataFrame(curation.findings, columns=[f.name for f in fields(Finding)])
-    write_atomic(out / "audit.csv", findings.to_csv(index=False, lineterminator="\n"))
-    write_atomic(out / "manifest.csv", manifest_text(curation.manifest))
-
-
-def manifest_for(out: Path, data: str, painters: str = "", split: str = "paper") -> pd.DataFrame:
-    """Return the manifest of a results folder, making it where there is none yet.
-
-    Writes manifest.csv and, for what was found, audit.csv. Raises KitError if the folder holds
-    results of other paintings: they are never mixed.
-    """
-    path = out / "manifest.csv"
-    if not path.exists():
-        save(out, curate(data, painters, split))
-    return check_manifest(path, data, painters, split)
-
-
-def check_manifest(path: Path, data: str, painters: str = "", split: str = "paper") -> pd.DataFrame:
-    """Read a manifest; KitError unless it is of the files there are now, and of this split."""
-    manifest, source = read_manifest(path), open_source(data)
-    offered = {painting.path for painting in choose_paintings(source, painters)}
-    files = manifest.set_index("path")["sha256"].items()
-    if offered != {*manifest["path"], *_left_out(path.with_name("audit.csv"))} or any(
-        hashlib.sha256((source.root / name).read_bytes()).hexdigest() != sha256
-        for name, sha256 in files
-    ):
-        raise KitError(
-            f"{path.parent}: holds results of other paintings than {data} "
-            f"{painters or '(default painters)'}; choose another --out, or delete that folder"
-        )
-    audited = manifest[COLUMNS].drop_duplicates("path")
-    if manifest_text(deal(audited, split)) != manifest_text(manifest):
-        raise KitError(
-            f"{path}: its split is not {split!r}; choose another --out, or delete that folder"
-        )
-    return manifest
-
-
-def _left_out(path: Path) -> list[str]:
-    try:
-        findings = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return findings.loc[findings["action"] == LEFT_OUT, "path"].tolist()
-    except (OSError, KeyError, ValueError) as error:
-        raise KitError(
-            f"{path}: not an audit ({error}); delete it and manifest.csv, and notebook 01 makes "
-            "them anew"
-        ) from error
 
 
 def _look(root: Path, painting: Painting) -> _Facts:

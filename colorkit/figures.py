@@ -15,6 +15,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
+from .metrics import ColourTable, Predictor, predict_rgb
 from .models import ScratchUnet, unet_parts
 
 # Okabe and Ito's palette: told apart with any colour vision.
@@ -58,6 +59,15 @@ def picture_grid(
         axis.set_title(short(title, int(12 * cell)), fontsize=8, parse_math=False)
     subject = f" Columns: {'; '.join(titles)}." if titles else ""
     return figure, f"Grid of pictures. Rows from top: {', '.join(rows)}.{subject}"
+
+
+def colourings(
+    models: Mapping[str, Predictor], pixels: Tensor, titles: Sequence[str] = ()
+) -> tuple[Figure, str]:
+    """Show pictures (n, 3, S, S) uint8 turned grey, as each model colours them, and as they are."""
+    rows = {"grey": predict_rgb(ColourTable(torch.zeros(1, 2)), pixels)}
+    rows |= {label: predict_rgb(model, pixels) for label, model in models.items()}
+    return picture_grid(rows | {"truth": pixels}, titles)
 
 
 def side_by_side(pictures: Mapping[str, Image], width: float = 9.0) -> tuple[Figure, str]:

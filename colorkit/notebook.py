@@ -1,7 +1,6 @@
 """What a notebook needs at its start, and what `colorkit doctor` looks at."""
 
 import ast
-import difflib
 import os
 import platform
 import shutil
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 
-from .base.errors import KitError
+from .base.errors import refuse_unknown
 from .base.files import runs_root
 
 if TYPE_CHECKING:
@@ -81,15 +80,7 @@ def refuse_unknown_parameters() -> None:
     if len(cells) < 3 or not cells[1].startswith("# Parameters"):  # papermill's injected cell
         return
     known, given = _assigned(cells[0]), _assigned(cells[1])
-    refuse_unknown(given, known)
-
-
-def refuse_unknown(given: set[str], known: set[str]) -> None:
-    """Raise KitError if a name of `given` is not in `known`."""
-    for name in sorted(given - known):
-        close = difflib.get_close_matches(name, known, n=2)
-        hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise KitError(f"parameter '{name}': unknown; {hint}known are {', '.join(sorted(known))}")
+    refuse_unknown("parameter", given, known)
 
 
 def _assigned(code: str) -> set[str]:

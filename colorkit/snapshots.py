@@ -31,15 +31,15 @@ KEPT = ("mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true")
 class Snapshots(Callback):
     """After some epochs, score a copy of the generator on every part, and colour 12 paintings.
 
-    splits: {"train": (n, 3, S, S) uint8, …}. Scores are means over paintings, in evaluation and
+    pixels: {"train": (n, 3, S, S) uint8, …}. Scores are means over paintings, in evaluation and
     in training mode (batch statistics, dropout); pictures are of evaluation mode. The training
     goes on as if nothing had been looked at: to the bit, without new random numbers.
     """
 
     order = 5  # after History, before the checkpoint that says the epoch is over
 
-    def __init__(self, folder: Path, splits: dict[str, Tensor]):
-        self.folder, self.splits = folder, splits
+    def __init__(self, folder: Path, pixels: dict[str, Tensor]):
+        self.folder, self.pixels = folder, pixels
 
     def before_fit(self):
         write_atomic(self.folder / "paintings.jpg", _jpeg(self._shown().float() / 255))
@@ -61,7 +61,7 @@ class Snapshots(Callback):
 
     def _scores(self, generator: torch.nn.Module, mode: str) -> list[dict[str, Any]]:
         rows = []
-        for part, pixels in self.splits.items():
+        for part, pixels in self.pixels.items():
             scores = evaluate(generator, pixels, self.learn.dls.device, mode)
             means = {name: float(np.mean([row[name] for row in scores])) for name in KEPT}
             rows.append({"mode": mode, "part": part} | means)
@@ -74,7 +74,7 @@ class Snapshots(Callback):
             return _jpeg(decode(L, generator(L)).cpu())
 
     def _shown(self) -> Tensor:
-        return torch.cat([self.splits[part][chosen(self.splits[part], part)] for part in SHOWN])
+        return torch.cat([self.pixels[part][chosen(self.pixels[part], part)] for part in SHOWN])
 
 
 def chosen(pixels: Tensor, part: str) -> list[int]:

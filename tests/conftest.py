@@ -64,6 +64,22 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def folder(gallery: Path, tmp_path: Path):
+    """A results folder of the gallery's paintings."""
+    from colorkit.folder import Folder
+
+    return Folder(tmp_path / "out", data=str(gallery))
+
+
+def nowhere(model: str, table: int = 1, seed: int = 0, profile: str = "smoke", **settings):
+    """Describe an experiment whose folder is never looked at."""
+    from colorkit.experiment import Experiment
+    from colorkit.folder import Folder
+
+    return Experiment(Folder(Path("nowhere"), profile), model, table, seed, **settings)
+
+
+@pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shrink the smoke profile to 32 px and one epoch."""
     from colorkit.experiment import PROFILES, Profile
@@ -74,11 +90,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train thin networks: what is tested does not depend on their width."""
-    from colorkit import learner, models, training
+    from colorkit import folder, learner, models
 
     def build_generator(model: str, size: int, weights: str):
         return models.init_normal(models.ScratchUnet(size, filters=8))
 
     monkeypatch.setattr(learner, "build_generator", build_generator)
-    monkeypatch.setattr(training, "build_generator", build_generator)
+    monkeypatch.setattr(folder, "build_generator", build_generator)
     monkeypatch.setattr(learner, "PatchCritic", lambda: models.PatchCritic(filters=8))

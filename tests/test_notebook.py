@@ -7,12 +7,6 @@ from colorkit import notebook as environment
 from colorkit.base.errors import KitError
 
 
-def test_an_unknown_parameter_gets_close_names():
-    environment.refuse_unknown({"seed"}, {"seed", "table"})
-    with pytest.raises(KitError, match="'sed': unknown; did you mean seed.*known are seed, table"):
-        environment.refuse_unknown({"sed"}, {"seed", "table"})
-
-
 @pytest.mark.parametrize(
     ("injected", "refused"),
     [("# Parameters\nseed = 1", False), ("# Parameters\nsed = 1", True), ("sed = 1", False)],

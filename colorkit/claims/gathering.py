@@ -18,8 +18,7 @@ from .. import __version__
 from ..base.errors import KitError
 from ..base.files import write_atomic
 from ..curation import manifest_hash, read_manifest
-from ..experiment import differing, failure_path, read_result
-from ..recipes import MODELS
+from ..experiment import MODELS, differing, failure_path, read_result
 from ..replication.grid import Grid
 from ..training import snapshots_path
 from .archive import (

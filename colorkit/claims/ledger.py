@@ -15,8 +15,8 @@ from scipy.spatial.distance import jensenshannon
 
 from ..base.errors import KitError
 from ..color import AB_SCALE
+from ..experiment import MODELS, SHORT, VARIANTS
 from ..metrics import BASELINES
-from ..recipes import MODELS, SHORT, VARIANTS
 from ..replication.paper import PARTS, paper_cell
 from ..splits import SPARE
 from . import stats

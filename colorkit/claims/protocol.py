@@ -18,8 +18,7 @@ from rich.console import Console
 
 from ..base.errors import KitError
 from ..base.files import kit_file, runs_root, user_path, write_atomic
-from ..experiment import check_choice, check_type, data_name, slug
-from ..recipes import MODELS
+from ..experiment import MODELS, check_choice, check_type, data_name, slug
 from ..replication.grid import Grid, check
 from ..replication.paper import claims as paper_claims
 from ..replication.paper import paper_text

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.errors import KitError
-from ..recipes import MODELS, SHORT
+from ..experiment import MODELS, SHORT
 from ..replication.paper import HOURS, PARTS, paper_cell
 from . import stats
 

@@ -26,8 +26,8 @@ from ..base.files import write_atomic
 from ..base.templates import render
 from ..color import decode, encode
 from ..curation import read_manifest
+from ..experiment import MODELS
 from ..metrics import mean_chroma
-from ..recipes import MODELS
 from ..training import load_generator, load_splits, predict_rgb
 
 if TYPE_CHECKING:

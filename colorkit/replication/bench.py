@@ -31,10 +31,9 @@ from ..base.files import write_atomic
 from ..batches import Batches, load_pixels, split_pixels
 from ..color import AB_SCALE, L_CENTER
 from ..curation import DEALT, PAPER_TOTAL
-from ..experiment import PROFILES, Experiment
+from ..experiment import MODELS, PROFILES, Experiment
 from ..learner import make_learner, precision_on
 from ..models import build_generator
-from ..recipes import MODELS
 from ..sources import open_source
 from ..splits import split_sizes
 from .measure import (

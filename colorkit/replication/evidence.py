@@ -23,13 +23,13 @@ from ..base.templates import render, replace_section
 from ..curation import PAPER_TOTAL, read_manifest, save
 from ..experiment import (
     BATCH_SIZE,
+    MODELS,
     PROFILES,
     data_name,
     failure_path,
     read_result,
     result_path,
 )
-from ..recipes import MODELS
 from ..training import run_baselines, run_experiment, stages
 from .bench import bench
 from .grid import Grid, busy, check, fetch_weights, standing

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..adversarial import real_or_fake_loss
+from ..experiment import L1_WEIGHT
 from ..models import PatchCritic, build_generator
-from ..recipes import L1_WEIGHT
 
 TURNS = 5
 

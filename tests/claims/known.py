@@ -8,7 +8,7 @@ from colorkit.base.files import kit_file
 from colorkit.claims.archive import Archive
 from colorkit.claims.invented import LEVELS, invent
 from colorkit.claims.protocol import Protocol, Study, read_protocol
-from colorkit.recipes import MODELS
+from colorkit.experiment import MODELS
 from colorkit.replication.paper import PARTS
 
 SIZES = {"train": 600, "valid": 150, "test": 200}

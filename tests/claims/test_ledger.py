@@ -17,7 +17,7 @@ from colorkit.claims.invented import LEVELS, invent
 from colorkit.claims.protocol import Study, read_protocol
 from colorkit.claims.verdicts import verdicts
 from colorkit.cli import app
-from colorkit.recipes import MODELS, VARIANTS
+from colorkit.experiment import MODELS, VARIANTS
 
 PAINTED = {"chroma": 20.0, "chroma_true": 20.0, "clipped": 0.0}
 

@@ -21,7 +21,7 @@ from colorkit.claims.rules import (
     REPLICATED,
     UNTESTABLE,
 )
-from colorkit.recipes import MODELS
+from colorkit.experiment import MODELS
 from colorkit.replication import paper
 
 SCRATCH = "pix2pix_scratch"

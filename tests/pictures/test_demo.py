@@ -19,8 +19,8 @@ from test_pictures import bomb
 from test_pretrained import untrained
 
 from colorkit.base.errors import KitError
+from colorkit.experiment import MODELS
 from colorkit.pictures import demo
-from colorkit.recipes import MODELS
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from colorkit.base.device import choose_device
-from colorkit.experiment import Experiment
-from colorkit.recipes import MODELS
+from colorkit.experiment import MODELS, Experiment
 from colorkit.replication import bench, measure
 
 CPU = torch.device("cpu")

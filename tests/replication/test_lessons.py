@@ -125,7 +125,7 @@ def test_every_figure_has_alt_text(book):
 def test_unstable_output_is_marked(book):
     for cell in code_cells(book):
         shows = "colorkit.show(" in cell.source
-        trains = "run_experiment(" in cell.source
+        trains = "colorkit.run(" in cell.source
         if shows or trains:
             assert "nbval-ignore-output" in cell.metadata.get("tags", []), cell.source[:60]
 
