@@ -141,6 +141,7 @@ print(pixels.numel(), peak)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's account of memory")
 def test_memory_stays_bounded_on_more_pictures_than_fit(gallery, tmp_path):
     cap = 20_000_000

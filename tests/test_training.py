@@ -93,7 +93,7 @@ def test_one_seed_gives_one_result_and_another_another(quick, gallery, tmp_path)
 
 
 def test_the_pretrained_model_starts_from_the_unet_of_its_table_and_seed(
-    gallery, tmp_path, monkeypatch
+    small, gallery, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(PROFILES, "smoke", Profile(size=64, epochs=1, weights="random"))
     begun = []
@@ -141,8 +141,8 @@ def test_a_diverging_run_stops_and_is_kept_as_failed(
     quick, gallery, tmp_path, monkeypatch, lr, why
 ):
     monkeypatch.setitem(LEARNING_RATES[1], "unet_resnet18", lr)
+    monkeypatch.setitem(PROFILES, "smoke", Profile(size=32, epochs=2, weights="random"))
     experiment = Experiment(1, "unet_resnet18", data=str(gallery))
-    monkeypatch.setitem(PROFILES, "smoke", Profile(size=64, epochs=2, weights="random"))
     with pytest.raises(DivergedError, match=r"^epoch \d: the training diverged"):
         run_experiment(experiment, tmp_path)
     assert not result_path(tmp_path, experiment.id).exists()

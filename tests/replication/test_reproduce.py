@@ -40,6 +40,7 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> Non
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_killed_then_failing_then_mended(gallery, tmp_path):
     """The whole story on real notebooks: kill -9, go on with a failing run, mend it, go on."""
     out = tmp_path / "a {folder} with 'odd' letters"
@@ -77,6 +78,7 @@ def test_killed_then_failing_then_mended(gallery, tmp_path):
     assert len(list((out / "notebooks").glob("*.ipynb"))) == 6
 
 
+@pytest.mark.slow
 def test_stopped_by_a_signal_it_finishes_the_write_and_says_where_it_stands(gallery, tmp_path):
     out = tmp_path / "out"
     process = start(gallery, out)

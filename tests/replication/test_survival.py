@@ -17,6 +17,7 @@ from conftest import paint
 from colorkit.base.checkpoints import files, folder_of
 from colorkit.experiment import Experiment, result_path, weights_path
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("COLORKIT_KILLS", "2"))
 # 32 px, four epochs of two batches: seconds on a CPU. The last batch has more than one picture.
 START = """
