@@ -67,6 +67,7 @@ interact(lambda lightness: figures.gamut([lightness]), lightness=level)
 )
 
 
+@pytest.mark.slow
 def test_a_control_that_moves_changes_the_figure_and_the_figure_is_kept():
     shown = []
     for sources in (CELLS[:1], CELLS):

@@ -78,6 +78,7 @@ def test_no_pictures_of_paintings_in_data():
     assert {path.suffix for path in (ROOT / "data").iterdir()} <= {".csv", ".md"}
 
 
+@pytest.mark.slow
 def test_an_installed_kit_carries_notebooks_workflow_and_facts(tmp_path):
     build = ["-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
     subprocess.run([sys.executable, *build, str(ROOT)], check=True)

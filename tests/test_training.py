@@ -8,7 +8,7 @@ import torch
 from conftest import nowhere
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from colorkit import learner, training
+from colorkit import training
 from colorkit.base.checkpoints import epochs_kept
 from colorkit.base.errors import DivergedError, KitError
 from colorkit.experiment import LEARNING_RATES, Experiment
@@ -129,7 +129,6 @@ def test_the_unet_learns_two_pictures_by_heart(pixels):
     [(1e30, "no number at all"), (30.0, "a number, and no colour's")],
 )
 def test_a_diverging_run_stops_and_is_kept_as_failed(quick, small, folder, monkeypatch, lr, why):
-    monkeypatch.setattr(learner, "EXPLODED", 0.9)  # what a network with tanh at its end can reach
     monkeypatch.setitem(LEARNING_RATES[1], "unet_resnet18", lr)
     experiment = Experiment(folder, "unet_resnet18", epochs=2)
     with pytest.raises(DivergedError, match=r"^epoch \d: the training diverged"):

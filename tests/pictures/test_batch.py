@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import model_of, untrained
 from PIL import Image
-from test_paint import model_of
-from test_pretrained import untrained
 
 from colorkit.base.errors import KitError
 from colorkit.pictures.batch import Done, Settings, plan, run, summary
@@ -229,6 +228,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
     picture = Image.effect_noise((1000, 1000), 30).resize((10_000, 10_000))
@@ -248,6 +248,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "size", "side", "seconds"), [(1, (4000, 3000), 256, 4), (50, (320, 240), 64, 10)]
 )

@@ -48,6 +48,7 @@ def test_the_usual_way_gives_the_same_batches_as_ours(tmp_path):
         assert (usual[number][1] - ab[number]).abs().max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_an_epoch_is_more_than_its_steps(model):
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
@@ -56,6 +57,7 @@ def test_an_epoch_is_more_than_its_steps(model):
     assert 0 < found["data_share"] < found["outside_share"] < 1
 
 
+@pytest.mark.slow
 def test_a_whole_small_bench_is_json_and_prose(monkeypatch, tmp_path):
     from colorkit.replication.evidence import performance
 

@@ -44,6 +44,7 @@ def grid(gallery, tmp_path, monkeypatch) -> Grid:
     return grid
 
 
+@pytest.mark.slow
 def test_a_slice_ends_in_time_and_the_next_goes_on_to_publish(grid, tmp_path, capsys):
     results = tmp_path / "results"
     assert evidence.gather(grid, 0.05, results, "colorkit evidence") == 130
@@ -69,7 +70,7 @@ def test_a_slice_ends_in_time_and_the_next_goes_on_to_publish(grid, tmp_path, ca
     assert str(tmp_path) not in "".join(p.read_text() for p in folder.rglob("*") if p.is_file())
 
 
-def test_a_run_that_diverges_is_published_as_failed(grid, tmp_path, monkeypatch):
+def test_a_run_that_diverges_is_published_as_failed(small, grid, tmp_path, monkeypatch):
     from colorkit.experiment import LEARNING_RATES
 
     monkeypatch.setitem(LEARNING_RATES[1], "pix2pix_scratch", 1e30)

@@ -144,6 +144,7 @@ def test_wrong_parameters_are_refused_before_anything_runs(tmp_path, parameters,
     assert not list(tmp_path.glob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_papermill_itself_cannot_pass_an_unknown_parameter(tmp_path):
     import papermill
 

@@ -20,6 +20,7 @@ from colorkit.folder import Folder
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("COLORKIT_KILLS", "2"))
 # 32 px, four epochs of two batches: seconds on a CPU. The last batch has more than one picture.
 START = """
