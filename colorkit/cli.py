@@ -1,8 +1,7 @@
 """The command `colorkit`."""
 
-import shlex
+import json
 import sys
-import tempfile
 import time
 from dataclasses import fields
 from pathlib import Path
@@ -218,38 +217,27 @@ def bench(
     size: Annotated[int, typer.Option(help="px of the steps; 0: 256 on a GPU, else 64")] = 0,
     batch: BatchSize = BATCH_SIZE,
     device: Annotated[str, typer.Option(help="cuda or cpu; empty: the GPU if there is one")] = "",
+    publish: Annotated[
+        bool, typer.Option("--publish", help="write results/<device>-<date>/ and README's section")
+    ] = False,
+    out: Annotated[
+        str, typer.Option(help="with --publish: a results folder whose small files go along")
+    ] = "",
 ) -> None:
-    """Measure how fast this machine trains, and what stands between it and its hardware."""
+    """Measure how fast this machine trains, and what its hardware could give."""
     from .base.device import choose_device
-    from .base.files import runs_root
-    from .replication.evidence import bench_to, performance
+    from .base.files import runs_root, write_atomic
+    from .replication import bench as room
 
-    chosen = choose_device(device)
+    chosen, folder = choose_device(device), user_path(out) if out else None
+    if folder and not (publish and (folder / "tables.csv").exists()):
+        raise KitError(f"--out {out}: needs --publish, and tables of `colorkit reproduce`")
+    measured = room.bench(size or (256 if chosen.type == "cuda" else 64), batch, chosen)
     path = runs_root() / f"bench-{chosen.type}.json"
-    with tempfile.TemporaryDirectory() as parts:
-        measured = bench_to(path, size, batch, chosen, Path(parts))
-    console.print(performance(measured), f"written to {path}")
-
-
-@app.command()
-def evidence(
-    profile: Profile = "paper",
-    data: Data = "sample",
-    painters: Painters = "",
-    minutes: Annotated[float, typer.Option(help="stop after so long; call again to go on")] = 8.5,
-    results: Annotated[str, typer.Option(help="where to publish")] = "results",
-    out: Out = "",
-) -> None:
-    """Run the bench and both tables without notebooks, and publish the small files."""
-    from .experiment import data_name, results_folder
-    from .replication.evidence import gather
-    from .replication.grid import Grid
-
-    data = _absolute(data)
-    grid = Grid(results_folder(out, profile, data), profile, data, painters)
-    words = ["colorkit", "evidence", "--profile", profile, "--data", data_name(data)]
-    command = shlex.join([*words, *(["--painters", painters] if painters else [])])
-    raise typer.Exit(gather(grid, minutes, user_path(results), command))
+    write_atomic(path, json.dumps(measured, indent=1) + "\n")
+    console.print(room.performance({"": measured}), f"written to {path}")
+    if publish:
+        console.print(f"published in {room.publish(measured, user_path('results'), folder)}")
 
 
 @data_app.command()

@@ -10,7 +10,7 @@ from colorkit.batches import Batches
 from colorkit.experiment import Experiment
 from colorkit.learner import make_learner
 from colorkit.models import PatchCritic, ScratchUnet, init_normal
-from colorkit.replication.measure import bare_epoch
+from colorkit.replication.bench import bare_epoch
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_callback_equals_a_bare_loop_bit_for_bit(splits, request, model, width):
     batches = Batches(splits["train"], experiment.seed)
     torch.manual_seed(5)
     for _ in range(3):
-        bare_epoch(batches, generator.train(), critic, optimizers)
+        bare_epoch(batches, [generator.train(), critic], optimizers)
     torch.manual_seed(5)
     learn.fit(3)
     assert equal(learn.model, generator)
