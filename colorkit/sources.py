@@ -17,16 +17,11 @@ from .base.errors import KitError
 from .base.files import kit_file, user_path
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
-# One of the 412 quartets with 519 paintings in Kaggle's catalogue: portraits and landscapes
-# painted in Paris from 1850 to 1900. Quartets differ in how hard they are: one constant colour
-# errs by .0084 to .0195 on nine tenths of the 58 whose photographs we have, and by .0163 on this
-# one, near the middle, so the choice decides no claim. Notebook 01 shows the search.
-DEFAULT_QUARTET = (
-    "Georges Seurat",
-    "Gustave Courbet",
-    "Henri de Toulouse-Lautrec",
-    "Pierre-Auguste Renoir",
-)
+# One of the 412 quartets with 519 paintings in Kaggle's catalogue: Paris, 1850 to 1900. Quartets
+# differ in how hard they are: one constant colour errs by .0084 to .0195 on nine tenths of the 58
+# whose photographs we have, by .0163 on this one, so the choice decides no claim. See notebook 1.
+DEFAULT_QUARTET = ("Georges Seurat", "Gustave Courbet", "Henri de Toulouse-Lautrec")
+DEFAULT_QUARTET += ("Pierre-Auguste Renoir",)
 MIN_PAINTINGS = 10
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
 
@@ -85,7 +80,7 @@ def choose_painters(source: Source, painters: str = "") -> tuple[str, ...]:
     source a catalogue, else all.
     Raises KitError for an unknown painter, with close names.
     """
-    present: dict[str, set[str]] = {}
+    present: dict[str, set[str]] = {}  # spellings, such as with and without an accent
     for painting in source.paintings:
         present.setdefault(_key(painting.painter), set()).add(painting.painter)
     wanted = [name.strip() for name in painters.split(",") if name.strip()]
