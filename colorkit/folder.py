@@ -25,7 +25,7 @@ from .base.files import file_sha256, runs_root, slug, user_path, write_atomic
 from .batches import CPU
 from .curation import Curation, curate
 from .experiment import PROFILES, Profile
-from .manifest import check_manifest, manifest_hash, read_manifest, save
+from .manifest import check_manifest, read_manifest, save
 from .metrics import Predictor, evaluate, fit_baselines
 from .models import build_generator
 from .pixels import split_pixels
@@ -101,7 +101,7 @@ class Folder:
     @cached_property
     def manifest_sha256(self) -> str:
         """Which paintings, dealt how: in every result."""
-        return manifest_hash(self.listed)
+        return file_sha256(self.manifest_path)
 
     def begin(self, curation: Curation) -> None:
         """Write manifest.csv and audit.csv of paintings that were looked at."""
@@ -120,7 +120,7 @@ class Folder:
 
         Returns (count, 3, S, S) uint8, or fewer if there are fewer, and their titles.
         """
-        titles = self.manifest.loc[self.manifest["split"] == "test", "title"].tolist()
+        titles = self.manifest.loc[self.manifest["part"] == "test", "title"].tolist()
         chosen = np.linspace(0, len(titles) - 1, min(count, len(titles))).astype(int).tolist()
         return self.pixels["test"][chosen], [titles[index] for index in chosen]
 
@@ -148,7 +148,7 @@ class Folder:
         """Score a model painting by painting: {"train": [{"path", "painter", "mse_ab", …}], …}."""
         named = {}
         for part, pixels in self.pixels.items():
-            rows = self.manifest.loc[self.manifest["split"] == part, ["path", "painter"]]
+            rows = self.manifest.loc[self.manifest["part"] == part, ["path", "painter"]]
             scored = zip(
                 rows.to_dict("records"), evaluate(predict, pixels, device, mode), strict=True
             )

@@ -14,7 +14,7 @@ from .splits import deal
 
 AUDITED = ["path", "painter", "title", "date", "museum_id", "licence"]
 AUDITED += ["width", "height", "sha256", "group"]
-COLUMNS = [*AUDITED, "mirrored", "split"]
+COLUMNS = [*AUDITED, "mirrored", "part"]
 LEFT_OUT = "left out"
 
 
@@ -34,7 +34,8 @@ def read_manifest(path: Path) -> pd.DataFrame:
         numbers = ("width", "height", "group", "mirrored")
         text = {name: str for name in COLUMNS if name not in numbers}
         content = io.BytesIO(path.read_bytes())
-        return pd.read_csv(content, dtype=text, keep_default_na=False)[COLUMNS]
+        table = pd.read_csv(content, dtype=text, keep_default_na=False)
+        return table.rename(columns={"split": "part"})[COLUMNS]  # its name until 0.3.0
     except (OSError, KeyError, ValueError) as error:
         raise KitError(
             f"{path}: not a manifest ({error}); delete it, and notebook 01 makes it anew"

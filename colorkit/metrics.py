@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .batches import CPU, Batches
 from .color import AB_SCALE, decode, grey_input, in_gamut, join, rgb_to_lab
-from .splits import SPLITS
+from .splits import PARTS
 
 Predictor = Callable[[Tensor], Tensor]  # L (N, 1, S, S) -> ab (N, 2, S, S)
 
@@ -137,8 +137,8 @@ def score_table(scores: dict[str, dict[str, Any]], baselines: dict[str, Any]) ->
     rows = {}
     for label, splits in named.items():
         reference = baselines["scores"]["mean_ab"]
-        numbers = {name: summarize(splits[name], reference[name]) for name in SPLITS}
-        rows[label] = {f"mse_ab {name}": numbers[name]["mse_ab"] for name in SPLITS}
+        numbers = {name: summarize(splits[name], reference[name]) for name in PARTS}
+        rows[label] = {f"mse_ab {name}": numbers[name]["mse_ab"] for name in PARTS}
         rows[label]["skill test"] = numbers["test"]["skill_ab"]
     return pd.DataFrame(rows).T.round(4)
 

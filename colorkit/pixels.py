@@ -19,7 +19,7 @@ from .base.errors import KitError
 from .base.files import is_whole, write_checked
 from .manifest import manifest_hash
 from .sources import read_picture
-from .splits import SPLITS
+from .splits import PARTS
 
 AHEAD = 64  # paintings decoded at a time, which bounds the memory it takes
 
@@ -40,7 +40,7 @@ def split_pixels(out: Path, root: Path, manifest: pd.DataFrame, size: int) -> di
     memory-mapped from <out>/pixels, so they need not fit in memory. A damaged file is made
     again. Raises KitError as `load_pixels` does.
     """
-    parts = {name: manifest[manifest["split"] == name] for name in SPLITS}
+    parts = {name: manifest[manifest["part"] == name] for name in PARTS}
     ordered = pd.concat(parts.values())
     folder, stem = out / "pixels", f"{manifest_hash(manifest)[:16]}-{size}px"
     for path in folder.glob(f"{stem}-*.npy"):

@@ -36,7 +36,7 @@ def test_batches_equal_loading_picture_by_picture_bit_for_bit(
     gallery, tmp_path, monkeypatch, resident
 ):
     monkeypatch.setattr(module, "fits", lambda pixels, device: resident)
-    manifest = curate(open_source(str(gallery))).manifest.assign(split="train")
+    manifest = curate(open_source(str(gallery))).manifest.assign(part="train")
     batches = Batches(split_pixels(tmp_path, gallery, manifest, 64)["train"], seed=7)
     assert (batches.converted is not None) == resident
     for (L, ab), (L2, ab2) in zip(batches, one_by_one(gallery, manifest, 64, 7), strict=True):
@@ -60,7 +60,7 @@ from colorkit.pixels import split_pixels
 from colorkit.sources import open_source
 cap = int(sys.argv[3])
 batches.total_memory = lambda device: cap
-manifest = curate(open_source(sys.argv[1])).manifest.assign(split="train")
+manifest = curate(open_source(sys.argv[1])).manifest.assign(part="train")
 big = manifest.loc[manifest.index.repeat(300)]
 memory = lambda: psutil.Process().memory_info()
 own = lambda: memory().rss - memory().shared

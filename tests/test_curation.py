@@ -43,7 +43,7 @@ def test_near_duplicates_are_found_and_share_a_split(gallery):
     for seed in range(20):
         manifest = curation.curate(open_source(str(gallery)), split=f"paper-{seed}").manifest
         pair = manifest[manifest["path"].str.contains("Bo_Green_3|again")]
-        assert pair["group"].nunique() == pair["split"].nunique() == 1
+        assert pair["group"].nunique() == pair["part"].nunique() == 1
     assert manifest["group"].nunique() == 24
 
 

@@ -74,7 +74,7 @@ def test_manifest_round_trip_keeps_the_hash(gallery, tmp_path):
     (tmp_path / "manifest.csv").write_bytes(manifest_text(manifest).encode())
     again = read_manifest(tmp_path / "manifest.csv")
     assert manifest_hash(again) == manifest_hash(manifest)
-    assert manifest_hash(manifest.assign(split="train")) != manifest_hash(manifest)
+    assert manifest_hash(manifest.assign(part="train")) != manifest_hash(manifest)
 
 
 def test_copying_a_source_keeps_the_manifest(gallery, tmp_path):
@@ -97,7 +97,7 @@ def test_nothing_is_written_in_the_data_folder(folder, gallery):
 
 def test_examples_are_spread_over_the_test_paintings(quick, folder):
     pictures, titles = folder.examples(count=2)
-    tested = folder.manifest.loc[folder.manifest["split"] == "test", "title"].tolist()
+    tested = folder.manifest.loc[folder.manifest["part"] == "test", "title"].tolist()
     assert titles == [tested[0], tested[-1]]
     assert torch.equal(pictures[1], folder.pixels["test"][-1])
     assert len(folder.examples(count=99)[1]) == len(tested)

@@ -37,7 +37,7 @@ def test_splits_keep_the_manifests_order(gallery, tmp_path):
     sizes = {name: len(part) for name, part in splits.items()}
     assert sizes == {"train": 17, "test": 2, "valid": 5}
     for name, part in splits.items():
-        assert torch.equal(part, pixels[np.flatnonzero(manifest["split"] == name)])
+        assert torch.equal(part, pixels[np.flatnonzero(manifest["part"] == name)])
 
 
 def test_paintings_are_decoded_once_for_each_size(gallery, tmp_path):

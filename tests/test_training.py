@@ -39,7 +39,7 @@ def finished(quick, small, folder) -> tuple[Experiment, dict]:
 def test_a_run_scores_every_painting_and_keeps_what_decides_it(finished, folder):
     experiment, result = finished
     scored = {(part, row["path"]) for part, rows in result["scores"].items() for row in rows}
-    assert scored == set(zip(folder.manifest["split"], folder.manifest["path"], strict=True))
+    assert scored == set(zip(folder.manifest["part"], folder.manifest["path"], strict=True))
     assert result == json.loads(folder.result_path(experiment.id).read_text())
     assert result["config"] == experiment.config() | {"precision": "fp32"}
     assert len(result["history"]) == 1
@@ -218,7 +218,7 @@ def test_no_loss_is_read_in_a_step(small, pixels, model):
 
 
 def test_baselines_are_scored_on_the_same_paintings(quick, folder):
-    tested = folder.manifest.loc[folder.manifest["split"] == "test", "path"].tolist()
+    tested = folder.manifest.loc[folder.manifest["part"] == "test", "path"].tolist()
     for scores in folder.baselines["scores"].values():
         assert [row["path"] for row in scores["test"]] == tested
     assert replace(folder).baselines == folder.baselines  # read, not made again

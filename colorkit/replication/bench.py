@@ -77,7 +77,7 @@ def write_jpegs(folder: Path, count: int) -> pd.DataFrame:
         picture = Image.open(source.root / painting.path).convert("RGB")
         path = folder / f"{number}.jpg"
         ImageOps.contain(picture, (1200, 1200), Image.Resampling.BICUBIC).save(path, quality=95)
-        rows.append({"path": path.name, "sha256": file_sha256(path), "split": "train"})
+        rows.append({"path": path.name, "sha256": file_sha256(path), "part": "train"})
     return pd.DataFrame(rows).reindex(columns=COLUMNS, fill_value="")
 
 

@@ -14,7 +14,7 @@ from ..base.templates import render
 from ..experiment import MODELS
 from ..folder import data_name
 from ..metrics import METRICS, ColourTable, predict_rgb
-from ..splits import SPLITS
+from ..splits import PARTS
 from .grid import Grid
 from .paper import assumptions
 from .tables import LABELS, cells, changes, collect, number, pivot
@@ -75,7 +75,7 @@ def _draw(grid: Grid, table: int) -> dict[str, tuple[Figure, str]]:
 
 
 def _other_metrics(frame: pd.DataFrame, table: int) -> list[list[str]]:
-    part = frame[(frame["table"] == table) & (frame["split"] == "test")]
+    part = frame[(frame["table"] == table) & (frame["part"] == "test")]
     part = part[part["variant"] == ""]
     means = part.groupby(["model", "metric"])["ours"].mean()
     digits = {"mse_ab": 4, "mse_rgb": 4, "psnr": 1, "ciede2000": 1, "colourfulness": 1}
@@ -87,7 +87,7 @@ def _other_metrics(frame: pd.DataFrame, table: int) -> list[list[str]]:
 
 def _counts(grid: Grid) -> list[dict[str, Any]]:
     manifest = grid.folder.listed
-    table = pd.crosstab(manifest["painter"], manifest["split"]).reindex(columns=list(SPLITS))
+    table = pd.crosstab(manifest["painter"], manifest["part"]).reindex(columns=list(PARTS))
     table = table.fillna(0).astype(int).assign(all=lambda t: t.sum(axis=1))
     largest = table.sort_values("all", ascending=False)
     shown = largest.head(8)

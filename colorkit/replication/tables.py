@@ -8,13 +8,13 @@ import rich.table
 
 from ..experiment import MODELS, VARIANTS
 from ..metrics import BASELINES, METRICS, summarize
-from ..splits import SPLITS
+from ..splits import PARTS
 from .grid import Grid
 from .paper import paper_cell
 
-COLUMNS = ["table", "split", "model", "variant", "metric", "paper", "ours", "n", "seed", "status"]
+COLUMNS = ["table", "part", "model", "variant", "metric", "paper", "ours", "n", "seed", "status"]
 LABELS = MODELS | BASELINES
-SPLIT_NAMES = {"train": "Training", "valid": "Validation", "test": "Testing"}  # as in the paper
+PART_NAMES = {"train": "Training", "valid": "Validation", "test": "Testing"}  # as in the paper
 
 
 def collect(grid: Grid) -> pd.DataFrame:
@@ -42,11 +42,11 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Write a row for each part and metric; without scores a model's are holes."""
     rows = []
-    for part in SPLITS:
+    for part in PARTS:
         here = scores[part] if scores and baselines else []
         numbers = summarize(here, baselines["scores"]["mean_ab"][part]) if here else {}
         for metric in METRICS:
-            row = {"split": part, "metric": metric, "paper": math.nan, "n": len(here)}
+            row = {"part": part, "metric": metric, "paper": math.nan, "n": len(here)}
             if metric == "mse_ab" and named["model"] in MODELS and not named["variant"]:
                 row["paper"] = paper_cell(named["table"], part, named["model"])
             rows.append(named | row | {"ours": numbers.get(metric, math.nan)})
@@ -54,23 +54,23 @@ def _rows(
 
 
 def pivot(frame: pd.DataFrame, table: int) -> list[dict[str, Any]]:
-    """Arrange one table as the paper does: split by split, models, then baselines.
+    """Arrange one table as the paper does: part by part, models, then baselines.
 
-    Each row: split, model (label), paper, ours (mean over seeds), spread (standard deviation
+    Each row: part, model (label), paper, ours (mean over seeds), spread (standard deviation
     over seeds, if several), skill, n, failed ("failed", or how many of the seeds did; else
     empty). Holes are NaN; a mean over some of the seeds only is a hole.
     """
-    part = frame[(frame["table"] == table) & (frame["variant"] == "")]
+    mine = frame[(frame["table"] == table) & (frame["variant"] == "")]
     rows = []
-    for split, name in SPLIT_NAMES.items():
+    for part, name in PART_NAMES.items():
         for model, label in LABELS.items():
-            here = part[(part["split"] == split) & (part["model"] == model)]
+            here = mine[(mine["part"] == part) & (mine["model"] == model)]
             mse = here[here["metric"] == "mse_ab"]
             skill = here[here["metric"] == "skill_ab"]["ours"]
             complete = mse["ours"].notna().all()
             rows.append(
                 {
-                    "split": name,
+                    "part": name,
                     "model": label,
                     "baseline": model in BASELINES,
                     "paper": mse["paper"].mean(),
@@ -90,7 +90,7 @@ def changes(frame: pd.DataFrame, table: int) -> list[list[str]]:
     Rows: what was changed, model, test mse_ab as the paper has it and with the change (means
     over seeds), their difference.
     """
-    part = frame[(frame["table"] == table) & (frame["split"] == "test")]
+    part = frame[(frame["table"] == table) & (frame["part"] == "test")]
     mse = part[part["metric"] == "mse_ab"].groupby(["variant", "model"])["ours"]
     means = mse.agg(lambda values: values.mean(skipna=False))
     return [
@@ -114,8 +114,8 @@ def _failed(statuses: pd.Series) -> str:
 def terminal_table(frame: pd.DataFrame, table: int) -> rich.table.Table:
     """Make one table for the terminal."""
     shown = rich.table.Table(title=f"Table {table}: MSE of ab/110, paper and ours")
-    for column in ("split", "model", "paper", "ours", "skill", "paintings"):
-        shown.add_column(column, justify="left" if column in ("split", "model") else "right")
+    for column in ("part", "model", "paper", "ours", "skill", "paintings"):
+        shown.add_column(column, justify="left" if column in ("part", "model") else "right")
     for row in pivot(frame, table):
         last = row["model"] == list(LABELS.values())[-1]
         style = "dim" if row["baseline"] else ""
@@ -128,7 +128,7 @@ def cells(row: dict[str, Any]) -> list[str]:
     spread = "" if math.isnan(row["spread"]) else f" ± {row['spread']:.4f}"
     ours = row["failed"] or number(row["ours"], 4) + spread
     skill = number(row["skill"], 2, sign=True)
-    return [row["split"], row["model"], number(row["paper"], 4), ours, skill, str(row["n"])]
+    return [row["part"], row["model"], number(row["paper"], 4), ours, skill, str(row["n"])]
 
 
 def number(value: float, digits: int, sign: bool = False) -> str:

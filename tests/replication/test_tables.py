@@ -41,7 +41,7 @@ def test_ours_is_the_mean_of_the_stored_scores(grid):
     rows = result["scores"]["test"]
     mean = sum(row["mse_ab"] for row in rows) / len(rows)
     cell = frame.query(
-        "model == 'pix2pix_scratch' and split == 'test' and metric == 'mse_ab' and seed == 1"
+        "model == 'pix2pix_scratch' and part == 'test' and metric == 'mse_ab' and seed == 1"
     )
     assert cell["ours"].item() == pytest.approx(mean)
     assert cell["n"].item() == len(rows)
@@ -53,9 +53,9 @@ def test_pivot_averages_seeds_and_shows_their_spread(grid):
     rows = pivot(frame, 1)
     assert len(rows) == 18
     row = next(
-        r for r in rows if r["split"] == "Testing" and r["model"] == MODELS["pix2pix_scratch"]
+        r for r in rows if r["part"] == "Testing" and r["model"] == MODELS["pix2pix_scratch"]
     )
-    values = frame.query("model == 'pix2pix_scratch' and split == 'test' and metric == 'mse_ab'")
+    values = frame.query("model == 'pix2pix_scratch' and part == 'test' and metric == 'mse_ab'")
     assert row["ours"] == pytest.approx(values["ours"].mean())
     assert row["spread"] == pytest.approx(values["ours"].std())
     assert "±" in cells(row)[3]
