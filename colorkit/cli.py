@@ -267,12 +267,12 @@ def check(data: Data = "sample", painters: Painters = "") -> None:
     chosen = choose_painters(source, painters) if painters else ()
     paintings = [p for p in source.paintings if not chosen or p.painter in chosen]
     curation = audit(source, paintings)
-    table = Table(title=f"{source.name}: findings")
+    table = Table(title=f"{source.name}: remarks")
     for column in ("file", "rule", "detail", "action"):
         table.add_column(column, overflow="fold")
-    for finding in curation.findings:
-        table.add_row(finding.path, finding.rule, finding.detail, finding.action)
-    if curation.findings:
+    for remark in curation.remarks:
+        table.add_row(remark.path, remark.rule, remark.detail, remark.action)
+    if curation.remarks:
         console.print(table)
     console.print(f"{len(paintings)} files looked at, {len(curation.manifest)} can be used")
 

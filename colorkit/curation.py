@@ -33,7 +33,7 @@ NEAR_DUPLICATE_BITS, NEAR_DUPLICATE_CORRELATION = 16, 0.66
 
 
 @dataclass(frozen=True)
-class Finding:
+class Remark:
     """One remark of the audit: the file, the rule it met, and what is done with it."""
 
     path: str
@@ -45,10 +45,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Curation:
-    """What an audit of paintings gives: the manifest (a row each) and the findings."""
+    """What an audit of paintings gives: the manifest (a row each) and the remarks."""
 
     manifest: pd.DataFrame
-    findings: tuple[Finding, ...]
+    remarks: tuple[Remark, ...]
 
 
 @dataclass(frozen=True)
@@ -72,22 +72,22 @@ def curate(source: Source, painters: str = "", split: str = "paper") -> Curation
     """
     curation = audit(source, choose_paintings(source, painters))
     check_enough(source.name, len(curation.manifest))
-    return Curation(deal(curation.manifest, split), curation.findings)
+    return Curation(deal(curation.manifest, split), curation.remarks)
 
 
 def audit(source: Source, paintings: Sequence[Painting]) -> Curation:
     """Look at every file: unreadable, tiny, grey, near-grey, twice there, nearly twice there."""
     with ThreadPoolExecutor() as pool:  # Pillow decodes without holding Python's lock
         facts = list(pool.map(lambda painting: _look(source.root, painting), paintings))
-    facts, findings = _drop_unusable(facts)
+    facts, remarks = _drop_unusable(facts)
     groups = near_duplicates([f.bits for f in facts], [f.thumbnail for f in facts])
-    findings += _near_grey(facts) + _near_duplicate_findings(facts, groups)
+    remarks += _near_grey(facts) + _near_duplicates(facts, groups)
     rows = [
         asdict(fact.painting)
         | {"width": fact.width, "height": fact.height, "sha256": fact.sha256, "group": int(group)}
         for fact, group in zip(facts, groups, strict=True)
     ]
-    return Curation(pd.DataFrame(rows, columns=AUDITED), tuple(findings))
+    return Curation(pd.DataFrame(rows, columns=AUDITED), tuple(remarks))
 
 
 def quartets(counts: dict[str, int], total: int = PAPER_TOTAL) -> list[tuple[str, ...]]:
@@ -95,11 +95,8 @@ def quartets(counts: dict[str, int], total: int = PAPER_TOTAL) -> list[tuple[str
 
     Kaggle's 50 counts give 412: the paper's choice cannot be recovered from them.
     """
-    return [
-        four
-        for four in itertools.combinations(sorted(counts), 4)
-        if sum(counts[painter] for painter in four) == total
-    ]
+    fours = itertools.combinations(sorted(counts), 4)
+    return [four for four in fours if sum(map(counts.get, four)) == total]
 
 
 def perceptual_hash(picture: Image.Image) -> tuple[bool, ...]:
@@ -164,8 +161,8 @@ def _mean_chroma(picture: Image.Image) -> float:
     return float(lab[1:].norm(dim=0).mean())
 
 
-def _drop_unusable(facts: list[_Facts]) -> tuple[list[_Facts], list[Finding]]:
-    kept, findings, first_path = [], [], {}
+def _drop_unusable(facts: list[_Facts]) -> tuple[list[_Facts], list[Remark]]:
+    kept, remarks, first_path = [], [], {}
     for fact in facts:
         twin = first_path.setdefault((fact.painting.painter, fact.sha256), fact.painting.path)
         if fact.fault is None and twin != fact.painting.path:
@@ -173,28 +170,28 @@ def _drop_unusable(facts: list[_Facts]) -> tuple[list[_Facts], list[Finding]]:
         else:
             fault = fact.fault
         if fault:
-            findings.append(_finding(fact, *fault, LEFT_OUT))
+            remarks.append(_remark(fact, *fault, LEFT_OUT))
         else:
             kept.append(fact)
-    return kept, findings
+    return kept, remarks
 
 
-def _near_grey(facts: list[_Facts]) -> list[Finding]:
+def _near_grey(facts: list[_Facts]) -> list[Remark]:
     return [
-        _finding(fact, "near-grey", f"mean chroma {fact.chroma:.1f}", "kept")
+        _remark(fact, "near-grey", f"mean chroma {fact.chroma:.1f}", "kept")
         for fact in facts
         if fact.chroma < NEAR_GREY_CHROMA
     ]
 
 
-def _near_duplicate_findings(facts: list[_Facts], groups: np.ndarray) -> list[Finding]:
+def _near_duplicates(facts: list[_Facts], groups: np.ndarray) -> list[Remark]:
     sizes = np.bincount(groups) if len(groups) else []
     return [
-        _finding(fact, "near-duplicate", f"group {group}, {sizes[group]} pictures", "same split")
+        _remark(fact, "near-duplicate", f"group {group}, {sizes[group]} pictures", "same split")
         for fact, group in sorted(zip(facts, groups, strict=True), key=lambda pair: pair[1])
         if sizes[group] > 1
     ]
 
 
-def _finding(fact: _Facts, rule: str, detail: str, action: str) -> Finding:
-    return Finding(fact.painting.path, fact.painting.painter, rule, detail, action)
+def _remark(fact: _Facts, rule: str, detail: str, action: str) -> Remark:
+    return Remark(fact.painting.path, fact.painting.painter, rule, detail, action)

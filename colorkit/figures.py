@@ -160,7 +160,7 @@ def colour_table(table: Sequence[Sequence[float]]) -> tuple[Figure, str]:
 
 def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figure, str]:
     """Draw the losses of runs by epoch, as in the paper's Figure 2; {label: history rows}."""
-    adversarial = any("critic" in row for rows in histories.values() for row in rows)
+    adversarial = any("critic" in rows[0] for rows in histories.values())
     figure = Figure(figsize=(9 if adversarial else 5.5, 3.4), layout="constrained")
     axes = figure.subplots(1, 2 if adversarial else 1, squeeze=False)[0]
     panels = [("L1 of ab", ("train_l1", "training"), ("valid_l1", "validation"))]

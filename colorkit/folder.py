@@ -105,7 +105,7 @@ class Folder:
 
     def begin(self, curation: Curation) -> None:
         """Write manifest.csv and audit.csv of paintings that were looked at."""
-        save(self.path, curation.manifest, curation.findings)
+        save(self.path, curation.manifest, curation.remarks)
 
     @cached_property
     def pixels(self) -> dict[str, Tensor]:

@@ -42,9 +42,9 @@ def read_manifest(path: Path) -> pd.DataFrame:
         ) from error
 
 
-def save(out: Path, manifest: pd.DataFrame, findings: Iterable) -> None:
+def save(out: Path, manifest: pd.DataFrame, remarks: Iterable) -> None:
     """Write audit.csv and manifest.csv into a results folder."""
-    audit = pd.DataFrame(findings, columns=["path", "painter", "rule", "detail", "action"])
+    audit = pd.DataFrame(remarks, columns=["path", "painter", "rule", "detail", "action"])
     write_atomic(out / "audit.csv", audit.to_csv(index=False, lineterminator="\n"))
     write_atomic(out / "manifest.csv", manifest_text(manifest))
 
@@ -70,8 +70,8 @@ def check_manifest(path: Path, source: Source, painters: str, split: str) -> pd.
 
 def _left_out(path: Path) -> list[str]:
     try:
-        findings = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return findings.loc[findings["action"] == LEFT_OUT, "path"].tolist()
+        remarks = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return remarks.loc[remarks["action"] == LEFT_OUT, "path"].tolist()
     except (OSError, KeyError, ValueError) as error:
         raise KitError(
             f"{path}: not an audit ({error}); delete it and manifest.csv, and notebook 01 makes "

@@ -94,8 +94,11 @@ def evaluate(
     """
     if isinstance(predict, nn.Module):
         predict.train(mode == "train")
+    rows = []
     with torch.inference_mode():
-        return [row for L, ab in Batches(pixels, device=device) for row in score(L, predict(L), ab)]
+        for L, ab in Batches(pixels, device=device):
+            rows += score(L, predict(L), ab)
+    return rows
 
 
 def predict_rgb(predict: Predictor, pixels: Tensor) -> Tensor:

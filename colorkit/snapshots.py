@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from fastai.callback.core import Callback
 from PIL import Image
@@ -55,16 +56,15 @@ class Snapshots(Callback):
             generator = copy.deepcopy(self.learn.model)
             if shown:
                 write_atomic(self.folder / f"epoch-{epoch:03d}.jpg", self._pictures(generator))
-            rows = [row for mode in ("eval", "train") for row in self._scores(generator, mode)]
+            rows = self._scores(generator, "eval") + self._scores(generator, "train")
             facts = {"epoch": epoch, "scores": rows}
             write_atomic(self.folder / f"epoch-{epoch:03d}.json", json.dumps(facts, indent=1))
 
     def _scores(self, generator: torch.nn.Module, mode: str) -> list[dict[str, Any]]:
         rows = []
         for part, pixels in self.pixels.items():
-            scores = evaluate(generator, pixels, self.learn.dls.device, mode)
-            means = {name: float(np.mean([row[name] for row in scores])) for name in KEPT}
-            rows.append({"mode": mode, "part": part} | means)
+            scores = pd.DataFrame(evaluate(generator, pixels, self.learn.dls.device, mode))
+            rows.append({"mode": mode, "part": part} | scores[list(KEPT)].mean().to_dict())
         return rows
 
     def _pictures(self, generator: torch.nn.Module) -> bytes:

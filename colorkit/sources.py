@@ -94,7 +94,7 @@ def choose_painters(source: Source, painters: str = "") -> tuple[str, ...]:
     for name in wanted:
         if _key(name) not in present:
             raise KitError(_unknown_painter(name, present, source))
-    return tuple(sorted({painter for name in wanted for painter in present[_key(name)]}))
+    return tuple(sorted(set().union(*(present[_key(name)] for name in wanted))))
 
 
 def choose_paintings(source: Source, painters: str = "") -> list[Painting]:
@@ -212,8 +212,9 @@ def _kaggle_folder() -> Path:
 
 def _list_folder(root: Path) -> tuple[Painting, ...]:
     for base in (root / "images" / "images", root / "images", root):
-        folders = [p for p in base.iterdir() if p.is_dir()] if base.is_dir() else []
-        found = [(repair_name(f.name), p) for f in folders for p in _pictures(f)]
+        found = []
+        for folder in base.iterdir() if base.is_dir() else ():
+            found += [(repair_name(folder.name), path) for path in _pictures(folder)]
         if found:
             return _paintings(root, found)
     for base in (root / "resized" / "resized", root / "resized", root):

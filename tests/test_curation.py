@@ -8,7 +8,7 @@ from colorkit.sources import catalogue_counts, open_source
 
 
 def rules(result: curation.Curation) -> dict[str, str]:
-    return {finding.path.rpartition("/")[2]: finding.rule for finding in result.findings}
+    return {remark.path.rpartition("/")[2]: remark.rule for remark in result.remarks}
 
 
 def test_every_kind_of_bad_file_is_named_and_left_out(gallery, monkeypatch):
@@ -34,7 +34,7 @@ def test_every_kind_of_bad_file_is_named_and_left_out(gallery, monkeypatch):
     )
     assert "same file twice" in (named.get("copy.jpg"), named.get("Ada_Blue_1.jpg"))
     assert len(result.manifest) == 24
-    assert all(f.action == "left out" for f in result.findings)
+    assert all(f.action == "left out" for f in result.remarks)
 
 
 def test_near_duplicates_are_found_and_share_a_split(gallery):
@@ -72,7 +72,7 @@ def test_perceptual_hash_survives_size_and_quality(gallery):
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are not beside this checkout")
 def test_real_audit_drops_duerers_second_copy():
     result = curation.curate(open_source(str(SHARED)), "Albrecht Durer,Edvard Munch")
-    twice = [f for f in result.findings if f.rule == "same file twice"]
+    twice = [f for f in result.remarks if f.rule == "same file twice"]
     assert len(twice) == 6
     munch = result.manifest[result.manifest["path"].str.contains("Munch_[23]")]
     assert munch["group"].nunique() == 1  # two versions of The Scream

@@ -3,6 +3,7 @@
 `Grid` says what is wanted; `plan` lists the jobs, each with its command and what it needs first.
 """
 
+import itertools
 import json
 import sys
 from dataclasses import asdict, dataclass, field
@@ -45,15 +46,14 @@ class Grid:
         """
         for variant in self.variants:
             check_choice("variant", variant, VARIANTS)
-        wanted = [
-            Experiment.of(self.folder, model, table, seed, self.options | {"variant": variant})
-            for variant in ("", *self.variants)
-            for table in self.tables
-            for seed in self.seeds
-            for model in self.models
-            if not variant or model in VARIANTS[variant].models
-        ]
-        return list(dict.fromkeys(run for experiment in wanted for run in experiment.stages))
+        cells = itertools.product(("", *self.variants), self.tables, self.seeds, self.models)
+        runs: dict[Experiment, None] = {}  # in order, each once
+        for variant, table, seed, model in cells:
+            if not variant or model in VARIANTS[variant].models:
+                options = self.options | {"variant": variant}
+                wanted = Experiment.of(self.folder, model, table, seed, options)
+                runs |= dict.fromkeys(wanted.stages)
+        return list(runs)
 
     def finished(self, table: int | None = None) -> list[dict[str, Any]]:
         """Read the results there are of the paper's recipes; of a table: its first seed only."""

@@ -50,7 +50,7 @@ def write_report(grid: Grid) -> None:
         "grid": grid,
         "folder": folder,
         "data": data_name(folder.data),
-        "tables": {t: [cells(row) for row in pivot(frame, t)] for t in grid.tables},
+        "tables": {t: list(map(cells, pivot(frame, t))) for t in grid.tables},
         "changes": {t: changes(frame, t) for t in grid.tables},
         "others": {t: _other_metrics(frame, t) for t in grid.tables},
         "metrics": METRICS,
@@ -59,12 +59,13 @@ def write_report(grid: Grid) -> None:
         "assumptions": assumptions().to_dict("records"),
         "holes": int(frame["ours"].isna().sum()),
     }
-    tags = {t: {name: figures.img_tag(*d) for name, d in some.items()} for t, some in drawn.items()}
+    tags: dict[int, dict[str, str]] = {}
     for table, some in drawn.items():
+        tags[table] = {name: figures.img_tag(*shown) for name, shown in some.items()}
         for name, (figure, _) in some.items():
             write_atomic(folder.path / "pictures" / f"{name}-t{table}.png", figures.png(figure))
     write_atomic(folder.path / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
-    write_atomic(folder.path / "report.html", render("report.html", facts | {"pictures": tags}))
+    write_atomic(folder.path / "report.html", render("replication/report.html", facts | {"pictures": tags}))
 
 
 def _draw(grid: Grid, table: int) -> dict[str, tuple[Figure, str]]:
@@ -79,10 +80,12 @@ def _other_metrics(frame: pd.DataFrame, table: int) -> list[list[str]]:
     part = part[part["variant"] == ""]
     means = part.groupby(["model", "metric"])["ours"].mean()
     digits = {"mse_ab": 4, "mse_rgb": 4, "psnr": 1, "ciede2000": 1, "colourfulness": 1}
-    return [
-        [LABELS[model], *(number(means.get((model, m), np.nan), digits.get(m, 2)) for m in METRICS)]
-        for model in LABELS
-    ]
+    rows = []
+    for model, label in LABELS.items():
+        values = [means.get((model, metric), np.nan) for metric in METRICS]
+        told = map(number, values, [digits.get(metric, 2) for metric in METRICS])
+        rows.append([label, *told])
+    return rows
 
 
 def _counts(grid: Grid) -> list[dict[str, Any]]:
