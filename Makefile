@@ -36,11 +36,11 @@ test-kill: $(VENV)/.test
 
 # Tables at the paper's settings, then the bench, on any Linux machine with a CUDA GPU, no network
 # needed: packages are PYTHON's own or wheels in a folder (this kit's too), the backbone's weights
-# a file named by COLORKIT_RESNET18, or COLORKIT_WEIGHTS=random. Stops before nine minutes are over
-# and goes on when called again; ends with results/<device>-<date>/.
+# a file named by COLORKIT_RESNET18, or COLORKIT_WEIGHTS=random. Training is stopped after seven
+# minutes (exit code 124) and goes on when called again; ends with results/<device>-<date>/.
 gpu-evidence:
 	$(if $(WHEELS),$(PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target .site $(WHEELS)/*.whl)
-	PYTHONPATH=.site timeout -s TERM 540 $(PYTHON) -m colorkit reproduce --profile paper --data '$(DATA)' --no-notebooks --out runs/gpu $(ARGS)
+	PYTHONPATH=.site timeout -s TERM 420 $(PYTHON) -m colorkit reproduce --profile paper --data '$(DATA)' --no-notebooks --out runs/gpu $(ARGS)
 	PYTHONPATH=.site $(PYTHON) -m colorkit bench --publish --out runs/gpu
 
 lab: $(VENV)/.repro

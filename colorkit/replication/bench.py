@@ -5,7 +5,6 @@ What is compared is measured in one run, in turns: a machine's speed differs fro
 
 import json
 import os
-import re
 import tempfile
 import time
 from collections import deque
@@ -28,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..adversarial import real_or_fake_loss
 from ..base.checkpoints import Checkpoints
 from ..base.device import DTYPES, best_precision, device_name, prepare
-from ..base.files import file_sha256, write_atomic
+from ..base.files import file_sha256, slug, write_atomic
 from ..base.templates import render, replace_section
 from ..batches import Batches
 from ..color import AB_SCALE, L_CENTER
@@ -39,6 +38,7 @@ from ..learner import make_learner
 from ..manifest import COLUMNS
 from ..pixels import load_pixels
 from ..sources import open_source
+from ..splits import part_sizes
 
 TURNS = 5
 PAPER_SIZE = PROFILES["paper"].size
@@ -49,9 +49,9 @@ exhaust = partial(deque, maxlen=0)  # takes all batches and keeps none
 def bench(size: int, batch_size: int, device: torch.device) -> dict:
     """Measure the data path at 256 px, a matrix product, and each model at `size` px.
 
-    An epoch of training is 519 paintings on a GPU, four batches on a CPU.
+    An epoch of training is the paper's 363 paintings on a GPU, four batches on a CPU.
     """
-    count = PAPER_TOTAL if device.type == "cuda" else 4 * batch_size
+    count = part_sizes(PAPER_TOTAL)["train"] if device.type == "cuda" else 4 * batch_size
     with tempfile.TemporaryDirectory() as name:
         manifest = write_jpegs(Path(name), PAPER_TOTAL)
         data = measure_data(Path(name), manifest, batch_size, device)
@@ -241,8 +241,8 @@ def publish(measured: dict, results: Path, out: Path | None = None) -> Path:
     out: a results folder whose tables, report and runs go along, without weights.
     """
     kind, _, name = measured["device"].partition(": ")
-    slug = "cpu" if kind == "cpu" else re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    folder = results / f"{slug}-{time.strftime('%Y-%m-%d')}"
+    kept = "cpu" if kind == "cpu" else slug(name.lower())
+    folder = results / f"{kept}-{time.strftime('%Y-%m-%d')}"
     for path in [out / "tables.csv", out / "report.html", *out.glob("runs/*.json")] if out else []:
         write_atomic(folder / path.relative_to(out), path.read_bytes())
     write_atomic(folder / "bench.json", json.dumps(measured, indent=1) + "\n")

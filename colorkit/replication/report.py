@@ -65,7 +65,9 @@ def write_report(grid: Grid) -> None:
         for name, (figure, _) in some.items():
             write_atomic(folder.path / "pictures" / f"{name}-t{table}.png", figures.png(figure))
     write_atomic(folder.path / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
-    write_atomic(folder.path / "report.html", render("replication/report.html", facts | {"pictures": tags}))
+    write_atomic(
+        folder.path / "report.html", render("replication/report.html", facts | {"pictures": tags})
+    )
 
 
 def _draw(grid: Grid, table: int) -> dict[str, tuple[Figure, str]]:
