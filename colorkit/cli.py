@@ -14,6 +14,7 @@ from rich.table import Table
 
 from .base.errors import KitError
 from .base.files import user_path
+from .claims.commands import app as claims_app
 from .experiment import BATCH_SIZE
 from .notebook import quiet
 from .recipes import MODELS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True)
 app.add_typer(data_app, name="data", help="Look at the paintings of a source.")
+app.add_typer(claims_app)
 console = Console(highlight=False, markup=False, soft_wrap=True)
 
 Data = Annotated[str, typer.Option(help="sample, kaggle, or a folder of paintings")]
@@ -52,13 +54,7 @@ def reproduce(
     precision: Precision = "auto",
     deterministic: Deterministic = False,
     jobs: Annotated[int, typer.Option(min=1, help="jobs at once")] = 1,
-    protocol: Annotated[
-        str, typer.Option(help="a file that fixes all of the above but --data")
-    ] = "",
     out: Out = "",
-    join: Annotated[
-        str, typer.Option(help="a published protocol's folder: go on where it ends")
-    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list the runs and stop")] = False,
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
@@ -72,42 +68,9 @@ def reproduce(
     numbers = _numbers("tables", tables), _numbers("seeds", seeds)
     folder = results_folder(out, profile, data, split)
     grid = Grid(folder, profile, data, painters, *numbers, *chosen, *settings)
-    if protocol:
-        if grid != Grid(folder, data=data):
-            raise KitError("--protocol: fixes everything but --data, --jobs, --join and --out")
-        raise typer.Exit(_reproduce_protocol(protocol, data, out, jobs, join, dry_run))
-    if join:
-        raise KitError("--join: needs --protocol, the one of the published folder")
     if not dry_run:
         raise typer.Exit(run_grid(grid, jobs))
     _list_jobs(grid)
-
-
-def _reproduce_protocol(
-    protocol: str, data: str, out: str, jobs: int, join: str, dry_run: bool
-) -> int:
-    from .claims.gathering import JOINED, read_joined, whole_splits
-    from .claims.gathering import join as keep
-    from .claims.protocol import protocol_folder, read_protocol, run_protocol
-    from .claims.verdicts import rules_sha256
-    from .replication.grid import check
-
-    fixed = read_protocol(protocol)
-    folder = protocol_folder(out, protocol, data)
-    published, elsewhere = user_path(join) if join else folder / JOINED, set()
-    if join or published.exists():
-        joined = read_joined(fixed, published)
-        elsewhere = whole_splits(joined)
-        if not dry_run:
-            for grid in fixed.grids(folder, data).values():
-                check(grid)
-            keep(joined, folder)
-    if not dry_run:
-        return run_protocol(fixed, rules_sha256(), data, folder, jobs, elsewhere)
-    for key, grid in fixed.grids(folder, data).items():
-        if key not in elsewhere:
-            _list_jobs(grid)
-    return 0
 
 
 def _list_jobs(grid: "Grid") -> None:
@@ -120,65 +83,6 @@ def _list_jobs(grid: "Grid") -> None:
         state = "to do" if job in todo and job.done else job.state
         shown.add_row(job.name, state, results)
     console.print(shown, f"in {grid.out}")
-
-
-@app.command()
-def ledger(
-    out: Annotated[str, typer.Option(help="a protocol's results folder; empty: published")] = "",
-    publish: Annotated[
-        str, typer.Option(help="publish the small files of --out under this name in results/")
-    ] = "",
-) -> None:
-    """Say what has been tested of the paper's claims, what has not, and what runs show."""
-    from .base.files import kit_file
-    from .claims.gathering import gather, published
-    from .claims.pages import publish_protocol, terminal, write_pages
-    from .claims.protocol import read_protocol
-    from .claims.verdicts import verdicts
-
-    results = kit_file("results")
-    if publish and not out:
-        raise KitError("--publish: needs --out, the folder of runs to be published")
-    archives = published(results)
-    if out:
-        folder = user_path(out)
-        archives = [gather(read_protocol(str(folder / "protocol.yaml")), folder), *archives]
-        write_pages(archives, folder)
-    if not archives:
-        raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
-    console.print(terminal(archives, verdicts(archives)))
-    if publish:
-        console.print(
-            f"published in {publish_protocol(archives[0].protocol, folder, results, publish)}"
-        )
-
-
-@app.command()
-def choice(
-    out: Annotated[str, typer.Option(help="a results folder with finished runs")],
-    table: Annotated[int, typer.Option(help="1 or 2")] = 1,
-    rater: Annotated[int, typer.Option(min=0, help="another number, another page")] = 0,
-) -> None:
-    """Make a page that asks which of two pictures is the painting."""
-    from .claims.votes import make_page
-    from .replication.grid import grid_of
-
-    page = make_page(grid_of(user_path(out)), table, rater)
-    console.print(f"{page}\nkeep {page.stem}.key.json from the rater; put the votes beside it")
-
-
-@app.command()
-def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json")]) -> None:
-    """Count the votes of a forced choice, with intervals."""
-    from .claims.votes import read_votes, tally, votes_needed
-
-    rows, remarks = read_votes(files)
-    shown = Table("model", "votes", "taken for the painting", "95 % interval", "p of 50 %")
-    for found in tally(rows):
-        interval = f"{found.low:.0%} to {found.high:.0%}"
-        cells = str(found.votes), f"{found.rate:.0%}", interval, f"{found.p:.3g}"
-        shown.add_row(MODELS[found.model], *cells)
-    console.print(shown, f"{votes_needed(0.4)} votes a model tell 40 % from 50 %", *remarks)
 
 
 @app.command()

@@ -9,15 +9,16 @@ from .files import write_atomic
 
 
 def render(template: str, facts: dict[str, Any]) -> str:
-    """Fill in one of the kit's templates; an unknown name in it is an error."""
+    """Fill in a template, the core's or a room's ("claims/x.md"); an unknown name is an error."""
+    room, _, name = template.rpartition("/")
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("colorkit"),
+        loader=jinja2.PackageLoader("colorkit", str(Path(room, "templates"))),
         undefined=jinja2.StrictUndefined,
         autoescape=template.endswith(".html"),
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(facts)
+    return environment.get_template(name).render(facts)
 
 
 def replace_section(page: Path, marks: tuple[str, str], section: str) -> None:

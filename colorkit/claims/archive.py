@@ -42,7 +42,9 @@ class RunKey(NamedTuple):
         if not self.table:
             return f"{self.study}, {self.split}: baselines"
         named = f"Table {self.table}, {SHORT[self.model]}, seed {self.seed}"
-        return f"{self.study}, {self.split}: {named}" + (f", {self.variant}" if self.variant else "")
+        return f"{self.study}, {self.split}: {named}" + (
+            f", {self.variant}" if self.variant else ""
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +85,11 @@ class Archive:
         study: str = "",
         variant: str = "",
         splits: tuple[str, ...] = (),
+        grouped: bool = True,
     ) -> list[np.ndarray]:
-        """Return a model's scores for each split: (seeds, paintings), near-duplicates averaged.
+        """Return a model's scores for each split: (seeds, paintings).
+
+        grouped: near-duplicates are averaged, as whatever tests something needs it.
 
         study: the protocol's main one if empty; splits: all of the study's if empty. Baselines
         have table 0 and one seed. Raises KitError if a run, or a painting's score, is missing or
@@ -93,17 +98,8 @@ class Archive:
         found = []
         for split in splits or self.study(study).splits:
             wanted = self._wanted(study, split, table, model, variant)
-            found.append(np.array([self._grouped(key, part, metric) for key in wanted]))
-        return found
-
-    def run_means(
-        self, table: int, model: str, part: str = "test", metric: str = "mse_ab", study: str = ""
-    ) -> list[np.ndarray]:
-        """Return the mean score of each run, for each split: (seeds,). KitError as `cell`."""
-        found = []
-        for split in self.study(study).splits:
-            wanted = self._wanted(study, split, table, model)
-            found.append(np.array([self._scores_of(key, part, metric).mean() for key in wanted]))
+            scores = self._grouped if grouped else self._scores_of
+            found.append(np.array([scores(key, part, metric) for key in wanted]))
         return found
 
     def runs_of(self, studies: dict[tuple[int, str], str]) -> list[dict[str, Any]]:
@@ -180,7 +176,7 @@ class Archive:
     def _grouped(self, key: RunKey, part: str, metric: str) -> np.ndarray:
         """Return a run's scores, (groups of near-duplicates,): each the mean of its paintings."""
         if (key, part, metric) not in self._known:
-            scores, groups = self._scores_of(key, part, metric), self._groups[key[:2] + (part,)]
+            scores, groups = self._scores_of(key, part, metric), self._groups[(*key[:2], part)]
             means = np.bincount(groups, scores) / np.bincount(groups)
             self._known[key, part, metric] = means
         return self._known[key, part, metric]
@@ -190,7 +186,7 @@ class Archive:
         if (*key, part) not in self._rows:
             raise KitError(self.missing(key))
         scores = self._columns[metric][self._rows[(*key, part)]]
-        paintings, fine = len(self._groups[key[:2] + (part,)]), int(np.isfinite(scores).sum())
+        paintings, fine = len(self._groups[(*key[:2], part)]), int(np.isfinite(scores).sum())
         if not fine == len(scores) == paintings:
             raise KitError(
                 f"{key}: {fine} of {paintings} {part} paintings have a score; run it again"

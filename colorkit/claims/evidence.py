@@ -42,9 +42,12 @@ class Finding:
     @property
     def what(self) -> str:
         """Say what the number is of, in words."""
-        words = {"table": "Table {}", "part": "{}", "model": "{}", "a": "{}", "b": "less {}"}
-        words |= {"measure": "{}"}
-        told = [words[name].format(SHORT.get(fact, fact)) for name, fact in self.key.items()]
+        told: list[str] = []
+        for name, fact in self.key.items():
+            if name == "b":
+                told[-1] += f" - {SHORT[fact]}"
+            else:
+                told.append(f"Table {fact}" if name == "table" else SHORT.get(fact, fact))
         return ", ".join(told)
 
     def number(self, form: str = ".2f") -> str:
@@ -147,14 +150,22 @@ class Evidence:
         return stats.over_splits(values, self.archive.tested(study.name), crossed)
 
     def difference(
-        self, key: dict[str, Any], estimate: stats.Estimate, paper: float | None = None, note=""
+        self,
+        key: dict[str, Any],
+        estimate: stats.Estimate,
+        paper: float | None = None,
+        note: str = "",
     ) -> Finding:
         """Make a finding of an estimated difference."""
         interval = estimate.interval(self.confidence)
         return Finding(key, estimate.value, *interval, paper=paper, note=note)
 
     def ratio(
-        self, key: dict[str, Any], estimate: stats.Estimate, paper: float | None = None, note=""
+        self,
+        key: dict[str, Any],
+        estimate: stats.Estimate,
+        paper: float | None = None,
+        note: str = "",
     ) -> Finding:
         """Make a finding of the estimated logarithm of a ratio."""
         low, high = map(math.exp, estimate.interval(self.confidence))

@@ -17,7 +17,8 @@ from ..replication.grid import Grid
 from ..training import snapshots_path
 from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
 from .distances import COLOUR_BINS, made_of
-from .protocol import HISTORY, folder, read_history, read_protocol
+from .protocol import folder
+from .protocol_file import HISTORY, read_history, read_protocol
 from .votes import read_votes
 
 DIGITS = 6  # significant ones, of scores
@@ -91,15 +92,15 @@ def publish_runs(out: Path, target: Path) -> None:
         write_atomic(target / name, (out / name).read_bytes())
 
 
-def published_folders(results: Path) -> list[Path]:
-    """List the folders of published protocols, the newest first by the date in their names."""
-    found = {path.parent for path in results.glob("*/protocol.yaml")}
-    return sorted(found, key=lambda folder: (folder.name[-10:], folder.name), reverse=True)
+def published(results: Path) -> dict[str, Archive]:
+    """Read every published protocol by its folder's name, the newest first."""
+    found = {path.parent.name: path.parent for path in results.glob("*/protocol.yaml")}
+    return {name: read_archive(found[name]) for name in newest_first(found)}
 
 
-def published(results: Path) -> list[Archive]:
-    """Read every published protocol, the newest first."""
-    return [read_archive(path) for path in published_folders(results)]
+def newest_first(names: Iterable[str]) -> list[str]:
+    """Sort names of published folders by the date at their ends."""
+    return sorted(names, key=lambda name: (name[-10:], name), reverse=True)
 
 
 def _records(grid: Grid, study: str, split: str, paintings: str) -> dict[RunKey, Any]:

@@ -17,7 +17,11 @@ from .protocol import STRICT, Analysis, Protocol, Study, Terms
 HISTORY = "protocol-history.json"
 OURS = "name", "own_seeds"  # of a study: what the file says otherwise, or its version does
 UNKNOWN = "unknown name; delete or correct it"
-WORDS = {"missing": "is missing", "extra_forbidden": UNKNOWN, "unexpected_keyword_argument": UNKNOWN}
+WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": UNKNOWN,
+    "unexpected_keyword_argument": UNKNOWN,
+}
 
 
 def _not_to_come(day: datetime.date) -> datetime.date:

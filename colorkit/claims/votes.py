@@ -82,7 +82,9 @@ def make_page(grid: "Grid", table: int, rater: int) -> Path:
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
     folder, name = grid.out / "choice", f"rater-{rater}-{digest}"
     write_atomic(folder / f"{name}.key.json", json.dumps(facts, indent=1) + "\n")
-    page = render("choice.html", {"page": name, "trials": json.dumps(shown), "count": len(shown)})
+    page = render(
+        "claims/choice.html", {"page": name, "trials": json.dumps(shown), "count": len(shown)}
+    )
     write_atomic(folder / f"{name}.html", page)
     return folder / f"{name}.html"
 

@@ -128,6 +128,7 @@ def test_a_page_has_all_three_models_or_is_not_made(grid):
         make_page(grid, 1, 0)
 
 
+@pytest.mark.slow
 def test_in_a_browser_by_keyboard_and_mouse(browser, page, tmp_path):
     """Answer every pair in Chromium, go back once, reload in between, save, and count."""
     key = key_of(page)
