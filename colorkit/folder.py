@@ -165,18 +165,21 @@ class Folder:
             "threads": torch.get_num_threads(),
         }
 
-    def result(self, run_id: str, config: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    def result(
+        self, run_id: str, config: dict[str, Any] | None = None, by: str = __version__
+    ) -> dict[str, Any] | None:
         """Read a finished run's JSON, or None if there is none.
 
-        Raises KitError if the file is damaged, or was made by another version of the kit, from
-        other paintings or with other settings than `config`: such results are never mixed.
+        by: the version of the kit that must have made it; any if empty, where nothing is added.
+        Raises KitError if the file is damaged, or was made by another version, from other
+        paintings or with other settings than `config`: such results are never mixed.
         """
         path = self.result_path(run_id)
         if not (result := read_result(path)):
             return None
         made_by, made_with = result["versions"]["colorkit"], result["config"]
-        if made_by != __version__:
-            told = f"made by colorkit {made_by}, this is {__version__}"
+        if by and made_by != by:
+            told = f"made by colorkit {made_by}, this is {by}"
         elif result["manifest_sha256"] != self.manifest_sha256:
             told = f"made from other paintings than {self.manifest_path} lists"
         elif names := differing(made_with, config or {}):

@@ -12,7 +12,10 @@ import yaml
 from packaging.requirements import Requirement
 
 from colorkit import __version__
-from colorkit.claims.pages import readme_section
+from colorkit.claims.gathering import published
+from colorkit.claims.ledger import scope
+from colorkit.claims.pages import ledger_section
+from colorkit.claims.verdicts import verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -95,4 +98,7 @@ def test_an_installed_kit_carries_notebooks_and_facts(tmp_path):
 
 
 def test_the_readme_shows_the_newest_published_ledger():
-    assert readme_section(ROOT / "results") in (ROOT / "README.md").read_text(encoding="utf-8")
+    archives = published(ROOT / "results")
+    scopes = [line for archive in archives.values() for line in scope(archive)]
+    section = ledger_section(archives, scopes, verdicts(archives.values()))
+    assert section in (ROOT / "README.md").read_text(encoding="utf-8")

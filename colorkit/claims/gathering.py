@@ -1,309 +1,202 @@
-"""From a protocol's results folders to one archive, what another machine published included.
-
-A protocol too long for one machine's time is made in pieces: what was published elsewhere lies in
-<out>/joined/, and its whole splits count as if they had been run here.
-"""
+"""A protocol's results folder, read as one archive, and published: the same without weights."""
 
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .. import __version__
 from ..base.errors import KitError
 from ..base.files import write_atomic
-from ..curation import manifest_hash, read_manifest
-from ..experiment import MODELS, differing, failure_path, read_result
+from ..folder import Folder
 from ..replication.grid import Grid
-from ..training import snapshots_path
-from .archive import (
-    COLOURS,
-    DIGITS,
-    DISTANCES,
-    KEYS,
-    PAINTINGS,
-    SCORES,
-    VOTES,
-    Archive,
-    as_published,
-    check_one_version,
-    load,
-    publish,
-)
-from .distances import COLOUR_BINS, if_of_these_runs
-from .protocol import HISTORY, Protocol, folder, read_history, read_protocol
+from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
+from .distances import COLOUR_BINS, made_of
+from .protocol import split_folder
+from .protocol_file import HISTORY, read_history, read_protocol
 from .votes import read_votes
 
-JOINED = "joined"  # folder of what another machine published
+DIGITS = 6  # significant ones, of scores
 NOT_THERE = "not run yet, or stopped by an error: see its logs"
+ASKED = ("table", "model", "seed", "variant", "split", "profile", "epochs")  # by a protocol
 
 
-def gather(protocol: Protocol, out: Path, version: str = __version__) -> Archive:
-    """Read what there is of a protocol's runs, by this version of the kit (by any if empty).
+def read_archive(out: Path) -> Archive:
+    """Read what there is of a protocol's runs in its results folder, or in a published one.
 
-    Raises KitError for foreign or damaged results.
+    Raises KitError for foreign or damaged results, and for runs by two versions of the kit.
     """
-    joined = read_joined(protocol, out / JOINED) if (out / JOINED).exists() else None
-    elsewhere = whole_splits(joined) if joined else set()
-    scores, paintings, distances, colours, runs, holes = [], [], [], [], {}, {}
+    protocol = read_protocol(str(out / "protocol.yaml"))
+    runs, holes, paintings, scores, distances, colours = {}, {}, [], [], [], []
     for (study, split), grid in protocol.grids(out).items():
-        if (study, split) in elsewhere:
+        if not grid.folder.manifest_path.exists():
+            holes[RunKey(study, split, 0, "baselines", 0)] = NOT_THERE
+            for e in grid.experiments():
+                holes[RunKey(study, split, e.table, e.model, e.seed, e.variant)] = NOT_THERE
             continue
         where = {"study": study, "split": split}
-        if not (grid.out / "manifest.csv").exists():
-            holes |= {f"{study}/{split}/{e.id}": NOT_THERE for e in grid.experiments()}
-            holes[f"{study}/{split}/baselines"] = NOT_THERE
-            continue
-        manifest = read_manifest(grid.out / "manifest.csv")
-        paintings.append(_paintings(manifest).assign(**where))
-        for run, result in _results(grid, manifest_hash(manifest), version):
-            key = f"{study}/{split}/{run}"
-            if isinstance(result, str):
-                holes[key] = result
-                continue
-            runs[key] = {name: value for name, value in result.items() if name != "scores"}
-            scores += [frame.assign(**where, run=run) for frame in _scores(result, manifest)]
-        if found := _distances(grid):
-            distances.append(pd.DataFrame(found).assign(**where))
-        colours += [row | where for row in _colours(grid)]
-    archive = Archive(
+        here = _records(grid, study, split)
+        holes |= {key: found for key, found in here.items() if isinstance(found, str)}
+        records = {key: found for key, found in here.items() if key not in holes}
+        paintings.append(_paintings(grid.folder.listed).assign(**where))
+        for key, record in records.items():
+            scores += _score_tables(key, record.pop("scores"))
+        plain = [record for key, record in records.items() if key.table and not key.variant]
+        distances += [row | where for row in _distances(grid, plain)]
+        colours += [row | where for row in _colours(grid, plain)]
+        runs |= records
+    _check_one_version(runs)
+    return Archive(
         protocol,
         read_history(out),
         _table(scores, [*KEYS, *SCORES]),
         _table(paintings, PAINTINGS),
         _table(distances, DISTANCES),
-        pd.DataFrame(colours, columns=COLOURS),
-        pd.DataFrame(_votes(out), columns=VOTES),
+        _table(colours, COLOURS),
+        _votes(out),
         runs,
         holes,
     )
-    check_one_version(runs)
-    return _join(archive, joined) if joined else archive
 
 
-def publish_runs(protocol: Protocol, out: Path, target: Path) -> None:
-    """Copy a protocol's results without weights, pixels and notebooks: what `gather` reads.
+def publish_runs(out: Path, target: Path) -> None:
+    """Copy a protocol's results without weights, pixels and notebooks: what `read_archive` reads.
 
-    Scores lie in columns, with six digits; of the pictures on the way only those of each study's
-    first run are kept. Nothing is left of an earlier try on the same day. Raises KitError if
-    another protocol was published there.
+    Scores lie in columns, with six digits; votes come with their keys; of the pictures on the way
+    only those of each study's first run are kept. Nothing is left of an earlier try on the same
+    day. Raises KitError if another protocol was published there.
     """
-    there = target / "protocol.yaml"
+    protocol, there = read_protocol(str(out / "protocol.yaml")), target / "protocol.yaml"
     if there.exists() and there.read_text(encoding="utf-8") != protocol.text:
         raise KitError(f"{target}: another protocol is published there; choose another --publish")
     shutil.rmtree(target, ignore_errors=True)
-    first = set()
+    shown = set()
     for (study, split), grid in protocol.grids(out).items():
-        there = folder(target, study, split)
-        for path in [grid.out / "manifest.csv", *sorted((grid.out / "runs").glob("*.json"))]:
-            if path.exists():
-                name = path.relative_to(grid.out)
-                text = path.read_text(encoding="utf-8")
-                write_atomic(there / name, _in_columns(text) if name.suffix == ".json" else text)
-        for experiment in grid.experiments():
-            shown = snapshots_path(grid.out, experiment.id)
-            if (study, experiment.table) not in first and (shown / "paintings.jpg").exists():
-                first.add((study, experiment.table))
-                shutil.copytree(shown, snapshots_path(there, experiment.id))
+        there, source = Folder(split_folder(target, study, split)), grid.folder.path
+        for path in sorted(source.glob("runs/*.json")):
+            write_atomic(
+                there.result_path(path.stem), _in_columns(path.read_text(encoding="utf-8"))
+            )
+        for path in [*source.glob("manifest.csv"), *sorted(source.glob("choice/*.json"))]:
+            write_atomic(there.path / path.relative_to(source), path.read_bytes())
+        for e in grid.experiments():
+            pictures = grid.folder.snapshots(e.id)
+            if (study, e.table) not in shown and (pictures / "paintings.jpg").exists():
+                shown.add((study, e.table))
+                shutil.copytree(pictures, there.snapshots(e.id))
     for name in ("protocol.yaml", HISTORY):
-        write_atomic(target / name, (out / name).read_text(encoding="utf-8"))
+        write_atomic(target / name, (out / name).read_bytes())
 
 
-def _in_columns(text: str) -> str:
-    """Write a run's JSON small: scores as columns, numbers with six digits."""
-    result = json.loads(text)
-    parts = result.get("scores", {})
-    if result["id"] == "baselines":
-        result["scores"] = {name: _columns(scores) for name, scores in parts.items()}
-    elif parts:
-        result["scores"] = _columns(parts)
-    return json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n"
+def published(results: Path) -> dict[str, Archive]:
+    """Read every published protocol by its folder's name, the newest first."""
+    found = {path.parent.name: path.parent for path in results.glob("*/protocol.yaml")}
+    return {name: read_archive(found[name]) for name in newest_first(found)}
 
 
-def _columns(parts: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, list[Any]]]:
-    return {
-        part: {
-            name: [float(f"{row[name]:.{DIGITS}g}") for row in rows]
-            if name in SCORES
-            else [row[name] for row in rows]
-            for name in ("path", *SCORES)
-        }
-        for part, rows in parts.items()
-    }
+def newest_first(names: Iterable[str]) -> list[str]:
+    """Sort names of published folders by the date at their ends."""
+    return sorted(names, key=lambda name: (name[-10:], name), reverse=True)
 
 
-def newest(results: Path) -> Path:
-    """Find the newest published protocol, by its folder's date. Raises KitError if none is."""
-    if not (found := published_folders(results)):
-        raise KitError(f"{results}: no published protocol; run `colorkit reproduce --protocol`")
-    return found[0]
+def _records(grid: Grid, study: str, split: str) -> dict[RunKey, Any]:
+    """Read a split's records, or why there is none."""
+    folder = grid.folder
+    baselines = folder.result("baselines", by="")
+    found = {RunKey(study, split, 0, "baselines", 0): baselines or NOT_THERE}
+    for e in grid.experiments():
+        asked = {name: e.config()[name] for name in ASKED}
+        record, failed = folder.result(e.id, asked, by=""), folder.failure(e.id)
+        if not record and failed.exists():
+            record = json.loads(failed.read_text(encoding="utf-8"))["reason"]
+        found[RunKey(study, split, e.table, e.model, e.seed, e.variant)] = record or NOT_THERE
+    return found
 
 
-def published(results: Path) -> list[Archive]:
-    """Read every published protocol, the newest first."""
-    return [read_published(path) for path in published_folders(results)]
-
-
-def read_published(path: Path) -> Archive:
-    """Read a published protocol, as files of its own (until 0.3.0) or as its results."""
-    if (path / "archive.json").exists():
-        return load(path)
-    return gather(read_protocol(str(path / "protocol.yaml")), path, version="")
-
-
-def published_folders(results: Path) -> list[Path]:
-    """List the folders of published protocols, the newest first."""
-    found = {path.parent for path in results.glob("*/protocol.yaml")}
-    return sorted(found, key=lambda folder: (folder.name[-10:], folder.name), reverse=True)
-
-
-def read_joined(protocol: Protocol, published: Path) -> Archive:
-    """Read an archive that is to count as if it had been run here.
-
-    Raises KitError if it was made under another protocol, by another version of the kit, or with
-    other settings than runs would have here, such as the backbone's weights.
-    """
-    archive = load(published)
-    if archive.protocol.sha256 != protocol.sha256:
-        raise KitError(f"{published}: made under another protocol; use {published}/protocol.yaml")
-    for version in {run["versions"]["colorkit"] for run in archive.runs.values()} - {__version__}:
-        raise KitError(f"{published}: runs by colorkit {version}, this is {__version__}; run anew")
-    for (study, split), grid in protocol.grids(Path("/")).items():
-        for experiment in grid.experiments():
-            key, wanted = f"{study}/{split}/{experiment.id}", experiment.config()
-            made_with = archive.runs.get(key, {"config": wanted})["config"]
-            if names := differing(made_with, wanted):
-                told = f"{names[0]} {made_with.get(names[0])}, not {wanted[names[0]]}"
-                raise KitError(f"{published}: {key} was made with {told}; run anew")
-    return archive
-
-
-def join(archive: Archive, out: Path) -> None:
-    """Keep what another machine published in a results folder, where `gather` finds it.
-
-    Raises KitError if something else was joined that this does not have.
-    """
-    kept = out / JOINED
-    if kept.exists() and (lost := whole_splits(load(kept)) - whole_splits(archive)):
-        where = "/".join(min(lost))
-        raise KitError(f"{kept}: has {where}, this has not; publish that --out, then join again")
-    publish(archive, kept)
-    if not (out / HISTORY).exists():
-        write_atomic(out / HISTORY, json.dumps(archive.history, indent=1) + "\n")
-
-
-def whole_splits(archive: Archive) -> set[tuple[str, str]]:
-    """Tell of which splits of which studies an archive has every run, and their colours."""
-    holes = {tuple(key.split("/")[:2]) for key in archive.holes}
-    counted = set(archive.colours["split"])  # the last thing that is done for the main study
-    main = archive.protocol.main
-    compared = main.name if set(main.models) == set(MODELS) else ""
-    return {
-        (study, split)
-        for study, split in set(archive.protocol.grids(Path("/"))) - holes
-        if study != compared or split in counted
-    }
-
-
-def _join(archive: Archive, joined: Archive) -> Archive:
-    """Put the whole splits of `joined` to an archive that lacks them."""
-    kept = whole_splits(joined)
-
-    def both(name: str) -> pd.DataFrame:
-        old, new = getattr(joined, name), getattr(archive, name)
-        old = old[[key in kept for key in zip(old["study"], old["split"], strict=True)]]
-        return pd.concat([part for part in (old, new) if len(part)] or [new], ignore_index=True)
-
-    frames = {name: both(name) for name in ("scores", "paintings", "distances", "colours")}
-    runs = {key: run for key, run in joined.runs.items() if tuple(key.split("/")[:2]) in kept}
-    votes = pd.concat([joined.votes, archive.votes], ignore_index=True)
-    votes = votes.drop_duplicates(["rater", "model", "path"], ignore_index=True)
-    history = [entry for entry in joined.history if entry not in archive.history]
-    whole = replace(
-        archive,
-        **frames,
-        votes=votes,
-        runs=runs | archive.runs,
-        history=history + archive.history,
-    )
-    _check_same_paintings(whole)
-    return whole
-
-
-def _check_same_paintings(archive: Archive) -> None:
-    """Raise KitError if splits that should hold the same paintings do not."""
-    painters = {study.name: study.painters for study in archive.protocol.studies}
-    paths = archive.paintings.groupby(["study", "split"])["path"].agg(frozenset)
-    for _, some in paths.groupby(lambda key: painters[key[0]]):
-        if some.nunique() > 1:
-            where = " and ".join("/".join(key) for key in some.drop_duplicates().index[:2])
-            raise KitError(f"{where}: of other paintings; they are never mixed, choose one --data")
-
-
-def _votes(out: Path) -> list[dict[str, Any]]:
-    """Read the votes that lie beside the pages of the studies' folders."""
-    rows, remarks = read_votes(sorted(out.glob("*/*/choice/*.votes.json")))
-    for remark in remarks:
-        print(remark)
-    return rows
-
-
-def _results(
-    grid: Grid, paintings: str, version: str
-) -> Iterable[tuple[str, dict[str, Any] | str]]:
-    baselines = read_result(grid.out, "baselines", paintings, version=version)
-    yield "baselines", baselines or NOT_THERE
-    for experiment in grid.experiments():
-        wanted = experiment.config() if version else None  # what is published stays as it was
-        result = read_result(grid.out, experiment.id, paintings, wanted, version)
-        failed = failure_path(grid.out, experiment.id)
-        if not result and failed.exists():
-            result = json.loads(failed.read_text(encoding="utf-8"))["reason"]
-        yield experiment.id, result or NOT_THERE
+def _check_one_version(runs: dict[RunKey, dict[str, Any]]) -> None:
+    made_by = sorted({run["versions"]["colorkit"] for run in runs.values()})
+    if len(made_by) > 1:
+        raise KitError(f"runs by colorkit {' and '.join(made_by)}: they are never mixed; run anew")
 
 
 def _paintings(manifest: pd.DataFrame) -> pd.DataFrame:
-    number = manifest.groupby("split").cumcount()
-    named = manifest.assign(painting=number, part=manifest["split"]).drop(columns="split")
-    return named[["painting", "part", "mirrored", "path", "painter", "group"]]
+    return manifest.assign(painting=manifest.groupby("part").cumcount())
 
 
-def _scores(result: dict[str, Any], manifest: pd.DataFrame) -> Iterable[pd.DataFrame]:
-    config = result["config"]
-    if result["id"] == "baselines":
-        named = {(0, model, "", 0): scores for model, scores in result["scores"].items()}
+def _score_tables(key: RunKey, scores: dict[str, Any]) -> Iterable[pd.DataFrame]:
+    """Make a table of each part of a run, or of each baseline."""
+    if key.table == 0:
+        named = {key._replace(model=model): parts for model, parts in scores.items()}
     else:
-        key = (config["table"], config["model"], config["variant"], config["seed"])
-        named = {key: result["scores"]}
-    for (table, model, variant, seed), scores in named.items():
-        for part, rows in scores.items():
-            frame = pd.DataFrame(rows)[SCORES]
-            keys = {"table": table, "model": model, "variant": variant, "seed": seed, "part": part}
-            yield frame.assign(**keys, painting=range(len(frame)))
+        named = {key: scores}
+    for run, parts in named.items():
+        for part, rows in parts.items():
+            columns = _columns(rows)
+            keys = run._asdict() | {"part": part, "painting": range(len(columns["path"]))}
+            yield pd.DataFrame(columns | keys)
 
 
-def _distances(grid: Grid) -> list[dict[str, Any]]:
-    found = if_of_these_runs(grid, "distances")
-    return [
-        {"a": pair["a"], "b": pair["b"], "path": path, "ciede2000": value}
-        for pair in (found["pairs"] if found else ())
-        for path, value in pair["ciede2000"].items()
-    ]
+def _columns(rows: list[dict[str, Any]] | dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Turn a part's scores into columns with six digits; what is published has them already."""
+    if isinstance(rows, dict):
+        return rows
+    columns = {"path": [row["path"] for row in rows]}
+    for name in SCORES:
+        columns[name] = [float(f"{row[name]:.{DIGITS}g}") for row in rows]
+    return columns
 
 
-def _colours(grid: Grid) -> Iterable[dict[str, Any]]:
-    found, middles = if_of_these_runs(grid, "colours"), (COLOUR_BINS[:-1] + COLOUR_BINS[1:]) / 2
-    for painter, models in (found["counts"] if found else {}).items():
+def _in_columns(text: str) -> str:
+    """Write a run's JSON small: its scores as columns."""
+    result = json.loads(text)
+    if "scores" in result and result["id"] == "baselines":
+        for parts in result["scores"].values():
+            parts |= {part: _columns(rows) for part, rows in parts.items()}
+    elif "scores" in result:
+        result["scores"] = {part: _columns(rows) for part, rows in result["scores"].items()}
+    return json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _measured(grid: Grid, name: str, records: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Read "distances" or "colours", or None unless they are of the runs there are now."""
+    found = grid.folder.result(name, by="")
+    return found if found and found["config"] == made_of(records) else None
+
+
+def _distances(grid: Grid, records: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    configs = {record["id"]: record["config"] for record in records}
+    found = _measured(grid, "distances", records) or {"pairs": ()}
+    for pair in found["pairs"]:
+        a, b = configs[pair["a"]], configs[pair["b"]]
+        runs = {"table": a["table"], "a": a["model"], "a_seed": a["seed"]}
+        runs |= {"b": b["model"], "b_seed": b["seed"]}
+        for path, value in pair["ciede2000"].items():
+            yield runs | {"path": path, "ciede2000": value}
+
+
+def _colours(grid: Grid, records: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    found = _measured(grid, "colours", records) or {"counts": {}}
+    middles = (COLOUR_BINS[:-1] + COLOUR_BINS[1:]) / 2
+    for painter, models in found["counts"].items():
         for model, counts in models.items():
             for i, j in zip(*np.nonzero(counts), strict=True):
                 named = {"painter": painter, "model": model, "a": middles[i], "b": middles[j]}
                 yield named | {"pixels": counts[i][j]}
 
 
-def _table(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return as_published(pd.concat(frames)[columns]) if frames else pd.DataFrame(columns=columns)
+def _votes(out: Path) -> pd.DataFrame:
+    """Read the votes that lie beside the pages of the studies' folders."""
+    rows, remarks = read_votes(sorted(out.glob("*/*/choice/*.votes.json")))
+    for remark in remarks:
+        print(remark)
+    return pd.DataFrame(rows, columns=VOTES)
+
+
+def _table(tables: list[Any], columns: list[str]) -> pd.DataFrame:
+    """Put tables, or rows, together; with nothing in them the columns are there all the same."""
+    if tables and isinstance(tables[0], pd.DataFrame):
+        return pd.concat(tables, ignore_index=True)[columns]
+    return pd.DataFrame(tables, columns=columns)

@@ -6,8 +6,9 @@ what is needed; what smaller runs show stands beside it, as numbers without a ve
 """
 
 import hashlib
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -20,17 +21,11 @@ from ..experiment import MODELS
 from ..replication.paper import claim as claim_of
 from ..replication.paper import claims, paper_text
 from .archive import Archive
+from .evidence import NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE, Evidence, Finding, Judged
 from .invented import invent
-from .protocol import (
-    LEAST_ASSURANCE,
-    UNDECIDABLE,
-    Analysis,
-    Protocol,
-    Study,
-    Terms,
-    read_protocol,
-)
-from .rules import NOT, NOT_TESTED, ODDS, REPLICATED, RULES, UNTESTABLE, Evidence, Finding
+from .protocol import LEAST_ASSURANCE, UNDECIDABLE, Analysis, Protocol, Study, Terms
+from .protocol_file import read_protocol
+from .rules import RULES
 
 
 @dataclass(frozen=True)
@@ -48,33 +43,33 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
 
 
-def verdicts(archives: Sequence[Archive]) -> list[Verdict]:
+def verdicts(archives: Iterable[Archive]) -> list[Verdict]:
     """Judge every claim from archives, the newest first, in the paper's order."""
+    archives = list(archives)
     return [judge(archives, claim["id"]) for claim in claims()]
 
 
 def judge(archives: Sequence[Archive], claim_id: str) -> Verdict:
     """Judge one claim from archives, the newest first."""
     small, shown = small_runs(archives, claim_id)
-    needed, verdict, findings = "", NOT_TESTED, []
+    needed, judged = "", Judged(NOT_TESTED, "")
     for archive in archives:
-        terms = archive.protocol.claims[claim_id]
-        verdict, because, findings = _decide(archive, terms)
-        needed = needed or because
-        if verdict != NOT_TESTED:
-            needed = because
+        judged = _decide(archive, archive.protocol.claims[claim_id])
+        needed = needed or judged.told
+        if judged.verdict != NOT_TESTED:
+            needed = judged.told
             break
-    return Verdict(claim_of(claim_id), verdict, needed, small, tuple(findings or shown))
+    findings = tuple(judged.findings or shown)
+    return Verdict(claim_of(claim_id), judged.verdict, needed, small, findings)
 
 
 def small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[Finding]]:
     """Say what runs that decide nothing show: the first archive that has any."""
     told = ""
     for archive in archives:
-        terms = archive.protocol.claims[claim_id]
+        terms, main = archive.protocol.claims[claim_id], archive.protocol.main.name
         if terms.arithmetic or "device" in terms.needs:  # another machine's hours say nothing
             return "", []
-        main = archive.protocol.main.name
         if archive.protocol.version > 1 and main in deciding(archive, terms).studies.values():
             continue  # they are not small: they decide
         try:
@@ -86,82 +81,73 @@ def small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[Fi
     return told, []
 
 
-def _decide(archive: Archive, terms: Terms) -> tuple[str, str, list[Finding]]:
+def _decide(archive: Archive, terms: Terms) -> Judged:
     if archive.protocol.version == 1 and not terms.arithmetic:
         return _untested(terms)
     if doubt := untrusted(archive):
-        return NOT_TESTED, f"no verdict: {doubt}", []
+        return Judged(NOT_TESTED, f"no verdict: {doubt}")
     evidence = deciding(archive, terms)
     if not (evidence.studies or terms.arithmetic):
         return _untested(terms)
     try:
         judged = RULES[terms.rule](evidence, terms)
     except KitError as error:
-        return NOT_TESTED, f"no verdict: {error}", []
-    if judged.verdict in (ODDS, UNTESTABLE):
+        return Judged(NOT_TESTED, f"no verdict: {error}")
+    if judged.verdict in (ODDS, UNTESTABLE) or terms.assurance >= LEAST_ASSURANCE:
         return judged
-    if terms.assurance < LEAST_ASSURANCE:
-        return NOT_TESTED, f"assurance {terms.assurance:.2f}: {judged.told}", judged.findings
-    return judged
+    told = f"assurance {terms.assurance:.2f}: {judged.told}"
+    return Judged(NOT_TESTED, told, judged.findings)
 
 
-def _untested(terms: Terms) -> tuple[str, str, list[Finding]]:
+def _untested(terms: Terms) -> Judged:
     if terms.rule in UNDECIDABLE:
-        return UNTESTABLE, f"what would be true is not said; even so it needs {terms.needed}", []
-    return NOT_TESTED, f"needs {terms.needed}", []
+        told = f"what would be true is not said; even so it needs {terms.needed}"
+        return Judged(UNTESTABLE, told)
+    return Judged(NOT_TESTED, f"needs {terms.needed}")
 
 
 def deciding(archive: Archive, terms: Terms) -> Evidence:
     """Find the runs that meet a claim's needs: per table and model, the study with most."""
-    chosen: dict[tuple[int, str], tuple[int, str]] = {}
-    for study in archive.protocol.studies:
-        if not study.clean:
-            continue
-        for table in study.tables:
-            for model in study.models:
-                runs = archive.runs_of({(table, model): study.name})
-                if runs and meets(archive, study.name, model, runs, terms.needs):
-                    chosen[table, model] = max(
-                        chosen.get((table, model), (0, "")), (len(runs), study.name)
-                    )
-    studies = {cell: name for cell, (_, name) in chosen.items()}
-    found = {table for table, _ in studies}
-    whole = all({m for t, m in studies if t == table} == set(MODELS) for table in found)
-    if terms.needs.get("models") == "all" and not whole:
-        return Evidence(archive)
-    if len(found) < terms.needs.get("tables", 1):
-        return Evidence(archive)
-    votes = archive.votes
-    if len(votes) < terms.needs.get("votes", 0) * len(MODELS):
-        return Evidence(archive)
-    if votes["rater"].nunique() < terms.needs.get("raters", 0):
-        return Evidence(archive)
-    return Evidence(archive, studies)
+    studies: dict[tuple[int, str], str] = {}
+    most: dict[tuple[int, str], int] = {}
+    for study in sorted(archive.protocol.studies, key=lambda study: study.name):
+        for cell in itertools.product(study.tables, study.models) if study.clean else ():
+            runs = archive.runs_of({cell: study.name})
+            if len(runs) >= most.get(cell, 1) and meets(archive, study.name, runs, terms.needs):
+                studies[cell], most[cell] = study.name, len(runs)
+    enough = _enough_models(studies, terms.needs) and _enough_votes(archive, terms.needs)
+    return Evidence(archive, studies if enough else {})
 
 
-def meets(
-    archive: Archive, study: str, model: str, runs: list[dict[str, Any]], needs: dict[str, Any]
-) -> bool:
+def _enough_models(studies: dict[tuple[int, str], str], needs: dict[str, Any]) -> bool:
+    tables = {table for table, _ in studies}
+    if needs.get("models") == "all" and len(studies) < len(tables) * len(MODELS):
+        return False
+    return len(tables) >= needs.get("tables", 1)
+
+
+def _enough_votes(archive: Archive, needs: dict[str, Any]) -> bool:
+    enough = len(archive.votes) >= needs.get("votes", 0) * len(MODELS)
+    return enough and archive.votes["rater"].nunique() >= needs.get("raters", 0)
+
+
+def meets(archive: Archive, study: str, runs: list[dict[str, Any]], needs: dict[str, Any]) -> bool:
     """Tell whether every run of a model in a study has the settings a claim needs."""
     for run in runs:
         config = run["config"]
-        facts = {
-            "size": config["size"] == needs.get("size", config["size"]),
-            "batch_size": config["batch_size"] == needs.get("batch_size", config["batch_size"]),
-            "epochs": config["epochs"] >= needs.get("epochs", 0),
-            "weights": config["weights"] in ("none", needs.get("weights", config["weights"])),
-            "device": needs.get("device", "") in run["device"],
-        }
-        if not all(facts.values()):
+        same = all(config[name] == needs.get(name, config[name]) for name in ("size", "batch_size"))
+        begins = config["weights"] in ("none", needs.get("weights", config["weights"]))
+        trained = config["epochs"] >= needs.get("epochs", 0)
+        if not (same and begins and trained and needs.get("device", "") in run["device"]):
             return False
-    trained = archive.training_paintings(study)
-    return trained >= needs.get("training_paintings", 0) and len(runs) >= needs.get("runs", 1)
+    paintings = archive.training_paintings(study)
+    return paintings >= needs.get("training_paintings", 0) and len(runs) >= needs.get("runs", 1)
 
 
 def main_evidence(archive: Archive) -> Evidence:
     """Take the main study's runs: what is shown where nothing is decided."""
     study = archive.protocol.main
-    cells = [(table, model) for table in study.tables for model in study.models]
+    cells = itertools.product(study.tables, study.models)
     return Evidence(archive, dict.fromkeys(cells, study.name))
 
 
@@ -233,4 +219,6 @@ def _known_protocol() -> Protocol:
     """Make the protocol of the archives that identify the rules: five folds, two own seeds."""
     protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
     study = Study("known", tuple(f"fold-{n}" for n in range(1, 6)), seeds=(0, 1))
-    return replace(protocol, studies=(study,), analysis=Analysis(), painters="")
+    noise = {"runs": 0.15, "ratios": 0.08, "painters": 0.26, "paintings": 0.75}
+    analysis = Analysis("mse_ab", 0.05, 10_000, noise)
+    return replace(protocol, studies=(study,), analysis=analysis, painters="")

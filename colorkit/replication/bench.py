@@ -235,7 +235,7 @@ def readme_section(results: Path) -> str:
     return f"{MARKS[0]}\n\n{performance(benches)}\n\n{MARKS[1]}"
 
 
-def publish(measured: dict, results: Path, out: Path | None = None) -> Path:
+def publish_bench(measured: dict, results: Path, out: Path | None = None) -> Path:
     """Write a bench to <results>/<device>-<date>/, which is returned, and into README beside.
 
     out: a results folder whose tables, report and runs go along, without weights.

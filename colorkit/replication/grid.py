@@ -233,7 +233,7 @@ def grid_of(out: Path) -> Grid:
         raise KitError(f"{out}: not a folder of `colorkit reproduce` ({error})") from error
 
 
-def check(grid: Grid) -> Curation | None:
+def check_grid(grid: Grid) -> Curation | None:
     """Refuse a grid that cannot be run, before anything is written. Raises KitError.
 
     Returns the audited and split paintings if the results folder has no manifest yet.

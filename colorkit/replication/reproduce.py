@@ -26,7 +26,7 @@ from ..base.files import only_one, remove_parts, write_atomic
 from ..experiment import Experiment
 from ..folder import Folder
 from ..training import run
-from .grid import Grid, Job, check, fetch_weights, missing, plan, request, standing
+from .grid import Grid, Job, check_grid, fetch_weights, missing, plan, request, standing
 
 WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it is stopped
 Running = dict[str, subprocess.Popen]  # by the job's name
@@ -56,7 +56,7 @@ def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True) -> int:
 
 def complete(grid: Grid, jobs: int, lessons: bool, console: Console) -> int:
     """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
-    curation, out = check(grid), grid.folder.path
+    curation, out = check_grid(grid), grid.folder.path
     fetch_weights(grid)
     _make_folder(out)
     busy = f"{out}: another colorkit is at work there; wait for it, or choose another --out"
@@ -229,7 +229,7 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def main() -> int:
+def work() -> int:
     """Do the job named on the command line."""
     if parent := os.environ.get("COLORKIT_PARENT"):
         _end_with(int(parent))
@@ -244,4 +244,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(work())

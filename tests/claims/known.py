@@ -1,36 +1,53 @@
-"""A protocol whose studies meet every need, and archives invented for it with a known truth."""
+"""A protocol whose studies meet every need, archives invented for it with a known truth, and the
+results folders that such runs would have left."""
 
-from dataclasses import replace
+import tempfile
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import yaml
 
-from colorkit.base.files import kit_file
-from colorkit.claims.archive import Archive
+from colorkit.base.files import kit_file, write_atomic
+from colorkit.claims.archive import SCORES, Archive, RunKey
 from colorkit.claims.invented import LEVELS, invent
-from colorkit.claims.protocol import Protocol, Study, read_protocol
+from colorkit.claims.protocol import Protocol
+from colorkit.claims.protocol_file import keep_protocol, read_protocol
+from colorkit.claims.verdicts import rules_sha256
 from colorkit.experiment import MODELS
+from colorkit.manifest import COLUMNS, manifest_text
+from colorkit.metrics import BASELINES
 from colorkit.replication.paper import PARTS
 
 SIZES = {"train": 600, "valid": 150, "test": 200}
 CONSTANT = {(t, m, p): LEVELS["mean_ab"] for t in (1, 2) for m in MODELS for p in PARTS}
 
 
+def kits_protocol() -> dict:
+    """What results/protocol-cpu.yaml says."""
+    return yaml.safe_load(kit_file("results", "protocol-cpu.yaml").read_text())
+
+
+def protocol_of(content: dict) -> Protocol:
+    """Read a protocol as if it were a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "protocol.yaml")
+        path.write_text(yaml.safe_dump(content))
+        return read_protocol(str(path))
+
+
 def full_protocol(**study) -> Protocol:
     """Ten splits, three own seeds, three models, both tables, at the paper's settings."""
-    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
-    settings = {"splits": tuple(f"paper-{n}" for n in range(1, 11)), "seeds": (0, 1, 2)}
-    whole = Study("whole", **({"profile": "paper"} | settings | study))
-    claims = {
-        name: replace(
-            terms,
-            assurance=1.0,
-            needs={k: v for k, v in terms.needs.items() if k != "training_paintings"},
-        )
-        for name, terms in protocol.claims.items()
-    }
-    noise = {"runs": 0.03, "ratios": 0.02, "painters": 0.1, "paintings": 0.4}
-    analysis = replace(protocol.analysis, noise=noise, draws=500)
-    return replace(protocol, studies=(whole,), claims=claims, analysis=analysis, painters="")
+    content = kits_protocol()
+    whole = {"profile": "paper", "splits": [f"paper-{n}" for n in range(1, 11)], "seeds": [0, 1, 2]}
+    for name, value in study.items():
+        whole[name] = list(value) if isinstance(value, tuple) else value
+    for terms in content["claims"].values():
+        terms["assurance"] = 1.0
+        terms["needs"] = {k: v for k, v in terms["needs"].items() if k != "training_paintings"}
+    content["analysis"]["noise"] = {"runs": 0.03, "ratios": 0.02, "painters": 0.1, "paintings": 0.4}
+    content["analysis"]["draws"] = 500
+    return protocol_of(content | {"studies": {"whole": whole}, "painters": ""})
 
 
 def known(truth=None, seed: int = 0, sizes=None, apart=(6.0, 9.0, 6.0), **study) -> Archive:
@@ -48,3 +65,40 @@ def little(truth=None, seed: int = 0, apart=(6.0, 9.0, 6.0), **study) -> Archive
     """Invent a quick archive: three folds of two own seeds, few paintings."""
     folds = {"splits": ("fold-1", "fold-2", "fold-3"), "seeds": (0, 1)}
     return known(truth, seed, {"train": 24, "valid": 12, "test": 16}, apart, **(folds | study))
+
+
+def left_by(archive: Archive, out: Path) -> Path:
+    """Write the results folder that an invented archive's runs would have left."""
+    keep_protocol(archive.protocol, rules_sha256(), out)
+    facts = {"versions": {"colorkit": "0"}, "device": "cpu", "weights_sha256": "0" * 64}
+    for (study, split), grid in archive.protocol.grids(out).items():
+        paintings, scores = (
+            _of(table, study, split) for table in (archive.paintings, archive.scores)
+        )
+        folder, manifest = grid.folder, paintings.assign(width=1, height=1)
+        manifest = manifest.reindex(columns=COLUMNS, fill_value="")
+        write_atomic(folder.manifest_path, manifest_text(manifest))
+        facts["manifest_sha256"] = folder.manifest_sha256
+        paths = paintings.groupby("part")["path"]
+        made = {name: _rows(scores[scores["model"] == name], paths) for name in BASELINES}
+        records = {"baselines": {"config": {}, "scores": made}}
+        for e in grid.experiments():
+            key = RunKey(study, split, e.table, e.model, e.seed)
+            mine = scores[(scores[["table", "model", "seed"]] == key[2:5]).all(axis=1)]
+            changed = {"config": e.config(), "scores": _rows(mine, paths)}
+            records[e.id] = archive.runs[key] | changed
+        for name, record in records.items():
+            folder.keep(record | facts | {"id": name})
+    return out
+
+
+def _of(table: pd.DataFrame, study: str, split: str) -> pd.DataFrame:
+    return table[(table["study"] == study) & (table["split"] == split)]
+
+
+def _rows(scores: pd.DataFrame, paths) -> dict[str, list[dict]]:
+    parts = {}
+    for part, rows in scores.groupby("part"):
+        named = rows[SCORES].assign(path=paths.get_group(part).tolist())
+        parts[part] = named.to_dict("records")
+    return parts

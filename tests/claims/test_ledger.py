@@ -6,15 +6,24 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from known import CONSTANT, full_protocol, known, little, scaled
+from known import (
+    CONSTANT,
+    full_protocol,
+    kits_protocol,
+    known,
+    left_by,
+    little,
+    protocol_of,
+    scaled,
+)
 from typer.testing import CliRunner
 
-from colorkit.base.files import kit_file
-from colorkit.claims import ledger
-from colorkit.claims import pages as ledger_pages
-from colorkit.claims.archive import Archive, publish
+from colorkit.claims import ledger, pages
+from colorkit.claims.archive import Archive, RunKey
 from colorkit.claims.invented import LEVELS, invent
-from colorkit.claims.protocol import Study, read_protocol
+from colorkit.claims.leaks import leak_table
+from colorkit.claims.multiverse import multiverse
+from colorkit.claims.protocol import Study
 from colorkit.claims.verdicts import verdicts
 from colorkit.cli import app
 from colorkit.experiment import MODELS, VARIANTS
@@ -29,7 +38,6 @@ def with_study(archive: Archive, study: str, splits: dict[str, dict], **columns)
     scores, paintings = [archive.scores], [archive.paintings]
     for split, factors in splits.items():
         part = archive.scores[here].assign(study=study, split=split, **columns)
-        part["run"] = part["run"].str.replace("s1000", "s0")
         factor = part["part"].map(factors).fillna(1).where(part["table"] > 0, 1)
         scores.append(part.assign(mse_ab=part["mse_ab"] * factor, seed=0))
         rows = archive.paintings[archive.paintings["split"] == first]
@@ -61,7 +69,7 @@ def test_the_leak_laboratory_finds_the_pattern_where_it_is():
     archive = with_study(
         little(CONSTANT), "leaks", {"paper": {}, "flips": leaking, "inside": leaking}
     )
-    table = ledger.leak_table(archive).set_index("tried")
+    table = leak_table(archive).set_index("tried")
     pattern = table["the paper's pattern"]
     assert pattern["a clean split"] == "no"
     assert pattern["mirrored copies made before the split"] == "yes"
@@ -78,8 +86,7 @@ def test_a_part_that_is_easy_by_chance_makes_no_pattern():
     easy = archive.scores["part"] == "test"
     scores = archive.scores.assign(mse_ab=archive.scores["mse_ab"].mask(easy, lambda s: s / 2))
     before, after = (
-        ledger.leak_table(replace(archive, scores=some)).iloc[0]
-        for some in (archive.scores, scores)
+        leak_table(replace(archive, scores=some)).iloc[0] for some in (archive.scores, scores)
     )
     assert after["test / valid"] == pytest.approx(before["test / valid"])
 
@@ -100,14 +107,14 @@ def test_a_study_of_several_splits_is_one_row_with_its_own_interval():
         scores=pd.concat([archive.scores, copies], ignore_index=True),
         paintings=pd.concat([archive.paintings, places], ignore_index=True),
     )
-    row = ledger.leak_table(archive).set_index("tried").loc["validation drawn from training"]
+    row = leak_table(archive).set_index("tried").loc["validation drawn from training"]
     assert row["runs"] == 3
     assert row["low"] < row["valid / train"] < row["high"]
 
 
 def test_a_hole_in_one_split_leaves_the_other_rows_alone():
     archive = with_study(little(CONSTANT), "leaks", {"paper": {}, "inside": {"valid": 0.4}})
-    table = ledger.leak_table(archive).set_index("tried")["the paper's pattern"]
+    table = leak_table(archive).set_index("tried")["the paper's pattern"]
     assert table["a clean split"] == "no"
     assert table["sorted by file: other painters tested"] == "no result"
     gone = (archive.scores["split"] == "fold-2") & (archive.scores["model"] == "pix2pix_scratch")
@@ -123,17 +130,16 @@ def test_each_baseline_says_who_does_not_beat_it():
     assert set(worse.loc["L table", "beyond noise"]) == {"worse"}
 
 
-def test_other_ways_to_ask_are_shown_beside_each_other():
-    table = ledger.multiverse(little())
+def test_other_ways_to_ask_are_shown_beside_each_other(small_archive):
+    table = multiverse(small_archive)
     assert set(table["scale"]) == {"difference", "log ratio", "raw", "log", "CIEDE2000"}
     assert len(table) == 6 + 3 + 2 * 4
 
 
-def test_a_change_is_measured_on_the_same_paintings():
-    archive = with_study(little(), "ablations", {"paper": {}})
+def test_a_change_is_measured_on_the_same_paintings(small_archive):
+    archive = with_study(small_archive, "ablations", {"paper": {}})
     changed = archive.scores.query("study == 'ablations' and model == 'pix2pix_scratch'")
     changed = changed.assign(variant="lambda_10", mse_ab=changed["mse_ab"] + 0.001)
-    changed["run"] += "-lambda_10"
     one = replace(archive, scores=pd.concat([archive.scores, changed]))
     table = ledger.change_table(one).set_index(["changed", "model"])
     row = table.loc["L1 weighs a tenth", "scratch"]
@@ -142,27 +148,32 @@ def test_a_change_is_measured_on_the_same_paintings():
     assert math.isnan(table.loc["L1 weighs a tenth", "pretrained"]["difference"])
     plain = archive.scores.query("study == 'ablations' and variant == ''")
     more = {"mse_ab": plain["mse_ab"] + 0.001}
-    every = [plain.assign(variant=v, run=plain["run"] + f"-{v}", **more) for v in VARIANTS]
+    every = [plain.assign(variant=variant, **more) for variant in VARIANTS]
     archive = replace(archive, scores=pd.concat([archive.scores, *every]))
     assert set(ledger.change_table(archive)["for these runs"]) == {"worse"}
 
 
-def test_colours_painter_by_painter():
-    archive = little()
+def test_colours_painter_by_painter(small_archive):
+    archive = small_archive
     table = ledger.colour_table(replace(archive, scores=archive.scores.assign(**PAINTED)))
     assert list(table.index) == ["Painter A", "Painter B"]
     assert table["chroma_ratio"].to_numpy() == pytest.approx(1)
 
 
-def test_pages_show_every_verdict_and_what_it_is_about(tmp_path):
-    archive = little()
-    archive = replace(archive, holes={"ablations/paper/t1-unet_resnet18-s0-l2": "diverged"})
-    ledger_pages.write_pages([archive], tmp_path)
+def write(archives: list[Archive], target):
+    """Write the pages of the first of some archives; returns the verdicts."""
+    judged, scopes = verdicts(archives), [line for one in archives for line in ledger.scope(one)]
+    pages.write_pages(target, archives[0], scopes, judged)
+    return judged
+
+
+def test_pages_show_every_verdict_and_what_it_is_about(small_archive, tmp_path):
+    hole = {RunKey("ablations", "paper", 1, "unet_resnet18", 0, "l2"): "diverged"}
+    judged = write([replace(small_archive, holes=hole)], tmp_path)
     report, readme = (
         html.unescape((tmp_path / n).read_text()) for n in ("report.html", "README.md")
     )
     stored = json.loads((tmp_path / "ledger.json").read_text())
-    judged = verdicts([archive])
     assert [entry["verdict"] for entry in stored] == [found.verdict for found in judged]
     for found in judged:
         assert found.claim["says"] in readme
@@ -175,23 +186,27 @@ def test_pages_show_every_verdict_and_what_it_is_about(tmp_path):
     assert "begins with imagenet weights" in first_page
 
 
-def test_the_cpu_protocols_own_runs_make_pages(tmp_path):
+def test_a_finding_holds_facts_and_says_them(small_archive):
+    (first, *_) = next(v for v in verdicts([small_archive]) if v.claim["id"] == "close").findings
+    assert first.key == {"table": 1, "a": "unet_resnet18", "b": "pix2pix_scratch"}
+    assert first.what == "Table 1, U-Net - scratch"
+
+
+@pytest.mark.slow
+def test_the_cpu_protocols_own_runs_make_pages(small_archive, tmp_path):
     """Scratch alone, several studies, one run at the paper's settings."""
-    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
     sizes = {"train": 363, "valid": 104, "test": 52}
-    archive = invent(protocol, np.random.default_rng(0), sizes=sizes)
-    ledger_pages.write_pages([archive, little()], tmp_path)
-    stored = {v["claim"]["id"]: v for v in json.loads((tmp_path / "ledger.json").read_text())}
-    assert stored["gap_valid"]["verdict"] == "replicated"
-    assert "of 6 cells (12 have no runs)" in stored["cells"]["because"]
-    assert "half / all" in stored["more_data"]["small"]
-    assert stored["close"]["because"].startswith("needs 256 px")
+    archive = invent(protocol_of(kits_protocol()), np.random.default_rng(0), sizes=sizes)
+    stored = {v.claim["id"]: v for v in write([archive, small_archive], tmp_path)}
+    assert stored["gap_valid"].verdict == "replicated"
+    assert "of 6 cells (12 have no runs)" in stored["cells"].because
+    assert "half / all" in stored["more_data"].small
+    assert stored["close"].because.startswith("needs 256 px")
 
 
 def test_small_runs_have_neither_sign_nor_verdict(tmp_path):
     """A reader who sees only the table cannot take a small run for a test of the paper."""
-    archive = little(profile="smoke")
-    ledger_pages.write_pages([archive], tmp_path)
+    write([little(profile="smoke")], tmp_path)
     readme = (tmp_path / "README.md").read_text()
     assert readme.splitlines()[2].startswith("No claim that depends on training has been tested")
     rows = [line.split("|") for line in readme.splitlines() if line.startswith("| ")][1:]
@@ -201,32 +216,34 @@ def test_small_runs_have_neither_sign_nor_verdict(tmp_path):
     assert any("in shares of one colour's" in row[4] for row in rows)
 
 
-def test_the_command_prints_the_verdicts_of_a_folder(tmp_path, monkeypatch):
-    from colorkit.base import files as paths
+def test_the_command_judges_a_folder_and_publishes_it(small_archive, tmp_path, monkeypatch):
+    """The terminal, the folder's page, the published folder's and the kit's README agree."""
+    from colorkit.base import files
 
-    publish(little(), tmp_path / "results" / "invented-2026-01-01")
-    monkeypatch.setattr(paths, "kit_file", lambda *names: tmp_path.joinpath(*names))
-    monkeypatch.setenv("COLUMNS", "300")
-    shown = CliRunner().invoke(app, ["ledger"])
-    assert shown.exit_code == 0, shown.output
-    for word in ("What has been tested, and what has not", "○ not tested yet", "(no verdict)"):
-        assert word in shown.output
-
-
-def test_the_kits_readme_shows_all_that_is_published(tmp_path):
-    publish(little(), tmp_path / "results" / "invented-2026-01-01")
+    left = left_by(small_archive, tmp_path / "left")
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- ledger -->an older one<!-- end of ledger -->\nafter\n")
-    ledger_pages.update_readme(readme, tmp_path / "results")
-    text = readme.read_text()
-    assert "| the paper's claim | verdict | because | in small runs (no verdict) |" in text
-    assert text.endswith("<!-- end of ledger -->\nafter\n")
-    assert "(results/invented-2026-01-01/README.md)" in text
-    assert "an older one" not in text
+    found = files.kit_file
+    here = {("results",): tmp_path / "results"}
+    monkeypatch.setattr(files, "kit_file", lambda *names: here.get(names) or found(*names))
+    monkeypatch.setenv("COLUMNS", "300")
+    shown = CliRunner().invoke(app, ["ledger", "--out", str(left), "--publish", "mine"])
+    assert shown.exit_code == 0, shown.output
+    for word in ("What has been tested, and what has not", "○ not", "(no verdict)"):
+        assert word in shown.output
+    (target,) = (tmp_path / "results").iterdir()
+    assert (target / "ledger.json").read_bytes() == (left / "ledger.json").read_bytes()
+    section = readme.read_text()
+    assert "| the paper's claim | verdict | because | in small runs (no verdict) |" in section
+    assert f"(results/{target.name}/README.md)" in section
+    assert section.endswith("<!-- end of ledger -->\nafter\n")
+    assert "an older one" not in section
+    again = CliRunner().invoke(app, ["ledger"])
+    assert again.output.splitlines() == shown.output.splitlines()[:-1]
 
 
-def test_the_same_error_in_other_spaces():
-    table = ledger.space_table(little())
+def test_the_same_error_in_other_spaces(small_archive):
+    table = ledger.space_table(small_archive)
     first = table.iloc[0]
     assert first["ab/128"] / first["ab/110"] == pytest.approx(0.7385, abs=1e-4)
     assert first["Lab units"] / first["ab/110"] == pytest.approx(12100)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from known import little
+from known import kits_protocol
 
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file, write_atomic
-from colorkit.claims.archive import publish
-from colorkit.claims.protocol import read_history, read_protocol, record
+from colorkit.claims.protocol import RULES
+from colorkit.claims.protocol_file import keep_protocol, read_history, read_protocol
+from colorkit.claims.rules import RULES as FUNCTIONS
 from colorkit.experiment import PROFILES
 
 ANALYSIS = {"primary": "mse_ab", "alpha": 0.05, "draws": 500}
@@ -21,7 +22,7 @@ FILES = ["protocol.yaml", "protocol-cpu.yaml"]
 
 @pytest.fixture
 def content() -> dict:
-    return yaml.safe_load(kit_file("results", "protocol-cpu.yaml").read_text())
+    return kits_protocol()
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_kits_protocols_are_valid(name, tmp_path):
     protocol = read_protocol(str(kit_file("results", name)))
     assert protocol.profile in PROFILES
     grids = protocol.grids(tmp_path)
-    assert len({grid.out for grid in grids.values()}) == len(grids)
+    assert len({grid.folder.path for grid in grids.values()}) == len(grids)
     assert protocol.main.splits == tuple(f"fold-{n}" for n in range(1, 6))  # all are tested
     seeds = [
         seed for key, grid in grids.items() if key[0] == protocol.main.name for seed in grid.seeds
@@ -64,71 +65,71 @@ def test_a_sound_protocol_is_read(write):
     assert protocol.main.seeds_of("fold-3") == (3000, 3001, 3002, 3003)
 
 
-def test_a_protocol_of_version_1_can_be_read_and_decides_nothing():
-    (first,) = kit_file("results").glob("protocol-cpu-2026-11-25/protocol.yaml")
-    protocol = read_protocol(str(first))
-    assert protocol.version == 1
-    assert protocol.main.name == "tables"
-    assert protocol.main.seeds_of("fold-1") == protocol.main.seeds_of("fold-2") == (0, 1)
+def test_a_protocol_names_the_rules_there_are():
+    assert tuple(FUNCTIONS) == RULES
+
+
+def study(**content) -> dict:
+    return {"studies": {"tables": {"splits": ["paper"]} | content}}
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"version": 3}, "version 3: must be 2"),
-        ({"fixed": "soon"}, "fixed soon: must be a date"),
-        ({"fixed": datetime.date(2999, 1, 1)}, "fixed 2999-01-01: must be a date.* not to come"),
-        ({"profile": "huge"}, "profile 'huge': must be one of"),
-        ({"colour": 1}, "the protocol: unknown colour"),
-        ({"studies": {"tables": {"seeds": [0]}}}, "study tables: splits is missing"),
-        ({"studies": {}}, "studies: must name at least one"),
-        ({"studies": {"tables": {"splits": ["paper"], "profile": "big"}}}, "profile 'big': must"),
-        ({"studies": {"tables": {"splits": ["fold-1", "fold-1"]}}}, "list of different values"),
-        ({"studies": {"tables": {"splits": []}}}, "list of different values"),
-        ({"studies": {"tables": {"splits": ["thirds"]}}}, "split 'thirds': must be one of"),
-        ({"studies": {"tables": {"splits": ["paper"], "seeds": "0"}}}, "seeds='0': is str"),
-        ({"studies": {"tables": {"splits": ["paper"], "seeds": ["a"]}}}, "seed='a': is str"),
-        ({"studies": {"tables": {"splits": ["paper"], "seeds": [[0]]}}}, r"seed=\[0\]: is list"),
-        ({"studies": {"tables": {"splits": ["paper"], "tables": [3]}}}, "table 3: must be one of"),
-        ({"studies": {"tables": {"splits": ["paper"], "models": ["x"]}}}, "model 'x': must be"),
-        ({"studies": {"tables": {"splits": ["paper"], "variants": ["x"]}}}, "variant 'x': must be"),
-        ({"studies": {"a/b": {"splits": ["paper"]}, "tables": {"splits": ["paper"]}}}, "its name"),
-        ({"analysis": ANALYSIS | {"primary": "psnr"}}, "primary 'psnr'"),
-        ({"analysis": ANALYSIS | {"alpha": 0.95}}, "alpha 0.95: must be"),
-        ({"analysis": ANALYSIS | {"draws": 5}}, "draws 5: must be"),
-        ({"analysis": ANALYSIS | {"noise": {"runs": 0.1}}}, "noise: needs runs, ratios, painters"),
-        ({"analysis": {"primary": "mse_ab"}}, "analysis: .* is missing"),
-        ({"claims": {"cells": {"rule": "lowest"}}}, "claims: .* is missing"),
+        ({"version": 3}, "version 3: Input should be 1 or 2"),
+        ({"fixed": datetime.date(2999, 1, 1)}, "fixed: must be a date, and not to come"),
+        ({"colour": 1}, "colour 1: unknown name; delete or correct it"),
+        (study(seeds=["1"]), "studies tables seeds 0 '1': Input should be a valid integer"),
+        (study(splits=["thirds"]), "split 'thirds': must be one of paper, usual"),
+        ({"fixed": "soon"}, "fixed"),
+        ({"profile": "huge"}, "profile"),
+        ({"paintings": 3}, "paintings"),
+        ({"studies": {}}, "studies"),
+        ({"studies": {"tables": {"seeds": [0]}}}, "studies tables splits"),
+        ({"studies": {"a/b": {"splits": ["paper"]}}}, "studies a/b"),
+        (study(own_seeds=False), "studies tables own_seeds"),
+        (study(profile="big"), "profile"),
+        (study(splits=["fold-1", "fold-1"]), "studies tables splits"),
+        (study(splits=[]), "studies tables splits"),
+        (study(seeds="0"), "studies tables seeds"),
+        (study(seeds=[[0]]), "studies tables seeds"),
+        (study(tables=[3]), "table 3"),
+        (study(models=["x"]), "studies tables models"),
+        (study(variants=["x"]), "variant 'x'"),
+        ({"analysis": ANALYSIS | {"primary": "psnr"}}, "analysis primary"),
+        ({"analysis": ANALYSIS | {"alpha": 0.95}}, "analysis alpha"),
+        ({"analysis": ANALYSIS | {"draws": 5}}, "analysis draws"),
+        ({"analysis": ANALYSIS | {"noise": {"runs": 0.1}}}, "analysis noise"),
+        ({"analysis": {"primary": "mse_ab"}}, "analysis alpha"),
+        ({"claims": {"cells": {"rule": "lowest"}}}, "claims cells needs"),
+        ({"claims": {}}, "claims: alike is missing"),
     ],
 )
-def test_a_wrong_line_is_named(write, changes, says):
-    with pytest.raises(KitError, match=rf"protocol.yaml: .*{says}"):
+def test_a_wrong_line_is_named_in_one_line(write, changes, says):
+    with pytest.raises(KitError, match="protocol.yaml: ") as raised:
         read_protocol(write(**changes))
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("terms", "says"),
+    ("terms", "place"),
     [
-        ({"rule": "best"}, "claim close: rule 'best': must be one of"),
-        ({"margin": -1}, "claim close: margin -1: must be a number from 0 to 10"),
-        ({"margin": float("nan")}, "claim close: margin nan: must be"),
-        ({"assurance": 80}, "claim close: assurance 80: must be a number from 0 to 1"),
-        ({"assurance": True}, "claim close: assurance True: must be"),
-        (
-            {"needs": {"pixels": 256}},
-            "claim close: needs: unknown pixels; known are batch_size, dev",
-        ),
-        ({"needs": {"size": "256"}}, "claim close: size='256': is str, must be int"),
-        ({"needs": {"models": "two"}}, "claim close: models 'two': must be one of all"),
-        ({"tolerance": 1}, "claim close: unknown tolerance"),
+        ({"rule": "best"}, "claims close rule"),
+        ({"margin": -1}, "claims close margin"),
+        ({"margin": float("nan")}, "claims close margin"),
+        ({"assurance": 80}, "claims close assurance"),
+        ({"assurance": True}, "claims close assurance"),
+        ({"needs": {"pixels": 256}}, "claims close needs pixels"),
+        ({"needs": {"size": "256"}}, "claims close needs size"),
+        ({"needs": {"models": "two"}}, "claims close needs models"),
+        ({"tolerance": 1}, "claims close tolerance"),
     ],
 )
-def test_wrong_terms_are_named(write, content, terms, says):
+def test_wrong_terms_are_named(write, content, terms, place):
     claims = content["claims"]
-    with pytest.raises(KitError, match=says):
+    with pytest.raises(KitError, match=place):
         read_protocol(write(claims=claims | {"close": claims["close"] | terms}))
-    with pytest.raises(KitError, match="claims: unknown colour"):
-        read_protocol(write(claims=claims | {"colour": claims["close"]}))
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\x00", "just words"])
@@ -144,11 +145,11 @@ def test_something_else_is_refused_in_one_line(tmp_path, text):
 def test_what_was_used_before_is_kept_with_the_results(write, tmp_path):
     out = tmp_path / "out"
     first = read_protocol(write())
-    assert len(record(first, "rules", out)) == len(record(first, "rules", out)) == 1
-    assert [entry["results"] for entry in record(first, "other", out)] == [0, 0]
+    assert len(keep_protocol(first, "rules", out)) == len(keep_protocol(first, "rules", out)) == 1
+    assert [entry["results"] for entry in keep_protocol(first, "other", out)] == [0, 0]
     write_atomic(out / "tables" / "fold-1" / "runs" / "t1-unet_resnet18-s0.json", "{}")
     edited = read_protocol(write(fixed=datetime.date(2026, 1, 1)))
-    history = record(edited, "other", out)
+    history = keep_protocol(edited, "other", out)
     assert [entry["sha256"] for entry in history] == [first.sha256, first.sha256, edited.sha256]
     assert [entry["rules"] for entry in history] == ["rules", "other", "other"]
     assert [entry["results"] for entry in history] == [0, 0, 1]
@@ -168,6 +169,7 @@ def call(*words: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
     """Real jobs: lessons and a variant, a clean split and a leak; once more; edited; judged."""
     shared = {"models": ["pix2pix_scratch"], "tables": [1], "epochs": 1}
@@ -176,7 +178,7 @@ def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
     path, out = tmp_path / "own.yaml", tmp_path / "out"
     content |= {"painters": "", "studies": {"tables": tables, "leaks": leaks}}
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-    words = "reproduce", "--protocol", str(path), "--data", str(gallery), "--out", str(out)
+    words = "protocol", str(path), "--data", str(gallery), "--out", str(out)
     first = call(*words)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "leaks, inside (2 of 2)" in first.stdout
@@ -198,23 +200,3 @@ def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
     assert "EDITED: the protocol was edited when 3 runs were finished" in judged.stdout
     assert "no verdict" in judged.stdout
     assert "validation drawn from training" in (out / "report.html").read_text()
-
-
-def test_what_another_machine_published_is_not_run_again(gallery, content, tmp_path):
-    studies = {
-        "tables": {"splits": ["fold-1", "fold-2"], "tables": [1], "models": ["pix2pix_scratch"]}
-    }
-    path, out = tmp_path / "own.yaml", tmp_path / "out"
-    path.write_text(yaml.safe_dump(content | {"painters": "", "studies": studies}))
-    holes = {"tables/fold-2/t1-pix2pix_scratch-s2000": "not run yet"}
-    archive = replace(little(), protocol=read_protocol(str(path)), holes=holes, runs={})
-    publish(archive, tmp_path / "published")
-    words = "reproduce", "--protocol", str(path), "--data", str(gallery), "--out", str(out)
-    listed = call(*words, "--join", str(tmp_path / "published"), "--dry-run")
-    assert listed.returncode == 0, listed.stderr
-    assert "fold-2" in listed.stdout
-    assert "fold-1" not in listed.stdout
-    assert not out.exists()
-    refused = call("reproduce", "--join", str(tmp_path / "published"))
-    assert refused.returncode == 2
-    assert refused.stderr == "colorkit: --join: needs --protocol, the one of the published folder\n"

@@ -5,33 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from known import CONSTANT, full_protocol, known
+from known import CONSTANT, full_protocol, kits_protocol, known, protocol_of
 
-from colorkit.base.files import kit_file
-from colorkit.claims import rules
+from colorkit.claims import evidence
 from colorkit.claims import verdicts as claims
-from colorkit.claims.archive import SCORES, Archive
+from colorkit.claims.archive import SCORES, Archive, RunKey
+from colorkit.claims.evidence import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 from colorkit.claims.invented import invent, papers_truth
-from colorkit.claims.protocol import read_protocol
-from colorkit.claims.rules import (
-    INCONCLUSIVE,
-    NOT,
-    NOT_TESTED,
-    ODDS,
-    REPLICATED,
-    UNTESTABLE,
-)
 from colorkit.experiment import MODELS
 from colorkit.replication import paper
 
 SCRATCH = "pix2pix_scratch"
 TRAINED = ("cells", "gap_valid", "scratch_best", "close", "learning_rate", "alike")
-
-
-@pytest.fixture(scope="module")
-def papers() -> Archive:
-    """The paper's numbers are exactly true, and the study is a large one."""
-    return known()
 
 
 def verdict(archive: Archive, claim: str) -> str:
@@ -104,8 +89,8 @@ def test_runs_at_other_settings_decide_nothing(papers, facts):
 # 3. and 4. Missing rows, NaN and infinity.
 @pytest.mark.parametrize("wrong", ["missing", np.nan, np.inf])
 def test_a_run_without_all_its_scores_is_named_and_gives_no_verdict(papers, wrong):
-    rows = (papers.scores["run"] == f"t2-{SCRATCH}-s3001") & (papers.scores["part"] == "test")
-    rows &= papers.scores["painting"] < 20
+    run = papers.scores[["table", "model", "seed", "part"]] == (2, SCRATCH, 3001, "test")
+    rows = run.all(axis=1) & (papers.scores["painting"] < 20)
     scores = papers.scores.copy()
     if wrong == "missing":
         scores = scores[~rows]
@@ -114,7 +99,7 @@ def test_a_run_without_all_its_scores_is_named_and_gives_no_verdict(papers, wron
     torn = replace(papers, scores=scores)
     for claim in ("cells", "scratch_best", "close", "learning_rate"):
         assert verdict(torn, claim) == NOT_TESTED
-        run = f"whole/paper-3/t2-{SCRATCH}-s3001"
+        run = "whole, paper-3: Table 2, scratch, seed 3001"
         assert told(torn, claim) == (
             f"no verdict: {run}: 180 of 200 test paintings have a score; run it again"
         )
@@ -138,14 +123,14 @@ def test_the_same_relative_result_has_the_same_verdict_at_every_level(papers, cl
 def test_failures_are_counted_before_means(papers):
     failing = papers
     for seed in range(1000, 10_001, 1000):
-        failing = changed(failing, 3.0, run=f"t2-{SCRATCH}-s{seed + 2}")
-    failing = changed(failing, 70.0, run=f"t2-{SCRATCH}-s1000")
+        failing = changed(failing, 3.0, table=2, model=SCRATCH, seed=seed + 2)
+    failing = changed(failing, 70.0, table=2, model=SCRATCH, seed=1000)
     assert verdict(failing, "learning_rate") == NOT
     assert "11 of 30 runs at Table 2's rate, 0 of 30 at Table 1's" in told(failing, "learning_rate")
 
 
 def test_one_failed_run_does_not_decide(papers):
-    one = changed(papers, 70.0, run=f"t2-{SCRATCH}-s1000")
+    one = changed(papers, 70.0, table=2, model=SCRATCH, seed=1000)
     assert verdict(one, "learning_rate") == REPLICATED
 
 
@@ -251,21 +236,21 @@ def test_the_rules_checksum_moves_with_the_rules_and_with_nothing_else(monkeypat
     claims.rules_sha256.cache_clear()
     assert claims.rules_sha256() == before
     claims.rules_sha256.cache_clear()
-    monkeypatch.setattr(rules, "FAILED", 1.02)
+    monkeypatch.setattr(evidence, "FAILED", 1.02)
     assert claims.rules_sha256() != before
     claims.rules_sha256.cache_clear()
 
 
 @pytest.mark.parametrize("claim", ["cells", "gap_valid"])
 def test_the_assurance_the_protocol_states_is_what_a_simulation_gives(claim):
-    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    protocol = protocol_of(kits_protocol())
     again = claims.assurance(protocol, claim, studies=60, seed=1)
     assert again == pytest.approx(protocol.claims[claim].assurance, abs=0.12)
 
 
 def test_a_clean_study_of_one_run_refutes_the_papers_gap_where_it_is_not():
     """Table 1 at the paper's settings, trained until training is a third of validation."""
-    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    protocol = protocol_of(kits_protocol())
     truth = {(1, SCRATCH, "train"): 0.0050, (1, SCRATCH, "valid"): 0.0150}
     found = [
         verdict(
@@ -277,20 +262,20 @@ def test_a_clean_study_of_one_run_refutes_the_papers_gap_where_it_is_not():
 
 
 def test_no_assurance_without_runs_that_meet_the_needs():
-    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    protocol = protocol_of(kits_protocol())
     assert claims.assurance(protocol, "close", studies=3) == 0
     assert claims.assurance(full_protocol(), "close", studies=3) > 0.5
 
 
 def test_a_hole_is_named(papers):
-    gone = papers.scores["run"] == f"t2-{SCRATCH}-s3001"
-    key = f"whole/paper-3/t2-{SCRATCH}-s3001"
+    gone = (papers.scores[["table", "model", "seed"]] == (2, SCRATCH, 3001)).all(axis=1)
+    key = RunKey("whole", "paper-3", 2, SCRATCH, 3001)
     torn = replace(papers, scores=papers.scores[~gone], holes={key: "the training diverged"})
     assert told(torn, "cells") == f"no verdict: {key} has no result (the training diverged)"
 
 
 def test_small_runs_of_rates_and_fewer_paintings_show_numbers():
-    protocol = read_protocol(str(kit_file("results", "protocol-cpu.yaml")))
+    protocol = protocol_of(kits_protocol())
     archive = invent(
         protocol, np.random.default_rng(0), sizes={"train": 40, "valid": 30, "test": 40}
     )

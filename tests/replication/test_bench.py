@@ -85,7 +85,7 @@ def test_a_bench_is_published_with_the_small_files_of_a_results_folder(tmp_path,
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_text("")
     readme.write_text(f"before{bench.MARKS[0]}old{bench.MARKS[1]}after")
-    folder = bench.publish(PUBLISHED | {"device": device}, results, out)
+    folder = bench.publish_bench(PUBLISHED | {"device": device}, results, out)
     assert folder.name.startswith(name)
     kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert kept == {"bench.json", "README.md", "tables.csv", "report.html", "runs/baselines.json"}

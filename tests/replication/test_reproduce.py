@@ -13,7 +13,7 @@ import pytest
 from colorkit.base.errors import KitError
 from colorkit.experiment import MODELS, Experiment
 from colorkit.folder import Folder
-from colorkit.replication.grid import Grid, Job, check, grid_of, missing, plan, request
+from colorkit.replication.grid import Grid, Job, check_grid, grid_of, missing, plan, request
 from colorkit.replication.reproduce import reproduce as run_grid
 from colorkit.training import run
 
@@ -164,14 +164,14 @@ def test_another_set_of_runs_gets_another_report(folder):
 
 def test_foreign_results_are_refused_before_anything_is_run(quick, small, folder):
     run(Experiment(folder, "pix2pix_scratch", seed=1))
-    check(Grid(folder, seeds=(1,)))
+    check_grid(Grid(folder, seeds=(1,)))
     with pytest.raises(KitError, match="made with epochs 1, not 2"):
-        check(Grid(folder, seeds=(1,), options={"epochs": 2}))
+        check_grid(Grid(folder, seeds=(1,), options={"epochs": 2}))
 
 
 def test_results_do_not_go_into_the_paintings(gallery):
     with pytest.raises(KitError, match="lies in the folder of paintings"):
-        check(Grid(Folder(gallery / "out", data=str(gallery))))
+        check_grid(Grid(Folder(gallery / "out", data=str(gallery))))
 
 
 def test_only_unusable_files_are_refused_before_anything_is_written(gallery, folder):

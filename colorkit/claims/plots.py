@@ -1,4 +1,4 @@
-"""Figures of the ledger. Each function returns (figure, alt text)."""
+"""What the ledger draws. Each function returns (figure, alt text)."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from ..color import AB_SCALE, lab_to_rgb
 from ..experiment import SHORT
 from ..figures import PALETTE, short
+from .evidence import Finding
 
 
-def forest(
-    rows: Sequence[tuple[str, float, float, float]], axis_label: str, centre: float = 0.0
-) -> tuple[Figure, str]:
-    """Draw estimates with their intervals around a centre. rows: label, estimate, low, high."""
+def forest(findings: Sequence[Finding], axis_label: str, centre: float = 0.0) -> tuple[Figure, str]:
+    """Draw findings with their intervals around a centre, where nothing would be different."""
+    rows = [(found.what, found.ours, found.low, found.high) for found in findings]
     figure = Figure(figsize=(8, 0.9 + 0.32 * len(rows)), layout="constrained")
     axis = figure.subplots()
     axis.axvline(centre, color="#888888", lw=1)

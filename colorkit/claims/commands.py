@@ -1,0 +1,138 @@
+"""The room's commands: run a protocol, judge claims, and ask people which one is the painting."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ..base.errors import KitError
+from ..base.files import user_path
+from ..base.terminal import Data, DryRun, Jobs, NoNotebooks, absolute, console
+from ..experiment import MODELS
+from ..replication.commands import list_jobs
+
+if TYPE_CHECKING:
+    from .protocol import Protocol
+
+app = typer.Typer()
+
+
+@app.command()
+def protocol(
+    file: Annotated[str, typer.Argument(help="a protocol, such as results/protocol.yaml")],
+    data: Data = "sample",
+    out: Annotated[str, typer.Option(help="results folder; runs/<file>-<data> if empty")] = "",
+    jobs: Jobs = 1,
+    no_notebooks: NoNotebooks = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make the runs that a protocol fixes; goes on where it was stopped."""
+    from .protocol_file import protocol_folder, read_protocol
+
+    data = absolute(data)
+    fixed = read_protocol(file)
+    folder = protocol_folder(out, file, data)
+    if not dry_run:
+        raise typer.Exit(run_protocol(fixed, data, folder, jobs, not no_notebooks))
+    for grid in fixed.grids(folder, data).values():
+        list_jobs(grid, not no_notebooks)
+
+
+def run_protocol(
+    protocol: "Protocol", data: str, out: Path, jobs: int = 1, lessons: bool = True
+) -> int:
+    """Run what is missing of a protocol, one results folder after the other.
+
+    Returns the exit code: 0 if every run has a result, 1 if some failed, 130 if stopped: the
+    same command goes on. Raises KitError for a request that cannot be run.
+    """
+    from ..replication.grid import check_grid
+    from ..replication.reproduce import complete
+    from .distances import compare_outputs, count_colours
+    from .protocol_file import keep_protocol
+    from .verdicts import rules_sha256
+
+    grids, codes = protocol.grids(out, data), [0]
+    for grid in grids.values():
+        check_grid(grid)
+    keep_protocol(protocol, rules_sha256(), out)
+    for number, ((study, split), grid) in enumerate(grids.items(), start=1):
+        console.print(f"{study}, {split} ({number} of {len(grids)})")
+        codes.append(complete(grid, jobs, lessons, console))
+        if codes[-1] == 130:
+            return 130
+        if study == protocol.main.name and set(grid.models) == set(MODELS):
+            compare_outputs(grid)
+            count_colours(grid)
+    return max(codes)
+
+
+@app.command()
+def ledger(
+    out: Annotated[str, typer.Option(help="a protocol's results folder; empty: published")] = "",
+    publish: Annotated[
+        str, typer.Option(help="publish the small files of --out under this name in results/")
+    ] = "",
+) -> None:
+    """Say what has been tested of the paper's claims, what has not, and what runs show."""
+    from ..base.files import kit_file
+    from ..base.templates import replace_section
+    from .gathering import newest_first, publish_runs, published, read_archive
+    from .ledger import scope
+    from .pages import LEDGER_MARKS, ledger_section, terminal, write_pages
+    from .verdicts import verdicts
+
+    results, folder = kit_file("results"), user_path(out)
+    if publish and not out:
+        raise KitError("--publish: needs --out, the folder of runs to be published")
+    archives, targets = published(results), []
+    if out:
+        own, targets = read_archive(folder), [folder]
+        name = f"{publish}-{time.strftime('%Y-%m-%d')}" if publish else ""
+        archives = {name: own} | {older: archives[older] for older in archives if older != name}
+    if not archives:
+        raise KitError(f"{results}: no published protocol; run `colorkit protocol`")
+    if publish:
+        targets.append(results / name)
+        publish_runs(folder, targets[-1])
+        archives = {name: archives[name] for name in newest_first(archives)}
+    judged = verdicts(archives.values())
+    scopes = [line for archive in archives.values() for line in scope(archive)]
+    for target in targets:
+        write_pages(target, own, scopes, judged)
+    console.print(terminal(scopes, judged))
+    if publish:
+        readme = results.with_name("README.md")
+        if readme.exists():
+            replace_section(readme, LEDGER_MARKS, ledger_section(archives, scopes, judged))
+        console.print(f"published in {targets[-1]}")
+
+
+@app.command()
+def choice(
+    out: Annotated[str, typer.Option(help="a results folder with finished runs")],
+    table: Annotated[int, typer.Option(help="1 or 2")] = 1,
+    rater: Annotated[int, typer.Option(min=0, help="another number, another page")] = 0,
+) -> None:
+    """Make a page that asks which of two pictures is the painting."""
+    from ..replication.grid import grid_of
+    from .votes import make_page
+
+    page = make_page(grid_of(user_path(out)), table, rater)
+    console.print(f"{page}\nkeep {page.stem}.key.json from the rater; put the votes beside it")
+
+
+@app.command()
+def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json")]) -> None:
+    """Count the votes of a forced choice, with intervals."""
+    from .votes import read_votes, tally, votes_needed
+
+    rows, remarks = read_votes(files)
+    shown = Table("model", "votes", "taken for the painting", "95 % interval", "p of 50 %")
+    for found in tally(rows):
+        interval = f"{found.low:.0%} to {found.high:.0%}"
+        cells = str(found.votes), f"{found.rate:.0%}", interval, f"{found.p:.3g}"
+        shown.add_row(MODELS[found.model], *cells)
+    console.print(shown, f"{votes_needed(0.4)} votes a model tell 40 % from 50 %", *remarks)

@@ -1,0 +1,234 @@
+"""What a rule sees, what it finds, and what it makes of that.
+
+A rule sees `Evidence`: which study's runs stand for each model and table. Errors are relative to
+the mean colour's on the same paintings, so another set of paintings is another number and the same
+meaning. It never looks at settings: whether these runs may decide anything is for `verdicts.judge`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.errors import KitError
+from ..experiment import MODELS, SHORT
+from . import stats
+from .archive import Archive
+
+REPLICATED, NOT, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
+ODDS, NOT_TESTED, UNTESTABLE = "at odds", "not tested yet", "not testable as stated"
+MEAN_COLOUR = "mean_ab"
+FAILED = 2.0  # a run is a failure if it is so many times worse than one constant colour
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One number held against the paper's, or against another model's.
+
+    key: what it is of, as facts: table, part, model, or models a and b, and the measure. low and
+    high are a 90 % interval unless the rule says otherwise.
+    """
+
+    key: dict[str, Any]
+    ours: float
+    low: float = math.nan
+    high: float = math.nan
+    paper: float | None = None
+    verdict: str = ""
+    note: str = ""
+
+    @property
+    def what(self) -> str:
+        """Say what the number is of, in words."""
+        told: list[str] = []
+        for name, fact in self.key.items():
+            if name == "b":
+                told[-1] += f" - {SHORT[fact]}"
+            else:
+                told.append(f"Table {fact}" if name == "table" else SHORT.get(fact, fact))
+        return ", ".join(told)
+
+    def number(self, form: str = ".2f") -> str:
+        """Write the number with its interval."""
+        return f"{self.ours:{form}} [{self.low:{form}}, {self.high:{form}}]"
+
+
+class Judged(NamedTuple):
+    """What a rule makes of runs: a verdict if they may decide, the numbers in one sentence."""
+
+    verdict: str
+    told: str
+    findings: list[Finding] = []  # noqa: RUF012  (a NamedTuple's default is never changed)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Runs that stand for models and tables: {(table, model): the study they are of}."""
+
+    archive: Archive
+    studies: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> list[int]:
+        """Return the tables of which there is anything."""
+        return sorted({table for table, _ in self.studies})
+
+    def models(self, table: int) -> list[str]:
+        """Return the models of a table that there are, in the paper's order."""
+        return [model for model in MODELS if (table, model) in self.studies]
+
+    @property
+    def cells(self) -> list[tuple[int, str]]:
+        """List tables and models in the paper's order. KitError if there is none."""
+        if not self.studies:
+            raise KitError("no runs")
+        return [(table, model) for table in self.tables for model in self.models(table)]
+
+    @property
+    def at_both_rates(self) -> list[str]:
+        """List the models that both tables have. KitError if there is none."""
+        if not (models := [model for model in self.models(1) if model in self.models(2)]):
+            raise KitError("no runs of one model at both rates")
+        return models
+
+    def need_all(self) -> None:
+        """Raise KitError unless all three models are there in at least one table."""
+        for table in self.tables or [1]:
+            if lacking := set(MODELS) - set(self.models(table)):
+                names = ", ".join(SHORT[model] for model in MODELS if model in lacking)
+                raise KitError(f"Table {table}: no runs of {names}")
+
+    def errors(self, table: int, model: str, part: str = "test") -> list[np.ndarray]:
+        """Return errors for each split: (seeds, paintings)."""
+        study, metric = self.studies[table, model], self.archive.protocol.analysis.primary
+        return self.archive.cell(table, model, part, metric, study)
+
+    def baseline(
+        self, table: int, model: str, part: str = "test", name: str = MEAN_COLOUR
+    ) -> list[np.ndarray]:
+        """Return a baseline's errors on the paintings of a model's runs: for each split (n,)."""
+        study, metric = self.studies[table, model], self.archive.protocol.analysis.primary
+        return [split[0] for split in self.archive.cell(0, name, part, metric, study)]
+
+    def relative(self, table: int, model: str, part: str = "test") -> list[np.ndarray]:
+        """Return runs' mean errors over the mean colour's: for each split (seeds,)."""
+        pairs = zip(self.errors(table, model, part), self.baseline(table, model, part), strict=True)
+        return [errors.mean(1) / colour.mean() for errors, colour in pairs]
+
+    def log_relative(self, table: int, model: str, name: str = MEAN_COLOUR) -> stats.Estimate:
+        """Estimate log(test error / a baseline's): below 0 if the model is better.
+
+        A failed run counts as one that just failed: how far it went astray says nothing.
+        """
+        errors, baseline = self.errors(table, model), self.baseline(table, model, name=name)
+        stats.check_enough(errors)
+        values, noise = [], []
+        for e, b, colour in zip(errors, baseline, self.baseline(table, model), strict=True):
+            values.append(np.log(np.minimum(e.mean(1), FAILED * colour.mean()) / b.mean()))
+            noise.append(stats.log_ratio_error(e.mean(0), b))
+        return self.estimate((table, model), values, noise)
+
+    def estimate(
+        self,
+        cell: tuple[int, str],
+        values: Sequence[np.ndarray],
+        paintings: Sequence[float],
+        noise: str = "runs",
+    ) -> stats.Estimate:
+        """Estimate the mean of runs' values (for each split (seeds,)).
+
+        For a single split: paintings is the standard error that its paintings give, noise names
+        the protocol's standard deviation of one run.
+        """
+        if len(values) == 1:
+            runs = self.archive.protocol.analysis.noise[noise]
+            return stats.of_one_split(values[0], paintings[0], runs)
+        study = self.archive.study(self.studies[cell])
+        crossed = not study.own_seeds  # every split was trained with the same seeds
+        return stats.over_splits(values, self.archive.tested(study.name), crossed)
+
+    def difference(
+        self,
+        key: dict[str, Any],
+        estimate: stats.Estimate,
+        paper: float | None = None,
+        note: str = "",
+    ) -> Finding:
+        """Make a finding of an estimated difference."""
+        interval = estimate.interval(self.confidence)
+        return Finding(key, estimate.value, *interval, paper=paper, note=note)
+
+    def ratio(
+        self,
+        key: dict[str, Any],
+        estimate: stats.Estimate,
+        paper: float | None = None,
+        note: str = "",
+    ) -> Finding:
+        """Make a finding of the estimated logarithm of a ratio."""
+        low, high = map(math.exp, estimate.interval(self.confidence))
+        return Finding(key, math.exp(estimate.value), low, high, paper=paper, note=note)
+
+    def not_better_than_colour(self, models: list[str]) -> str:
+        """Say how many models do not surely beat the mean colour; nothing if all do."""
+        wanted = [(table, model) for table in self.tables for model in models]
+        beats = [self.log_relative(*cell).p_below(0.0) < self.alpha for cell in wanted]
+        if all(beats):
+            return ""
+        return f"{sum(beats)} of {len(beats)} surely beat one constant colour, which comes first"
+
+    def equal(self, estimates: Sequence[stats.Estimate], margin: float) -> str:
+        """All surely within the margin: replicated. One surely beyond it: not replicated."""
+        if self.any_beyond(estimates, margin):
+            return NOT
+        within = [e.p_within(margin) < self.alpha for e in estimates]
+        return REPLICATED if all(within) else INCONCLUSIVE
+
+    def any_beyond(self, estimates: Sequence[stats.Estimate], margin: float) -> bool:
+        """Tell whether one of a family (Holm) is surely further from 0 than the margin."""
+        return min(stats.holm([e.p_beyond(margin) for e in estimates])) < self.alpha
+
+    def any_above(self, estimates: Sequence[stats.Estimate], margin: float) -> bool:
+        """Tell whether one of a family (Holm) is surely more than the margin."""
+        p_values = [e.p_beyond(margin) if e.value > 0 else 1.0 for e in estimates]
+        return min(stats.holm(p_values)) < self.alpha
+
+    def all_below(self, estimates: Sequence[stats.Estimate], margin: float) -> bool:
+        """Tell whether each is surely less than the margin."""
+        return all(e.p_below(margin) < self.alpha for e in estimates)
+
+    @property
+    def alpha(self) -> float:
+        """Return the protocol's rate of false alarms."""
+        return self.archive.protocol.analysis.alpha
+
+    @property
+    def confidence(self) -> float:
+        """Return the confidence of intervals: both one-sided tests at alpha."""
+        return 1 - 2 * self.alpha
+
+
+def capped(errors: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Return runs' errors over one colour's, (seeds,); a failed run counts as just failed."""
+    return np.minimum(errors.mean(1) / colour.mean(), FAILED)
+
+
+def middle(relative: np.ndarray) -> float:
+    """Average the middle runs; a failed one among two, which have no middle, as just failed."""
+    return stats.middle(np.minimum(relative, FAILED))
+
+
+def failures(runs: Sequence[np.ndarray]) -> tuple[int, int]:
+    """Count the runs (for each split (seeds,), over one colour's error) that failed, and all."""
+    return sum(int((split > FAILED).sum()) for split in runs), sum(map(len, runs))
+
+
+def by_intervals(findings: Sequence[Finding], border: float, sign: int = 1) -> str:
+    """All above a border (sign -1: below it): replicated. One on the other side: not."""
+    lows = [min(sign * f.low, sign * f.high) - sign * border for f in findings]
+    highs = [max(sign * f.low, sign * f.high) - sign * border for f in findings]
+    if min(lows) > 0:
+        return REPLICATED
+    return NOT if min(highs) < 0 else INCONCLUSIVE

@@ -1,0 +1,113 @@
+"""The leak laboratory: which cause gives the paper's pattern, validation like training and test
+twice as high?
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from ..base.errors import KitError
+from ..replication.paper import PARTS
+from . import stats
+from .archive import Archive
+from .evidence import MEAN_COLOUR
+
+SCRATCH = "pix2pix_scratch"  # Table 1's is the model that every row shows
+COLUMNS = ["tried", "cause", "runs", "steps", "valid / train", "low", "high"]
+COLUMNS += ["test / valid", "low ", "high ", "the paper's pattern"]
+
+
+def leak_table(archive: Archive) -> pd.DataFrame:
+    """Hold the paper's pattern against what each cause gives.
+
+    Every part's error is relative to one constant colour's on the same paintings, so that a part
+    that is easy by chance does not count. Columns: what is tried, the kind of cause, runs, steps,
+    both ratios with 90 % intervals, and whether the pattern is there.
+    """
+    analysis, rows = archive.protocol.analysis, []
+    for what, cause, scheme, tested_as, space in _tried(archive):
+        try:
+            runs, steps, found = _both_ratios(archive, scheme, tested_as, space)
+        except KitError:
+            rows.append([what, cause, 0, 0, *[math.nan] * 6, "no result"])
+            continue
+        fits = found[0] <= analysis.like_training and found[3] >= analysis.twice
+        rows.append([what, cause, runs, steps, *found, "yes" if fits else "no"])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _tried(archive: Archive) -> list[tuple[str, str, str, str, str]]:
+    """List the rows: words, cause, scheme, how it is tested, in which space it is validated."""
+    torn = _torn(archive)
+    return [
+        ("a clean split", "none", "paper", "", "mse_ab"),
+        ("validation in RGB, test in ab/110", "spaces", "paper", "", "mse_rgb"),
+        ("mirrored copies made before the split", "leak", "flips", "", "mse_ab"),
+        ("validation drawn from training", "leak", "inside", "", "mse_ab"),
+        (f"near-duplicates as they fall ({torn} across)", "leak", "plain", "", "mse_ab"),
+        ("sorted by file: other painters tested", "painters", "sorted", "", "mse_ab"),
+        ("tested in training mode", "mode", "paper", "train_mode", "mse_ab"),
+        ("tested on a grey file's 2v - 1", "input", "paper", "file_grey", "mse_ab"),
+    ]
+
+
+def _source(archive: Archive, scheme: str) -> tuple[str, tuple[str, ...]]:
+    """Name the study and the splits that show a scheme; no splits if none does."""
+    studies, main = {study.name: study for study in archive.protocol.studies}, archive.protocol.main
+    if "leaks" in studies:  # one split of each, in one study
+        return "leaks", tuple({scheme} & set(studies["leaks"].splits))
+    if f"leak-{scheme}" in studies:
+        return f"leak-{scheme}", studies[f"leak-{scheme}"].splits
+    return main.name, main.splits if scheme == "paper" else ()
+
+
+def _both_ratios(
+    archive: Archive, scheme: str, tested_as: str, space: str
+) -> tuple[int, int, list[float]]:
+    """Return runs, steps, and both ratios with their intervals, of Table 1's scratch."""
+    name, splits = _source(archive, scheme)
+    if not splits or tested_as not in ("", *archive.study(name).variants):
+        raise KitError(f"{name}: no such runs")
+    logs, errors = {}, {}
+    ways = {"train": ("", space), "valid": ("", space), "test": (tested_as, "mse_ab")}
+    for part, (variant, metric) in ways.items():
+        cells = archive.cell(1, SCRATCH, part, metric, name, variant, splits)
+        colours = archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits)
+        level = _level(archive, name, splits, metric)  # in ab and in RGB errors differ by a factor
+        pairs = [(cell, colour[0]) for cell, colour in zip(cells, colours, strict=True)]
+        logs[part] = [np.log(e.mean(1) / c.mean() * level) for e, c in pairs]
+        errors[part] = [stats.log_ratio_error(e.mean(0), c) for e, c in pairs]
+    numbers = []
+    for over, under in (("valid", "train"), ("test", "valid")):
+        values = [o - u for o, u in zip(logs[over], logs[under], strict=True)]
+        noise = [math.hypot(o, u) for o, u in zip(errors[over], errors[under], strict=True)]
+        if len(values) == 1:
+            e = stats.of_one_split(values[0], noise[0], archive.protocol.analysis.noise["ratios"])
+        else:
+            e = stats.over_splits(values, archive.tested(name))
+        interval = e.interval(1 - 2 * archive.protocol.analysis.alpha)
+        numbers += [math.exp(n) for n in (e.value, *interval)]
+    return sum(map(len, logs["test"])), _steps(archive, name, splits[0]), numbers
+
+
+def _steps(archive: Archive, study: str, split: str) -> int:
+    runs = archive.runs_of({(1, SCRATCH): study})
+    rows = archive.paintings
+    rows = rows[(rows["study"] == study) & (rows["split"] == split) & (rows["part"] == "train")]
+    return runs[0]["config"]["epochs"] * math.ceil(len(rows) / 16) if runs else 0
+
+
+def _level(archive: Archive, name: str, splits: tuple[str, ...], metric: str) -> float:
+    """Return the mean colour's error over all parts: what an error is in another space."""
+    found = []
+    for part in PARTS:
+        found += archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits)
+    return float(np.mean(np.concatenate([split[0] for split in found])))
+
+
+def _torn(archive: Archive) -> int:
+    """Count the groups of near-duplicates that "plain" puts into training and validation both."""
+    rows = archive.paintings
+    rows = rows[(rows["study"] == "leaks") & (rows["split"] == "plain") & (rows["part"] != "test")]
+    return int((rows.groupby("group")["part"].nunique() > 1).sum())

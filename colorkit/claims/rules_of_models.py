@@ -1,0 +1,188 @@
+"""Rules that hold one model against another, or against what knows nothing."""
+
+import itertools
+import math
+
+import numpy as np
+
+from ..base.errors import KitError
+from ..experiment import MODELS, SHORT
+from ..replication.paper import paper_cell
+from . import stats
+from .evidence import (
+    INCONCLUSIVE,
+    NOT,
+    REPLICATED,
+    UNTESTABLE,
+    Evidence,
+    Finding,
+    Judged,
+    by_intervals,
+    capped,
+    failures,
+)
+from .protocol import Terms
+from .rules_of_numbers import ratios_told
+
+SCRATCH = "pix2pix_scratch"
+OTHERS = tuple(model for model in MODELS if model != SCRATCH)
+Pair = tuple[int, str, str]  # a table and two of its models
+
+
+def lowest(evidence: Evidence, terms: Terms) -> Judged:
+    """Is scratch nowhere surely worse, by a margin, and better than one colour?
+
+    The paper's differences are too small for any study of its size to find; what can be tested is
+    that scratch is not worse than either other model by the margin.
+    """
+    evidence.need_all()
+    pairs = [(table, SCRATCH, other) for table in evidence.tables for other in OTHERS]
+    estimates, findings, told = _differences(evidence, pairs)
+    if evidence.any_above(estimates, terms.margin):
+        return Judged(NOT, told, findings)
+    if doubt := evidence.not_better_than_colour([SCRATCH]):
+        return Judged(INCONCLUSIVE, f"{doubt}; {told}", findings)
+    fine = evidence.all_below(estimates, terms.margin)
+    return Judged(REPLICATED if fine else INCONCLUSIVE, told, findings)
+
+
+def equal_models(evidence: Evidence, terms: Terms) -> Judged:
+    """Are the three models' test errors equal, within a share of the mean colour's error?"""
+    evidence.need_all()
+    pairs = [(t, a, b) for t in evidence.tables for a, b in itertools.combinations(MODELS, 2)]
+    estimates, findings, told = _differences(evidence, pairs)
+    doubt = evidence.not_better_than_colour(list(MODELS))
+    if doubt and not evidence.any_beyond(estimates, terms.margin):
+        return Judged(INCONCLUSIVE, f"{doubt}; {told}", findings)
+    return Judged(evidence.equal(estimates, terms.margin), told, findings)
+
+
+def _differences(
+    evidence: Evidence, pairs: list[Pair]
+) -> tuple[list[stats.Estimate], list[Finding], str]:
+    """Estimate pairs' differences of test error, and say them."""
+    estimates, findings = [], []
+    for table, a, b in pairs:
+        estimate = _difference(evidence, table, a, b)
+        theirs = paper_cell(table, "test", a) - paper_cell(table, "test", b)
+        note = f"a true difference of {estimate.detectable(evidence.alpha):.1%} would be found"
+        note += f"; the paper's MSE differ by {theirs:+.4f}"
+        estimates.append(estimate)
+        findings.append(evidence.difference({"table": table, "a": a, "b": b}, estimate, note=note))
+    told = []
+    for table in evidence.tables:
+        here = [f for f in findings if f.key["table"] == table]
+        ours, reach = [f.ours for f in here], [(f.high - f.low) / 2 for f in here]
+        range_told = f"{min(ours):+.0%} to {max(ours):+.0%}"
+        known = f"known to ±{min(reach):.0%} to ±{max(reach):.0%}"
+        told.append(f"Table {table}: {range_told}, {known}{_failures_told(evidence, table)}")
+    return (
+        estimates,
+        findings,
+        f"differences of test error, in shares of one colour's: {'; '.join(told)}",
+    )
+
+
+def _difference(evidence: Evidence, table: int, a: str, b: str) -> stats.Estimate:
+    """Estimate (error of a - error of b) / the mean colour's error, on the same paintings.
+
+    Runs in their order are pairs: those of one seed began alike where their networks do.
+    """
+    if evidence.studies[table, a] != evidence.studies[table, b]:
+        raise KitError(f"Table {table}: {SHORT[a]} and {SHORT[b]} are of two studies")
+    ones, others = evidence.errors(table, a), evidence.errors(table, b)
+    stats.check_enough(ones)
+    values, noise = [], []
+    for one, other, colour in zip(ones, others, evidence.baseline(table, a), strict=True):
+        seeds = min(len(one), len(other))
+        one, other = one[:seeds], other[:seeds]
+        share = capped(one, colour) - capped(other, colour)
+        influence = ((one - other).mean(0) - share.mean() * colour) / colour.mean()
+        values.append(share)
+        noise.append(float(influence.std(ddof=1) / math.sqrt(len(colour))))
+    return evidence.estimate((table, a), values, noise)
+
+
+def _failures_told(evidence: Evidence, table: int) -> str:
+    told = ""
+    for model in evidence.models(table):
+        failed, runs = failures(evidence.relative(table, model))
+        told += f", {failed} of {runs} {SHORT[model]} runs fail" if failed else ""
+    return told
+
+
+def nearer_than_scratch(evidence: Evidence, terms: Terms) -> Judged:
+    """Are U-Net and pretrained pix2pix nearer to each other than to scratch, and as near as seeds?
+
+    Mean CIEDE2000 between pictures. The excess is the pair's distance less that which other seeds
+    of the same two models have on average.
+    """
+    evidence.need_all()
+    findings, told, nearer, excess = [], [], [], []
+    for table in evidence.tables:
+        cell = (table, "unet_resnet18")
+        apart = evidence.archive.distances_by_kind(evidence.studies[cell], table)
+        excess.append(evidence.estimate(cell, apart["pair"] - apart["seeds"], [0.0]))
+        nearer.append(evidence.estimate(cell, apart["pair"] - apart["scratch"], [0.0]))
+        over = evidence.difference({"table": table, "measure": "excess over seeds"}, excess[-1])
+        less = evidence.difference({"table": table, "measure": "less than to scratch"}, nearer[-1])
+        findings += [over, less]
+        means = {kind: float(some.mean()) for kind, some in apart.items()}
+        told.append(
+            f"Table {table}: the pair {means['pair']:.1f} apart, either and scratch "
+            f"{means['scratch']:.1f}, two seeds of either {means['seeds']:.1f} (excess "
+            f"{over.number('+.1f')})"
+        )
+    words = "CIEDE2000: " + "; ".join(told)
+    if doubt := evidence.not_better_than_colour(["unet_resnet18", "pix2pix_resnet18"]):
+        return Judged(INCONCLUSIVE, f"{doubt}; {words}", findings)
+    if all(evidence.all_below(some, terms.margin) for some in (excess, nearer)):
+        return Judged(REPLICATED, words, findings)
+    if not evidence.all_below(nearer, 0.0) and evidence.any_above(excess, terms.margin):
+        return Judged(NOT, words, findings)
+    return Judged(INCONCLUSIVE, words, findings)
+
+
+def beats_table(evidence: Evidence, terms: Terms) -> Judged:
+    """Is a model closer to the truth than a table of 40 numbers? Necessary, not enough."""
+    cells, findings = evidence.cells, []
+    estimates = [evidence.log_relative(*cell, name="L_table") for cell in cells]
+    for (table, model), estimate in zip(cells, estimates, strict=True):
+        key = {"table": table, "model": model, "measure": "error / the L table's"}
+        findings.append(evidence.ratio(key, estimate))
+    adjusted = stats.holm([estimate.p_zero() for estimate in estimates])
+    sure = [e.value for e, p in zip(estimates, adjusted, strict=True) if p < evidence.alpha]
+    better = sum(value < 0 for value in sure)
+    told = (
+        f"what is necessary: to beat a table of 40 numbers; {better} of {len(cells)} surely do, "
+        f"{len(sure) - better} are surely worse (times its error: {ratios_told(findings)})"
+    )
+    return Judged(UNTESTABLE, told, findings)
+
+
+def by_votes(evidence: Evidence, terms: Terms) -> Judged:
+    """Is scratch's picture taken for the painting more often than the others'?
+
+    Raters and paintings are drawn anew together: one painting that fools everybody, or one rater
+    whom everything fools, is one fact.
+    """
+    votes, findings, told = evidence.archive.votes, [], []
+    if votes.empty:
+        raise KitError("no vote has been cast")
+    drawn, rates = {}, {}
+    for other in OTHERS:
+        for model in (SCRATCH, other):
+            mine = votes[votes["model"] == model]
+            fooled = mine["fooled"].to_numpy(float)
+            drawn[model] = stats.cluster_bootstrap(
+                fooled, mine["rater"].to_numpy(), mine["path"].to_numpy()
+            )
+            rates[model] = float(fooled.mean())
+        count = min(len(drawn[SCRATCH]), len(drawn[other]))
+        differences = drawn[SCRATCH][:count] - drawn[other][:count]
+        low, high = np.quantile(differences, [evidence.alpha / 2, 1 - evidence.alpha / 2])
+        ours = rates[SCRATCH] - rates[other]
+        findings.append(Finding({"a": SCRATCH, "b": other}, ours, float(low), float(high)))
+        told.append(f"{findings[-1].what} {findings[-1].number('+.0%')}")
+    by = f"taken for the painting, by {votes['rater'].nunique()} raters: "
+    return Judged(by_intervals(findings, 0.0), by + "; ".join(told), findings)

@@ -1,0 +1,154 @@
+"""Rules for the numbers of the paper's tables: are they such as our runs, or any runs, give?"""
+
+import itertools
+import math
+from contextlib import suppress
+
+import numpy as np
+
+from ..base.errors import KitError
+from ..experiment import MODELS
+from ..metrics import BASELINES
+from ..replication.paper import PARTS, paper_cell
+from . import stats
+from .archive import Archive
+from .evidence import FAILED, INCONCLUSIVE, NOT, ODDS, REPLICATED, Evidence, Finding, Judged
+from .protocol import Terms
+
+SIZES = 104, 52  # of the paper's validation and test parts
+
+
+def consistent(evidence: Evidence, terms: Terms) -> Judged:
+    """Does each cell of the paper lie where a new run of ours could, where one colour would not?
+
+    Prediction intervals on the log scale, wide enough to hold all cells at once; a new run has
+    other paintings by other painters, a new split and a new seed.
+    """
+    confidence = 1 - evidence.alpha / (len(evidence.cells) * len(PARTS))
+    findings = []
+    for table, part in itertools.product(evidence.tables, PARTS):
+        for model in evidence.models(table):
+            findings.append(_of_a_cell(evidence, confidence, table, part, model))
+    inside = sum(f.verdict != NOT for f in findings)
+    clear = sum(f.verdict == REPLICATED for f in findings)
+    without = f" ({18 - len(findings)} have no runs)" if len(findings) < 18 else ""
+    told = (
+        f"{inside} of {len(findings)} cells{without} lie where a new run of ours could, {clear} of "
+        "them where one constant colour could not"
+    )
+    if inside < len(findings):
+        return Judged(NOT, told, findings)
+    return Judged(REPLICATED if clear == inside else INCONCLUSIVE, told, findings)
+
+
+def _of_a_cell(evidence: Evidence, confidence: float, table: int, part: str, model: str) -> Finding:
+    errors = evidence.errors(table, model, part)
+    colour = float(np.mean([c.mean() for c in evidence.baseline(table, model, part)]))
+    noise, theirs = evidence.archive.protocol.analysis.noise, paper_cell(table, part, model)
+    logs = [np.log(split.mean(1)) for split in errors]
+    if len(logs) > 1:
+        ours, low, high = stats.prediction_interval(logs, confidence, noise["painters"])
+    else:
+        each = errors[0].mean(0)
+        paintings = each.std(ddof=1) / each.mean() / math.sqrt(len(each))
+        spread = math.hypot(noise["runs"], noise["painters"], paintings, paintings)
+        one = stats.Estimate(float(logs[0].mean()), spread)
+        ours, low, high = map(math.exp, (one.value, *one.interval(confidence)))
+    verdict = NOT
+    if low <= theirs <= high:
+        verdict = INCONCLUSIVE if low <= colour <= high else REPLICATED
+    note = f"one constant colour {colour:.4f}; from low to high a factor {high / low:.1f}"
+    key = {"table": table, "part": part, "model": model}
+    return Finding(key, ours, low, high, theirs, verdict, note)
+
+
+def exchangeable(evidence: Evidence, terms: Terms) -> Judged:
+    """Can paintings dealt at random give test errors so much above validation errors? (No runs.)
+
+    Validation and test paintings of a clean random split are exchangeable for any fixed
+    predictor. Asked of every predictor whose errors are known; the most favourable one counts.
+    """
+    pools = _predictors(evidence.archive)
+    ratios = {}
+    for cell in itertools.product((1, 2), MODELS):
+        test, valid = (paper_cell(cell[0], part, cell[1]) for part in ("test", "valid"))
+        ratios[cell] = test / valid
+    least = min(ratios.values())
+    found = [stats.exchangeable(errors, SIZES, least) for errors in pools]
+    p, low, high = max(found, key=lambda one: one[2])
+    verdict = ODDS if p < evidence.alpha / len(ratios) else INCONCLUSIVE
+    findings = []
+    for (table, model), ratio in ratios.items():
+        key = {"table": table, "model": model, "measure": "test / valid"}
+        ours = _test_over_valid(evidence, table, model)
+        findings.append(Finding(key, ours, low, high, ratio, verdict))
+    told = (
+        f"{least:.2f} to {max(ratios.values()):.2f} in the paper; 104 and 52 paintings dealt at "
+        f"random give {low:.2f} to {high:.2f} in 99 of 100 deals, whatever the model (the widest "
+        f"of {len(pools)} predictors); as much as the paper's least in {p * stats.DEALS:.0f} of "
+        f"{stats.DEALS:,} deals"
+    )
+    return Judged(verdict, told, findings)
+
+
+def _predictors(archive: Archive) -> list[np.ndarray]:
+    """List the errors of known predictors on paintings, (n,) each.
+
+    Each baseline on all paintings of the main study's first split, which needs no training, and
+    each model on all its test paintings, without runs that failed.
+    """
+    main, found = archive.protocol.main, []
+    for name in BASELINES:
+        parts = [archive.cell(0, name, part, splits=main.splits[:1])[0][0] for part in PARTS]
+        found.append(np.concatenate(parts))
+    for table, model in itertools.product(main.tables, main.models):
+        fine = []
+        with suppress(KitError):  # what is missing is no predictor
+            for e, c in zip(archive.cell(table, model), archive.cell(0, "mean_ab"), strict=True):
+                if len(kept := e[e.mean(1) <= FAILED * c.mean()]):
+                    fine.append(kept.mean(0))
+        if fine:
+            found.append(np.concatenate(fine))
+    return found
+
+
+def _test_over_valid(evidence: Evidence, table: int, model: str) -> float:
+    if (table, model) not in evidence.studies:
+        return math.nan
+    test, valid = (evidence.errors(table, model, part) for part in ("test", "valid"))
+    ratios = [t.mean() / v.mean() for t, v in zip(test, valid, strict=True)]
+    return float(np.exp(np.mean(np.log(ratios))))
+
+
+def like_training(evidence: Evidence, terms: Terms) -> Judged:
+    """Are validation errors like training errors, each relative to the mean colour's?"""
+    findings, estimates = [], []
+    for table, model in evidence.cells:
+        estimates.append(_valid_over_train(evidence, table, model))
+        theirs = paper_cell(table, "valid", model) / paper_cell(table, "train", model)
+        key = {"table": table, "model": model, "measure": "valid / train"}
+        findings.append(evidence.ratio(key, estimates[-1], theirs, "over one colour's"))
+    told = f"validation over training error, each relative to one colour's: {ratios_told(findings)}"
+    return Judged(evidence.equal(estimates, math.log1p(terms.margin)), told, findings)
+
+
+def _valid_over_train(evidence: Evidence, table: int, model: str) -> stats.Estimate:
+    values, noise = [], []
+    relative = [evidence.relative(table, model, part) for part in ("valid", "train")]
+    for valid, train in zip(*relative, strict=True):
+        values.append(np.log(valid) - np.log(train))
+    parts = []
+    for part in ("valid", "train"):
+        errors, colour = evidence.errors(table, model, part), evidence.baseline(table, model, part)
+        pairs = zip(errors, colour, strict=True)
+        parts.append([stats.log_ratio_error(e.mean(0), c) for e, c in pairs])
+    noise = [math.hypot(*both) for both in zip(*parts, strict=True)]
+    return evidence.estimate((table, model), values, noise, "ratios")
+
+
+def ratios_told(findings: list[Finding]) -> str:
+    """Say ratios: each with its interval if they are few, else from the least to the largest."""
+    if len(findings) <= 2:
+        return "; ".join(f"{f.what} {f.number()}" for f in findings)
+    ours = [f.ours for f in findings]
+    return f"{min(ours):.2f} to {max(ours):.2f} in {len(findings)} cells"

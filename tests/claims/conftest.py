@@ -1,0 +1,47 @@
+"""Archives invented once, and one small protocol whose runs are trained once."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from known import kits_protocol, known, little, protocol_of
+
+from colorkit.claims.archive import Archive
+from colorkit.claims.distances import compare_outputs, count_colours
+from colorkit.claims.protocol_file import keep_protocol
+from colorkit.claims.verdicts import rules_sha256
+
+STUDIES = {
+    "tables": {"splits": ["fold-1", "fold-2"], "tables": [1], "seeds": [0, 1], "epochs": 1},
+    "leaks": {"splits": ["flips"], "tables": [1], "models": ["pix2pix_scratch"], "epochs": 1},
+}
+
+
+@pytest.fixture(scope="session")
+def papers() -> Archive:
+    """The paper's numbers are exactly true, and the study is a large one."""
+    return known()
+
+
+@pytest.fixture(scope="session")
+def small_archive() -> Archive:
+    """The paper's numbers are true, and there are few runs and paintings."""
+    return little()
+
+
+@pytest.fixture
+def out(quick, small, gallery, tmp_path_factory, tmp_path) -> Path:
+    """Copy the results of a small protocol, which are trained for the first test that asks."""
+    from colorkit.training import run
+
+    trained = tmp_path_factory.getbasetemp() / "trained-protocol"
+    if not trained.exists():
+        protocol = protocol_of(kits_protocol() | {"studies": STUDIES, "painters": ""})
+        keep_protocol(protocol, rules_sha256(), trained)
+        for grid in protocol.grids(trained, str(gallery)).values():
+            grid.folder.baselines  # noqa: B018
+            for experiment in grid.experiments():
+                run(experiment)
+            compare_outputs(grid)
+            count_colours(grid)
+    return Path(shutil.copytree(trained, tmp_path / "out"))
