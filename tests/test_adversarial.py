@@ -3,11 +3,10 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import equal
+from conftest import equal, nowhere
 
 from colorkit.adversarial import AdversarialCallback, real_or_fake_loss
 from colorkit.batches import Batches
-from colorkit.experiment import Experiment
 from colorkit.learner import make_learner
 from colorkit.models import PatchCritic, ScratchUnet, init_normal
 from colorkit.replication.bench import bare_epoch
@@ -34,7 +33,7 @@ def splits() -> dict[str, torch.Tensor]:
 def test_callback_equals_a_bare_loop_bit_for_bit(splits, request, model, width):
     if width == "small":
         request.getfixturevalue("small")
-    experiment = Experiment(table=1, model=model)
+    experiment = nowhere(model)
     learn = make_learner(experiment, splits)
     networks = copy.deepcopy(learn.model), copy.deepcopy(learn.adversarial.critic)
     options = {"lr": experiment.recipe.lr, "betas": (0.5, 0.999)}
@@ -51,7 +50,7 @@ def test_callback_equals_a_bare_loop_bit_for_bit(splits, request, model, width):
 
 
 def test_validation_moves_neither_network_and_reads_plain_l1(small, splits):
-    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+    learn = make_learner(nowhere("pix2pix_scratch"), splits)
     learn.fit(1)
     before = copy.deepcopy((learn.model, learn.adversarial.critic))
     L, ab = next(iter(Batches(splits["valid"])))
@@ -63,13 +62,13 @@ def test_validation_moves_neither_network_and_reads_plain_l1(small, splits):
 
 
 def test_the_critic_stands_still_in_the_generators_step(small, splits):
-    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+    learn = make_learner(nowhere("pix2pix_scratch"), splits)
     learn.fit(1)
     assert all(p.grad is None for p in learn.adversarial.critic.parameters())
 
 
 def test_recorded_l1_is_without_the_critics_part(small, splits):
-    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+    learn = make_learner(nowhere("pix2pix_scratch"), splits)
     learn.fit(1)
     assert 0 < learn.history.rows[0]["train_l1"] < 1.5  # 100 x as much would be far above
 
