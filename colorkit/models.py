@@ -46,32 +46,6 @@ def unet_resnet18(size: int, weights: str = "imagenet") -> nn.Module:
     return unet
 
 
-class PlainUnet(nn.Module):
-    """The network of `unet_resnet18` with its skip connections written out; it shares its layers.
-
-    fastai takes them by hooks, which no exporter follows. Maps L (N, 1, H, W) to ab
-    (N, 2, H, W) with the same numbers, H and W multiples of 32.
-    """
-
-    def __init__(self, unet: nn.Module):
-        super().__init__()
-        self.encoder, norm, relu, middle, *blocks, enlarge, _, _, residual, last = unet.layers
-        self.bottom, self.blocks = nn.Sequential(norm, relu, middle), nn.ModuleList(blocks)
-        self.enlarge, self.head = enlarge, nn.Sequential(residual, last)
-
-    def forward(self, L: Tensor) -> Tensor:
-        skips, x = [], L
-        for index, layer in enumerate(self.encoder):
-            x = layer(x)
-            if index in (2, 4, 5, 6):  # the last at each resolution but the lowest
-                skips.append(x)
-        x = self.bottom(x)
-        for block, skip in zip(self.blocks, reversed(skips), strict=True):
-            joined = torch.cat((block.shuf(x), block.bn(skip)), dim=1)
-            x = block.conv2(block.conv1(block.relu(joined)))
-        return self.head(torch.cat((self.enlarge(x), L), dim=1))
-
-
 class ScratchUnet(nn.Module):
     """The U-Net of pix2pix: log2(size) halvings down to 1 x 1, and back with skip connections.
 

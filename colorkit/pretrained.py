@@ -7,6 +7,7 @@ a model card (README.md). Nothing is pickled.
 import json
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,21 +113,23 @@ def load_pretrained(name: str | Path) -> Colorizer:
 
 def newest_model() -> Path:
     """Find the newest finished run's folder, variants left out. KitError if there is none."""
-    named = [
-        path for path in runs_root().glob(f"**/models/*/{CONFIG}") if is_main(path.parent.name)
-    ]
-    found = sorted(named, key=lambda path: path.stat().st_mtime)
-    if not found:
+    if not (found := finished_models(runs_root())):
         raise KitError(
             "no model yet: run `colorkit reproduce` (minutes), or name one by --model FOLDER or "
             "--model OWNER/NAME of the Hugging Face Hub"
         )
-    return found[-1].parent
+    return max(found, key=lambda folder: (folder / CONFIG).stat().st_mtime)
 
 
-def is_main(run: str) -> bool:
-    """Tell whether a run is of the paper's own recipe, by its name."""
-    return bool(re.fullmatch(r"t\d+-\w+-s\d+", run))
+def finished_models(root: Path) -> dict[Path, dict[str, Any]]:
+    """Find the models below a folder, variants left out: {its folder: its config}."""
+    found = {}
+    for path in sorted(root.glob(f"**/models/*/{CONFIG}")):
+        with suppress(KitError):
+            config = _read_config(path.parent)
+            if not config.get("variant"):
+                found[path.parent] = config
+    return found
 
 
 def write_weights(folder: Path, state: dict[str, Tensor]) -> str:

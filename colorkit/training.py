@@ -6,6 +6,7 @@ The order of things: paintings -> Learner -> scores of each painting -> files.
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,12 +19,12 @@ from .base import backup, checkpoints
 from .base.device import free_memory
 from .base.errors import DivergedError, KitError, sigterm_as_interrupt
 from .base.files import only_one, write_atomic
+from .base.templates import render
 from .batches import CPU
 from .color import decode
-from .experiment import BATCH_SIZE, Experiment, Recipe
+from .experiment import BATCH_SIZE, MODELS, Experiment, Recipe
 from .learner import make_learner, precision_on
-from .metrics import METRICS
-from .model_card import model_card
+from .metrics import BASELINES, METRICS, summarize
 from .pretrained import describe_model, write_description, write_weights
 from .snapshots import LONG, Snapshots, read_snapshots
 
@@ -111,9 +112,29 @@ def _from_file_grey(generator: nn.Module, L: Tensor) -> Tensor:
 
 def _model_config(result: dict[str, Any]) -> dict[str, Any]:
     config = result["config"]
-    facts = {name: config[name] for name in ("epochs", "data", "weights")}
+    facts = {name: config[name] for name in ("epochs", "data", "weights", "variant")}
     facts |= {name: result[name] for name in ("manifest_sha256", "weights_sha256")}
     return describe_model(config["model"], config["size"], run=result["id"], **facts)
+
+
+def model_card(result: dict[str, Any], baselines: dict[str, Any]) -> str:
+    """Write the card, Markdown with the Hub's header.
+
+    result: a run's JSON with its scores; baselines: that of the same paintings.
+    """
+    scores, reference = result["scores"], baselines["scores"]
+    label = MODELS[result["config"]["model"]]
+    tested = {label: scores["test"]}
+    tested |= {BASELINES[name]: reference[name]["test"] for name in BASELINES}
+    mean_colour = reference["mean_ab"]["test"]
+    painters = Counter(row["painter"] for row in scores["train"])
+    facts = {
+        "label": label,
+        "counts": {part: len(rows) for part, rows in scores.items()},
+        "painters": [f"{painter} ({count})" for painter, count in painters.most_common()],
+        "rows": [(name, summarize(rows, mean_colour)) for name, rows in tested.items()],
+    }
+    return render("model_card.md", result | facts)
 
 
 def _files(experiment: Experiment) -> list:

@@ -81,12 +81,14 @@ def test_the_newest_finished_run_is_the_default(tmp_path, monkeypatch):
     monkeypatch.setenv("COLORKIT_RUNS", str(tmp_path))
     with pytest.raises(KitError, match="no model yet: run `colorkit reproduce`"):
         newest_model()
-    for name in ("t1-unet_resnet18-s0", "t2-pix2pix_scratch-s1", "t2-pix2pix_scratch-s1-l1_only"):
-        untrained().save_pretrained(tmp_path / "smoke" / "models" / name)
+    for name, variant in (("t1-unet_resnet18-s0", ""), ("t2-s1", ""), ("t2-s1-changed", "l1_only")):
+        model = untrained()
+        model.config["variant"] = variant
+        model.save_pretrained(tmp_path / "smoke" / "models" / name)
     unfinished = tmp_path / "smoke" / "models" / "t2-unet_resnet18-s1"
     unfinished.mkdir()
     (unfinished / WEIGHTS).touch()
-    assert newest_model().name == "t2-pix2pix_scratch-s1"
+    assert newest_model().name == "t2-s1"
 
 
 @pytest.fixture

@@ -21,10 +21,9 @@ from ..experiment import MODELS
 from ..folder import read_result
 from ..metrics import BASELINES, ColourTable, score
 from ..pretrained import (
-    CONFIG,
     Colorizer,
     describe_model,
-    is_main,
+    finished_models,
     load_pretrained,
     newest_model,
 )
@@ -58,10 +57,11 @@ class Answer:
 def models_of(out: Path) -> dict[str, Colorizer]:
     """Load what a results folder has: a run of each model, and two baselines, by their names."""
     models = {}
+    finished = finished_models(out)
     for architecture in MODELS:
-        configs = sorted((out / "models").glob(f"t*-{architecture}-s*/{CONFIG}"))
-        if folders := [path.parent for path in configs if is_main(path.parent.name)]:
-            model = load_pretrained(folders[0])
+        mine = (f for f, config in finished.items() if config["architecture"] == architecture)
+        if folder := next(mine, None):  # the first table and seed
+            model = load_pretrained(folder)
             models[model.name] = model
     size = max((model.size for model in models.values()), default=64)
     if result := read_result(out / "runs" / "baselines.json"):

@@ -8,8 +8,9 @@ import torch
 from conftest import untrained
 
 from colorkit.base.errors import KitError
-from colorkit.models import PlainUnet, unet_resnet18
+from colorkit.models import unet_resnet18
 from colorkit.pictures import onnx as export
+from colorkit.pictures.onnx import PlainUnet
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 32, 32), (1, 1, 64, 96)])
