@@ -1,5 +1,7 @@
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,13 @@ from colorkit.training import run_experiment
 
 
 @pytest.fixture
-def grid(quick, small, gallery, tmp_path) -> Grid:
-    """Table 1's three models, trained for one epoch."""
-    grid = Grid(tmp_path / "out", data=str(gallery), tables=(1,))
-    for experiment in grid.experiments():
-        run_experiment(experiment, grid.out)
-    return grid
+def grid(quick, small, gallery, tmp_path_factory, tmp_path) -> Grid:
+    """Table 1's three models, trained for one epoch, once for all tests."""
+    trained = Grid(tmp_path_factory.getbasetemp() / "choice", data=str(gallery), tables=(1,))
+    if not trained.out.exists():
+        for experiment in trained.experiments():
+            run_experiment(experiment, trained.out)
+    return replace(trained, out=Path(shutil.copytree(trained.out, tmp_path / "out")))
 
 
 @pytest.fixture
