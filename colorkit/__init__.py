@@ -1,6 +1,7 @@
 """Colour grey pictures of paintings, and replicate Kumar & Kanagala 2023 (Tables 1 and 2).
 
 The public names load when first used: `import colorkit` alone imports neither torch nor fastai.
+What a lesson is about is a module: `from colorkit import color, figures, metrics, models`.
 """
 
 from importlib import import_module
@@ -13,24 +14,14 @@ _HOME = {
     "refuse_unknown_parameters": "notebook",
     "show": "notebook",
     "interact": "notebook",
-    "open_source": "sources",
-    "curate": "curation",
-    "encode": "color",
-    "decode": "color",
-    "grey_input": "color",
+    "Folder": "folder",
     "Experiment": "experiment",
-    "KitError": "base.errors",
-    "load_pixels": "batches",
-    "build_generator": "models",
-    "PatchCritic": "models",
-    "AdversarialCallback": "adversarial",
-    "results_folder": "experiment",
-    "make_learner": "learner",
-    "run_experiment": "training",
+    "run": "training",
     "load_pretrained": "pretrained",
     "colorize": "pictures.paint",
+    "KitError": "base.errors",
 }
-__all__ = sorted(_HOME)
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str):

@@ -4,11 +4,10 @@ Paper: section 3.1 (519 paintings of four painters, 70:10:20 for training, testi
 """
 
 import hashlib
-import io
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,9 @@ from PIL import Image
 from scipy.fft import dctn
 from scipy.sparse.csgraph import connected_components
 
-from .base.errors import KitError
-from .base.files import write_atomic
 from .color import rgb_to_lab
-from .sources import Painting, Source, check_enough, choose_paintings, open_source, read_picture
+from .manifest import AUDITED, LEFT_OUT
+from .sources import Painting, Source, check_enough, choose_paintings, read_picture
 from .splits import deal
 
 PAPER_TOTAL = 519
@@ -32,14 +30,10 @@ GREY_CHROMA, NEAR_GREY_CHROMA = 1.0, 5.0  # mean C*; a print on cream paper read
 # Set by eye on 523 paintings: all seven pairs seen are found, and three wrong ones, which only
 # share a part. Pairs that differ more were not looked for.
 NEAR_DUPLICATE_BITS, NEAR_DUPLICATE_CORRELATION = 16, 0.66
-LEFT_OUT = "left out"
-COLUMNS = ["path", "painter", "title", "date", "museum_id", "licence"]
-COLUMNS += ["width", "height", "sha256", "group"]
-DEALT = [*COLUMNS, "mirrored", "split"]  # of a manifest
 
 
 @dataclass(frozen=True)
-class Finding:
+class Remark:
     """One remark of the audit: the file, the rule it met, and what is done with it."""
 
     path: str
@@ -51,10 +45,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Curation:
-    """What an audit of paintings gives: the manifest (a row each) and the findings."""
+    """What an audit of paintings gives: the manifest (a row each) and the remarks."""
 
     manifest: pd.DataFrame
-    findings: tuple[Finding, ...]
+    remarks: tuple[Remark, ...]
 
 
 @dataclass(frozen=True)
@@ -71,30 +65,29 @@ class _Facts:
     fault: tuple[str, str] | None = None
 
 
-def curate(data: str, painters: str = "", split: str = "paper") -> Curation:
+def curate(source: Source, painters: str = "", split: str = "paper") -> Curation:
     """Audit the chosen paintings of a source and split those that can be used (splits.SCHEMES).
 
     Raises KitError for an unknown split, or if fewer than ten paintings can be used.
     """
-    source = open_source(data)
     curation = audit(source, choose_paintings(source, painters))
     check_enough(source.name, len(curation.manifest))
-    return Curation(deal(curation.manifest, split), curation.findings)
+    return Curation(deal(curation.manifest, split), curation.remarks)
 
 
 def audit(source: Source, paintings: Sequence[Painting]) -> Curation:
     """Look at every file: unreadable, tiny, grey, near-grey, twice there, nearly twice there."""
     with ThreadPoolExecutor() as pool:  # Pillow decodes without holding Python's lock
         facts = list(pool.map(lambda painting: _look(source.root, painting), paintings))
-    facts, findings = _drop_unusable(facts)
+    facts, remarks = _drop_unusable(facts)
     groups = near_duplicates([f.bits for f in facts], [f.thumbnail for f in facts])
-    findings += _near_grey(facts) + _near_duplicate_findings(facts, groups)
+    remarks += _near_grey(facts) + _near_duplicates(facts, groups)
     rows = [
         asdict(fact.painting)
         | {"width": fact.width, "height": fact.height, "sha256": fact.sha256, "group": int(group)}
         for fact, group in zip(facts, groups, strict=True)
     ]
-    return Curation(pd.DataFrame(rows, columns=COLUMNS), tuple(findings))
+    return Curation(pd.DataFrame(rows, columns=AUDITED), tuple(remarks))
 
 
 def quartets(counts: dict[str, int], total: int = PAPER_TOTAL) -> list[tuple[str, ...]]:
@@ -102,11 +95,8 @@ def quartets(counts: dict[str, int], total: int = PAPER_TOTAL) -> list[tuple[str
 
     Kaggle's 50 counts give 412: the paper's choice cannot be recovered from them.
     """
-    return [
-        four
-        for four in itertools.combinations(sorted(counts), 4)
-        if sum(counts[painter] for painter in four) == total
-    ]
+    fours = itertools.combinations(sorted(counts), 4)
+    return [four for four in fours if sum(map(counts.get, four)) == total]
 
 
 def perceptual_hash(picture: Image.Image) -> tuple[bool, ...]:
@@ -146,79 +136,6 @@ def _small_grey(picture: Image.Image) -> np.ndarray:
     return np.asarray(small, dtype=float).copy()
 
 
-def manifest_text(manifest: pd.DataFrame) -> str:
-    """Write the manifest as CSV text, the same bytes for the same paintings."""
-    return manifest[DEALT].to_csv(index=False, lineterminator="\n")
-
-
-def manifest_hash(manifest: pd.DataFrame) -> str:
-    """Identify a manifest: sha256 of its CSV text, hexadecimal."""
-    return hashlib.sha256(manifest_text(manifest).encode()).hexdigest()
-
-
-def read_manifest(path: Path) -> pd.DataFrame:
-    """Read a manifest; KitError if it is not one."""
-    try:
-        numbers = ("width", "height", "group", "mirrored")
-        text = {name: str for name in DEALT if name not in numbers}
-        return pd.read_csv(io.BytesIO(path.read_bytes()), dtype=text, keep_default_na=False)[DEALT]
-    except (OSError, KeyError, ValueError) as error:
-        raise KitError(
-            f"{path}: not a manifest ({error}); delete it, and notebook 01 makes it anew"
-        ) from error
-
-
-def save(out: Path, curation: Curation) -> None:
-    """Write audit.csv and manifest.csv into a results folder."""
-    findings = pd.DataFrame(curation.findings, columns=[f.name for f in fields(Finding)])
-    write_atomic(out / "audit.csv", findings.to_csv(index=False, lineterminator="\n"))
-    write_atomic(out / "manifest.csv", manifest_text(curation.manifest))
-
-
-def manifest_for(out: Path, data: str, painters: str = "", split: str = "paper") -> pd.DataFrame:
-    """Return the manifest of a results folder, making it where there is none yet.
-
-    Writes manifest.csv and, for what was found, audit.csv. Raises KitError if the folder holds
-    results of other paintings: they are never mixed.
-    """
-    path = out / "manifest.csv"
-    if not path.exists():
-        save(out, curate(data, painters, split))
-    return check_manifest(path, data, painters, split)
-
-
-def check_manifest(path: Path, data: str, painters: str = "", split: str = "paper") -> pd.DataFrame:
-    """Read a manifest; KitError unless it is of the files there are now, and of this split."""
-    manifest, source = read_manifest(path), open_source(data)
-    offered = {painting.path for painting in choose_paintings(source, painters)}
-    files = manifest.set_index("path")["sha256"].items()
-    if offered != {*manifest["path"], *_left_out(path.with_name("audit.csv"))} or any(
-        hashlib.sha256((source.root / name).read_bytes()).hexdigest() != sha256
-        for name, sha256 in files
-    ):
-        raise KitError(
-            f"{path.parent}: holds results of other paintings than {data} "
-            f"{painters or '(default painters)'}; choose another --out, or delete that folder"
-        )
-    audited = manifest[COLUMNS].drop_duplicates("path")
-    if manifest_text(deal(audited, split)) != manifest_text(manifest):
-        raise KitError(
-            f"{path}: its split is not {split!r}; choose another --out, or delete that folder"
-        )
-    return manifest
-
-
-def _left_out(path: Path) -> list[str]:
-    try:
-        findings = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return findings.loc[findings["action"] == LEFT_OUT, "path"].tolist()
-    except (OSError, KeyError, ValueError) as error:
-        raise KitError(
-            f"{path}: not an audit ({error}); delete it and manifest.csv, and notebook 01 makes "
-            "them anew"
-        ) from error
-
-
 def _look(root: Path, painting: Painting) -> _Facts:
     try:
         content = (root / painting.path).read_bytes()
@@ -244,8 +161,8 @@ def _mean_chroma(picture: Image.Image) -> float:
     return float(lab[1:].norm(dim=0).mean())
 
 
-def _drop_unusable(facts: list[_Facts]) -> tuple[list[_Facts], list[Finding]]:
-    kept, findings, first_path = [], [], {}
+def _drop_unusable(facts: list[_Facts]) -> tuple[list[_Facts], list[Remark]]:
+    kept, remarks, first_path = [], [], {}
     for fact in facts:
         twin = first_path.setdefault((fact.painting.painter, fact.sha256), fact.painting.path)
         if fact.fault is None and twin != fact.painting.path:
@@ -253,28 +170,28 @@ def _drop_unusable(facts: list[_Facts]) -> tuple[list[_Facts], list[Finding]]:
         else:
             fault = fact.fault
         if fault:
-            findings.append(_finding(fact, *fault, LEFT_OUT))
+            remarks.append(_remark(fact, *fault, LEFT_OUT))
         else:
             kept.append(fact)
-    return kept, findings
+    return kept, remarks
 
 
-def _near_grey(facts: list[_Facts]) -> list[Finding]:
+def _near_grey(facts: list[_Facts]) -> list[Remark]:
     return [
-        _finding(fact, "near-grey", f"mean chroma {fact.chroma:.1f}", "kept")
+        _remark(fact, "near-grey", f"mean chroma {fact.chroma:.1f}", "kept")
         for fact in facts
         if fact.chroma < NEAR_GREY_CHROMA
     ]
 
 
-def _near_duplicate_findings(facts: list[_Facts], groups: np.ndarray) -> list[Finding]:
+def _near_duplicates(facts: list[_Facts], groups: np.ndarray) -> list[Remark]:
     sizes = np.bincount(groups) if len(groups) else []
     return [
-        _finding(fact, "near-duplicate", f"group {group}, {sizes[group]} pictures", "same split")
+        _remark(fact, "near-duplicate", f"group {group}, {sizes[group]} pictures", "same split")
         for fact, group in sorted(zip(facts, groups, strict=True), key=lambda pair: pair[1])
         if sizes[group] > 1
     ]
 
 
-def _finding(fact: _Facts, rule: str, detail: str, action: str) -> Finding:
-    return Finding(fact.painting.path, fact.painting.painter, rule, detail, action)
+def _remark(fact: _Facts, rule: str, detail: str, action: str) -> Remark:
+    return Remark(fact.painting.path, fact.painting.painter, rule, detail, action)

@@ -1,23 +1,97 @@
-"""What a run is: one frozen description, one id, one JSON with its result."""
+"""What a run is: one frozen description of everything that decides its numbers.
 
-import json
+The recipes are the paper's (section 3.3), as data/assumptions.csv reads it; a variant changes one
+thing. The missing controls are variants too: the paper never separates the critic from the
+network, nor the first stage from the backbone.
+"""
+
 import os
-import re
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from . import __version__
-from .base.checkpoints import differing
-from .base.errors import KitError
-from .base.files import runs_root, user_path, write_atomic
-from .recipes import LEARNING_RATES, MODELS, VARIANTS, Recipe, paper_recipe
+from .base.errors import check_choice, check_range, check_type, refuse_unknown
 
-NOTEBOOKS = {
-    "unet_resnet18": "03_unet_resnet18",
-    "pix2pix_scratch": "04_pix2pix_scratch",
-    "pix2pix_resnet18": "05_pix2pix_resnet18",
+if TYPE_CHECKING:
+    from .folder import Folder
+
+MODELS = {
+    "unet_resnet18": "UNet (resnet18 backbone)",
+    "pix2pix_scratch": "pix2pix (scratch UNet)",
+    "pix2pix_resnet18": "pix2pix (pretrained resnet18 backbone UNet)",
 }
+SHORT = {"unet_resnet18": "U-Net", "pix2pix_scratch": "scratch", "pix2pix_resnet18": "pretrained"}
+# The captions of Tables 1 and 2; section 3.3 says 1e-4 for the U-Net and belongs to no number.
+LEARNING_RATES = {
+    1: {"unet_resnet18": 1e-3, "pix2pix_scratch": 2e-4, "pix2pix_resnet18": 2e-4},
+    2: {"unet_resnet18": 2e-3, "pix2pix_scratch": 2e-3, "pix2pix_resnet18": 2e-3},
+}
+GANS = ("pix2pix_scratch", "pix2pix_resnet18")
+L1_WEIGHT = 100.0  # lambda, section 3.3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every setting of a training and its evaluation that is not a size."""
+
+    lr: float  # of generator and critic alike
+    betas: tuple[float, float]  # Adam's momenta
+    critic: bool
+    two_stages: bool  # begins with the U-Net of notebook 3
+    loss: str = "l1"  # "l1" or "l2", between ab and its prediction
+    l1_weight: float = 1.0  # lambda
+    real_label: float = 1.0  # below 1: one-sided label smoothing
+    shuffle: bool = True
+    random_backbone: bool = False  # no ImageNet weights, whatever the profile says
+    mode: str = "eval"  # of batch norm and dropout when scored: "eval" or "train"
+    input: str = "L"  # when scored: "L", or "2v-1" of the grey file's values, as in a tutorial
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change, the models it makes sense for, and the question it answers."""
+
+    models: tuple[str, ...]
+    question: str
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def trains(self) -> bool:
+        """Tell whether new weights are needed; scores alone change otherwise."""
+        return not set(self.changes) <= {"mode", "input"}
+
+
+VARIANTS = {
+    "text_lr": Variant(
+        ("unet_resnet18",), "learning rate 1e-4, as the text of section 3.3 has it", {"lr": 1e-4}
+    ),
+    "unshuffled": Variant(
+        tuple(MODELS), "the same order of batches in every epoch", {"shuffle": False}
+    ),
+    "l2": Variant(("unet_resnet18",), "squared instead of absolute errors", {"loss": "l2"}),
+    "l1_only": Variant(
+        GANS,
+        "the same network and steps without a critic",
+        {"critic": False, "l1_weight": 1.0},
+    ),
+    "one_stage": Variant(
+        ("pix2pix_resnet18",), "the critic from the start, no first stage", {"two_stages": False}
+    ),
+    "no_pretraining": Variant(
+        ("unet_resnet18", "pix2pix_resnet18"),
+        "neither ImageNet's weights nor a first stage",
+        {"two_stages": False, "random_backbone": True},
+    ),
+    "label_smoothing": Variant(GANS, "the critic is asked for 0.9, not 1", {"real_label": 0.9}),
+    "lambda_10": Variant(GANS, "L1 weighs a tenth", {"l1_weight": 10.0}),
+    "lambda_1000": Variant(GANS, "L1 weighs ten times as much", {"l1_weight": 1000.0}),
+    "train_mode": Variant(
+        tuple(MODELS), "scored with the batch's own statistics and with dropout", {"mode": "train"}
+    ),
+    "file_grey": Variant(
+        tuple(MODELS), "scored on 2v - 1 of a grey file instead of L*/50 - 1", {"input": "2v-1"}
+    ),
+}
+
 BATCH_SIZE = 16  # section 3.3
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 FLIP_PROBABILITY = 0.5
@@ -41,16 +115,13 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run: everything that decides its numbers. Raises KitError for a wrong value or type."""
+    """One run in a results folder. Raises KitError for a wrong value or type."""
 
-    table: int  # 1 or 2: the learning rates
+    folder: "Folder"  # the paintings, and the profile
     model: str  # a key of MODELS
+    table: int = 1  # 1 or 2: the learning rates
     seed: int = 0  # weights, order of the batches, flips, dropout
-    profile: str = "smoke"
-    data: str = "sample"  # "sample", "kaggle" or a folder
-    painters: str = ""  # comma-separated; empty: see sources.choose_painters
-    split: str = "paper"  # which painting is trained on, tested, watched; see splits.SCHEMES
-    variant: str = ""  # one change to the paper's recipe; see recipes.VARIANTS
+    variant: str = ""  # one change to the paper's recipe; see VARIANTS
     epochs: int = 0  # 0: the profile's
     weights: str = ""  # of the backbone; empty: the profile's, or COLORKIT_WEIGHTS
     batch_size: int = BATCH_SIZE
@@ -58,30 +129,29 @@ class Experiment:
     deterministic: bool = False  # the same bits from CUDA each time; a CPU gives them anyway
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            check_type(field.name, getattr(self, field.name), field.type)
+        for setting in fields(self)[1:]:
+            check_type(setting.name, getattr(self, setting.name), setting.type)
         check_choice("table", self.table, LEARNING_RATES)
         check_choice("model", self.model, MODELS)
-        check_choice("profile", self.profile, PROFILES)
         check_choice("precision", self.precision, PRECISIONS)
-        check_seed(self.seed)
-        if not 0 <= self.epochs <= 100_000:
-            raise KitError(f"epochs {self.epochs}: must be between 1 and 100000")
-        object.__setattr__(self, "epochs", self.epochs or self.settings.epochs)
+        check_range("seed", self.seed, 0, 2**32 - 1)  # what PyTorch and NumPy accept
+        check_range("epochs", self.epochs, 0, 100_000)
+        check_range("batch_size", self.batch_size, 1, 1024)
         if self.variant:
             check_choice("variant", self.variant, VARIANTS)
             check_choice("model", self.model, VARIANTS[self.variant].models)
-        if not 1 <= self.batch_size <= 1024:
-            raise KitError(f"batch_size {self.batch_size}: must be between 1 and 1024")
-        wanted = self.weights or os.environ.get("COLORKIT_WEIGHTS") or self.settings.weights
+        profile = self.folder.settings
+        object.__setattr__(self, "epochs", self.epochs or profile.epochs)
+        wanted = self.weights or os.environ.get("COLORKIT_WEIGHTS") or profile.weights
         check_choice("weights", wanted, ("imagenet", "random"))
-        random = self.recipe.random_backbone
-        object.__setattr__(self, "weights", "random" if random else wanted)
+        object.__setattr__(self, "weights", "random" if self.recipe.random_backbone else wanted)
 
-    @property
-    def settings(self) -> Profile:
-        """Size, epochs and default weights of the profile."""
-        return PROFILES[self.profile]
+    @classmethod
+    def of(cls, folder: "Folder", model: str, table: int, seed: int, options: dict[str, Any]):
+        """Make an experiment with rare settings in a dictionary; KitError for an unknown one."""
+        rare = ("variant", "epochs", "weights", "batch_size", "precision", "deterministic")
+        refuse_unknown("option", options, rare)
+        return cls(folder, model, table, seed, **options)
 
     @property
     def recipe(self) -> Recipe:
@@ -100,8 +170,13 @@ class Experiment:
         return replace(self, model="unet_resnet18", variant=self.variant if kept else "")
 
     @property
+    def stages(self) -> list["Experiment"]:
+        """List what has to be run for it, itself last (section 3.2.2, model 2)."""
+        return [*(self.first_stage.stages if self.first_stage else []), self]
+
+    @property
     def id(self) -> str:
-        """Name of the run within its results folder: "t1-unet_resnet18-s0", a variant after it."""
+        """Name of the run within its folder: "t1-unet_resnet18-s0", a variant after it."""
         return f"t{self.table}-{self.model}-s{self.seed}" + (self.variant and f"-{self.variant}")
 
     def config(self) -> dict[str, Any]:
@@ -109,123 +184,16 @@ class Experiment:
 
         A run's JSON holds the precision that was used, never "auto".
         """
-        config = asdict(self) | asdict(self.recipe)
-        config |= {
-            "data": data_name(self.data),
-            "size": self.settings.size,
-            "betas": list(self.recipe.betas),
-            "flip_probability": FLIP_PROBABILITY,
-        }
-        return config | {"weights": "none" if self.model == "pix2pix_scratch" else self.weights}
+        mine = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "folder"}
+        if self.model == "pix2pix_scratch":
+            mine["weights"] = "none"
+        recipe = asdict(self.recipe) | {"betas": list(self.recipe.betas)}
+        return self.folder.config() | mine | recipe | {"flip_probability": FLIP_PROBABILITY}
 
 
-def baselines_config(profile: str) -> dict[str, Any]:
-    """List the settings that decide the baselines' numbers."""
-    check_choice("profile", profile, PROFILES)
-    return {"profile": profile, "size": PROFILES[profile].size}
-
-
-def results_folder(out: str, profile: str, data: str, split: str = "paper") -> Path:
-    """Choose the results folder: `out`, or runs/<profile>, with -<data> unless it is the sample
-    and -<split> unless it is the paper's: a folder holds results of one split of one set of
-    paintings only.
-    """
-    check_choice("profile", profile, PROFILES)
-    if out:
-        return user_path(out)
-    parts = [profile]
-    parts += [data_name(data)] if data != "sample" else []
-    parts += [split] if split != "paper" else []
-    return runs_root() / slug("-".join(parts))
-
-
-def slug(name: str) -> str:
-    """Write a name so that it can be a folder's."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
-
-
-def data_name(data: str) -> str:
-    """Name a source for people: "sample", "kaggle", or a folder's own name without its path."""
-    return data if data in ("sample", "kaggle") else user_path(data).name
-
-
-def result_path(out: Path, run_id: str) -> Path:
-    """Return where a run's JSON is: its presence says that the run is finished."""
-    return out / "runs" / f"{run_id}.json"
-
-
-def weights_path(out: Path, run_id: str) -> Path:
-    """Return where a run's generator is, within the folder `colorkit.load_pretrained` reads."""
-    return out / "models" / run_id / "model.safetensors"
-
-
-def failure_path(out: Path, run_id: str) -> Path:
-    """Return where it says why a run diverged; it is there until the run is tried again."""
-    return out / "runs" / f"{run_id}.failed.json"
-
-
-def write_result(out: Path, result: dict[str, Any]) -> None:
-    """Write a run's JSON, whole or not at all; NaN and infinity are refused."""
-    text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(result_path(out, result["id"]), text + "\n")
-
-
-def read_result(
-    out: Path,
-    run_id: str,
-    manifest_sha256: str = "",
-    config: dict[str, Any] | None = None,
-    version: str = __version__,
-) -> dict[str, Any] | None:
-    """Read a finished run's JSON, or None if there is none.
-
-    version: that it must be made by; any if empty, for what is published.
-    Raises KitError if the file is damaged, or was made by another version of the kit, from
-    other paintings or with other settings than `config`: such results are never mixed.
-    """
-    path = result_path(out, run_id)
-    if not path.exists():
-        return None
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        made_by, made_from = result["versions"]["colorkit"], result["manifest_sha256"]
-        made_with = result["config"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise KitError(f"{path}: damaged ({error}); delete it to run it again") from error
-    if version and made_by != version:
-        raise KitError(
-            f"{path}: made by colorkit {made_by}, this is {version}, and results of two "
-            "versions are never mixed; choose another --out, or delete that folder"
-        )
-    if manifest_sha256 and made_from != manifest_sha256:
-        raise KitError(
-            f"{path}: made from other paintings than {out / 'manifest.csv'} lists; "
-            "choose another --out, or delete it to run it again"
-        )
-    if names := differing(made_with, config or {}):
-        raise KitError(
-            f"{path}: made with {names[0]} {made_with.get(names[0])}, not {config[names[0]]}; "
-            "choose another --out, or delete it to run it again"
-        )
-    return result
-
-
-def check_choice(name: str, value: Any, choices: Any) -> None:
-    """Raise KitError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise KitError(f"{name} {value!r}: must be one of {', '.join(map(str, choices))}")
-
-
-def check_seed(seed: int) -> None:
-    """Raise KitError unless a seed is one PyTorch and NumPy accept."""
-    if not 0 <= seed < 2**32:
-        raise KitError(f"seed {seed}: must be between 0 and {2**32 - 1}")
-
-
-def check_type(name: str, value: Any, expected: type) -> None:
-    """Raise KitError if a parameter has the wrong type, such as the string '1' for a seed."""
-    if type(value) is not expected:
-        found = type(value).__name__
-        raise KitError(
-            f"{name}={value!r}: is {found}, must be {expected.__name__}; quote no numbers"
-        )
+def paper_recipe(table: int, model: str) -> Recipe:
+    """Return the paper's recipe for a model; the U-Net's momenta are PyTorch's defaults."""
+    gan = model in GANS
+    betas, l1_weight = ((0.5, 0.999), L1_WEIGHT) if gan else ((0.9, 0.999), 1.0)
+    lr, two_stages = LEARNING_RATES[table][model], model == "pix2pix_resnet18"
+    return Recipe(lr, betas, gan, two_stages, l1_weight=l1_weight)

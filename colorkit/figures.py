@@ -4,7 +4,6 @@ import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
+from .metrics import ColourTable, Predictor, predict_rgb
 from .models import ScratchUnet, unet_parts
 
 # Okabe and Ito's palette: told apart with any colour vision.
@@ -32,9 +32,8 @@ def img_tag(figure: Figure, alt: str) -> str:
 def png(figure: Figure) -> bytes:
     """Render a figure to PNG, on white, at 80 dots per inch."""
     buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", dpi=80, facecolor="white", bbox_inches="tight", metadata={}
-    )
+    plain = {"facecolor": "white", "bbox_inches": "tight", "metadata": {}}
+    figure.savefig(buffer, format="png", dpi=80, **plain)
     return buffer.getvalue()
 
 
@@ -51,21 +50,28 @@ def picture_grid(
             axis.axis("off")
         for axis, picture in zip(line, pictures, strict=False):
             axis.imshow(picture.permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
-        line[0].text(
-            -0.08, 0.5, label, transform=line[0].transAxes, ha="right", va="center", wrap=True
-        )
+        beside = {"transform": line[0].transAxes, "ha": "right", "va": "center"}
+        line[0].text(-0.08, 0.5, label, wrap=True, **beside)
     for axis, title in zip(axes[0], titles, strict=False):
         axis.set_title(short(title, int(12 * cell)), fontsize=8, parse_math=False)
     subject = f" Columns: {'; '.join(titles)}." if titles else ""
     return figure, f"Grid of pictures. Rows from top: {', '.join(rows)}.{subject}"
 
 
+def colourings(
+    models: Mapping[str, Predictor], pixels: Tensor, titles: Sequence[str] = ()
+) -> tuple[Figure, str]:
+    """Show pictures (n, 3, S, S) uint8 turned grey, as each model colours them, and as they are."""
+    rows = {"grey": predict_rgb(ColourTable(torch.zeros(1, 2)), pixels)}
+    rows |= {label: predict_rgb(model, pixels) for label, model in models.items()}
+    return picture_grid(rows | {"truth": pixels}, titles)
+
+
 def side_by_side(pictures: Mapping[str, Image], width: float = 9.0) -> tuple[Figure, str]:
     """Show one picture in several versions, such as coloured by several models, three a row."""
     columns, first = min(3, len(pictures)), next(iter(pictures.values()))
     lines = -(-len(pictures) // columns)
-    cell = width / columns
-    height = lines * (cell * first.height / first.width + 0.3)
+    height = lines * (width / columns * first.height / first.width + 0.3)
     figure = Figure(figsize=(width, height), layout="compressed")
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axis in axes:
@@ -103,12 +109,10 @@ def lab_planes(rgb: Tensor, title: str = "") -> tuple[Figure, str]:
     axes = figure.subplots(1, 4)
     axes[0].imshow(rgb.permute(1, 2, 0).numpy(), interpolation="nearest")
     axes[0].set_title(short(title, 20) or "picture", parse_math=False)
-    planes = (("L*", "gray", 0, 100), ("a*  green to red", "PiYG_r", -60, 60))
-    planes += (("b*  blue to yellow", "PuOr_r", -60, 60),)
-    for axis, plane, (name, colours, low, high) in zip(axes[1:], lab, planes, strict=True):
-        image = axis.imshow(
-            plane.numpy(), cmap=colours, vmin=low, vmax=high, interpolation="nearest"
-        )
+    planes = {"L*": ("gray", 0, 100), "a*  green to red": ("PiYG_r", -60, 60)}
+    planes["b*  blue to yellow"] = ("PuOr_r", -60, 60)
+    for axis, plane, (name, (cmap, low, high)) in zip(axes[1:], lab, planes.items(), strict=True):
+        image = axis.imshow(plane, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
         axis.set_title(name)
         figure.colorbar(image, ax=axis, shrink=0.8)
     for axis in axes:
@@ -156,7 +160,7 @@ def colour_table(table: Sequence[Sequence[float]]) -> tuple[Figure, str]:
 
 def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figure, str]:
     """Draw the losses of runs by epoch, as in the paper's Figure 2; {label: history rows}."""
-    adversarial = any("critic" in row for rows in histories.values() for row in rows)
+    adversarial = any("critic" in rows[0] for rows in histories.values())
     figure = Figure(figsize=(9 if adversarial else 5.5, 3.4), layout="constrained")
     axes = figure.subplots(1, 2 if adversarial else 1, squeeze=False)[0]
     panels = [("L1 of ab", ("train_l1", "training"), ("valid_l1", "validation"))]
@@ -173,11 +177,10 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figu
         axis.xaxis.get_major_locator().set_params(integer=True)
     lines = [Line2D([], [], color=colour) for colour in PALETTE[: len(histories)]]
     figure.legend(lines, list(histories), loc="outside lower center", ncols=3, frameon=False)
-    ends = "; ".join(
-        f"{label} ends at train {rows[-1]['train_l1']:.3f}, valid {rows[-1]['valid_l1']:.3f}"
-        for label, rows in histories.items()
-    )
-    return figure, f"Loss curves by epoch. L1: {ends}."
+    ends = []
+    for label, (*_, last) in histories.items():
+        ends.append(f"{label} ends at train {last['train_l1']:.3f}, valid {last['valid_l1']:.3f}")
+    return figure, f"Loss curves by epoch. L1: {'; '.join(ends)}."
 
 
 def critic_view(rgb: Tensor, probability: Tensor, patch: int) -> tuple[Figure, str]:
@@ -204,10 +207,11 @@ def feature_sizes(
 ) -> list[tuple[int, int]]:
     """Run a network once on L (N, 1, S, S) and note (channels, width) of each part's output."""
     sizes: list[tuple[int, int]] = []
-    hooks = [
-        part.register_forward_hook(lambda m, i, out: sizes.append((out.shape[1], out.shape[-1])))
-        for part in parts
-    ]
+
+    def note(module, inputs, output):
+        sizes.append((output.shape[1], output.shape[-1]))
+
+    hooks = [part.register_forward_hook(note) for part in parts]
     with torch.no_grad():
         network.eval()(L)
     for hook in hooks:
@@ -219,80 +223,31 @@ def unet_diagram(unet: nn.Module, size: int) -> tuple[Figure, str]:
     """Draw a U-Net from the sizes its steps really have, as in the paper's Figure 1."""
     down_parts, up_parts = unet_parts(unet)
     sizes = feature_sizes(unet, [*down_parts, *up_parts], torch.zeros(1, 1, size, size))
-    down, decoder = sizes[: len(down_parts)], sizes[len(down_parts) :]
-    encoder = [(1, size), *down]
+    encoder, decoder = [(1, size), *sizes[: len(down_parts)]], sizes[len(down_parts) :]
     joins_input = not isinstance(unet, ScratchUnet)  # fastai's adds L itself to its last step
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     axis = figure.subplots()
-    places: dict[int, tuple[float, float]] = {}
+    places: dict[int, tuple[float, float]] = {}  # right upper corners of the encoder, by width
     for column, (channels, width) in enumerate(encoder + decoder):
         height = 0.35 + 0.65 * np.log2(width + 1) / np.log2(size + 1)
-        is_encoder = column < len(encoder)
-        colour = PALETTE[0] if is_encoder else PALETTE[1]
+        down = column < len(encoder)
+        colour = PALETTE[0] if down else PALETTE[1]
         axis.add_patch(Rectangle((column, -height / 2), 0.55, height, color=colour, alpha=0.8))
-        axis.text(
-            column + 0.27,
-            -height / 2 - 0.06,
-            f"{channels}\n{width} px",
-            ha="center",
-            va="top",
-            fontsize=7,
-        )
-        if is_encoder:
+        place, said = (column + 0.27, -height / 2 - 0.06), f"{channels}\n{width} px"
+        axis.text(*place, said, ha="center", va="top", fontsize=7)
+        if down:
             places[width] = (column + 0.55, height / 2)
         elif width in places and (width < size or joins_input):
-            axis.add_patch(
-                FancyArrowPatch(
-                    places[width],
-                    (column, height / 2),
-                    arrowstyle="->",
-                    mutation_scale=9,
-                    connectionstyle="arc3,rad=-0.25",
-                    color="grey",
-                )
-            )
+            bend = {"connectionstyle": "arc3,rad=-0.25", "mutation_scale": 9, "color": "grey"}
+            end = (column, height / 2)
+            axis.add_patch(FancyArrowPatch(places[width], end, arrowstyle="->", **bend))
     axis.set(xlim=(-0.3, len(encoder + decoder)), ylim=(-0.85, 1.35))
     axis.set_title("channels and width of each step; arrows: skip connections", fontsize=9)
     axis.axis("off")
-    deepest = encoder[-1]
     return figure, (
-        f"U-Net: from {size} px down to {deepest[1]} px with {deepest[0]} channels and back to "
-        f"{decoder[-1][0]} channels at {size} px; arrows join steps of equal width."
+        f"U-Net: from {size} px down to {encoder[-1][1]} px with {encoder[-1][0]} channels and "
+        f"back to {decoder[-1][0]} channels at {size} px; arrows join steps of equal width."
     )
-
-
-def gan_diagram() -> tuple[Figure, str]:
-    """Draw who sees what in pix2pix: generator, critic, real and fake pairs (Figure 1)."""
-    figure = Figure(figsize=(7.5, 2.6), layout="constrained")
-    axis = figure.subplots()
-    boxes = {"L": (0, 1), "generator": (1.5, 1), "fake ab": (3.2, 1.6), "true ab": (3.2, 0.2)}
-    boxes |= {"critic": (5, 0.9), "real or fake,\neach patch": (6.6, 0.9)}
-    for name, (x, y) in boxes.items():
-        network = name in ("generator", "critic")
-        axis.text(
-            x,
-            y,
-            name,
-            ha="center",
-            va="center",
-            bbox={"boxstyle": "round,pad=0.4", "fc": "#cfe8f7" if network else "white"},
-        )
-    arrows = [("L", "generator"), ("generator", "fake ab"), ("fake ab", "critic")]
-    arrows += [("true ab", "critic"), ("critic", "real or fake,\neach patch")]
-    for start, end in arrows:
-        axis.annotate("", boxes[end], boxes[start], arrowprops=_ARROW)
-    axis.annotate(
-        "", (4.7, 0.65), (0.1, 0.75), arrowprops=_ARROW | {"connectionstyle": "arc3,rad=0.35"}
-    )
-    axis.set(xlim=(-0.6, 7.6), ylim=(-0.9, 2.1))
-    axis.axis("off")
-    return figure, (
-        "L goes to the generator, which makes fake ab. The critic sees L with fake ab, or L with "
-        "the true ab, and says for each patch whether it is real."
-    )
-
-
-_ARROW: dict[str, Any] = {"arrowstyle": "->", "shrinkA": 22, "shrinkB": 24, "color": "grey"}
 
 
 def short(title: str, limit: int) -> str:

@@ -90,21 +90,21 @@ class LossScaling(Callback):
 
 def make_learner(
     experiment: Experiment,
-    splits: dict[str, Tensor],
+    pixels: dict[str, Tensor],
     start: dict[str, Tensor] | None = None,
     report: Callable[[dict[str, float]], None] = lambda row: None,
     device: torch.device | None = None,
 ) -> Learner:
     """Put together what an experiment trains: a plain Learner, with a critic if it is a GAN.
 
-    splits: {"train": (n, 3, S, S) uint8, …}; start: a generator's state to begin with instead
+    pixels: {"train": (n, 3, S, S) uint8, …}; start: a generator's state to begin with instead
     of new weights; device: the GPU if there is one. Call `fit(epochs)` on it;
     `learn.history.rows` has the losses. Paper: section 3.3.
     """
     device, recipe = device or default_device(), experiment.recipe
     prepare(experiment.seed, experiment.deterministic)
     weights = "random" if start else experiment.weights
-    generator = build_generator(experiment.model, splits["train"].shape[-1], weights)
+    generator = build_generator(experiment.model, pixels["train"].shape[-1], weights)
     if start:
         generator.load_state_dict(start)
     precision = precision_on(experiment, device)
@@ -123,7 +123,7 @@ def make_learner(
     optimizer = partial(OptimWrapper, opt=partial(adam, betas=recipe.betas))
     # No default callbacks: the Recorder reads every loss from the device, History does not.
     learn = Learner(
-        _loaders(experiment, splits, device),
+        _loaders(experiment, pixels, device),
         generator,
         nn.L1Loss() if recipe.loss == "l1" else nn.MSELoss(),
         opt_func=optimizer,
@@ -137,11 +137,11 @@ def make_learner(
 
 
 def _loaders(
-    experiment: Experiment, splits: dict[str, Tensor], device: torch.device
+    experiment: Experiment, pixels: dict[str, Tensor], device: torch.device
 ) -> DataLoaders:
     size, shuffle = experiment.batch_size, experiment.recipe.shuffle
-    train = Batches(splits["train"], experiment.seed, device, size, shuffle)
-    valid = Batches(splits["valid"], None, device, size)
+    train = Batches(pixels["train"], experiment.seed, device, size, shuffle)
+    valid = Batches(pixels["valid"], None, device, size)
     return DataLoaders(train, valid, device=device)
 
 

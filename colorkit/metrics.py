@@ -4,15 +4,20 @@ Each name says its space: the same prediction scores 0.17 in ab/110 and 0.08 in 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from skimage.color import deltaE_ciede2000
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
 from .batches import CPU, Batches
-from .color import AB_SCALE, decode, in_gamut, join, rgb_to_lab
+from .color import AB_SCALE, decode, grey_input, in_gamut, join, rgb_to_lab
+from .splits import PARTS
+
+Predictor = Callable[[Tensor], Tensor]  # L (N, 1, S, S) -> ab (N, 2, S, S)
 
 METRICS = {
     "mse_ab": "MSE of ab/110 (the paper's MSE, as we read it); lower is better",
@@ -77,7 +82,7 @@ def mean_chroma(rgb: Tensor) -> Tensor:
 
 
 def evaluate(
-    predict: Callable[[Tensor], Tensor],
+    predict: Predictor,
     pixels: Tensor,
     device: torch.device = CPU,
     mode: str = "eval",
@@ -89,8 +94,23 @@ def evaluate(
     """
     if isinstance(predict, nn.Module):
         predict.train(mode == "train")
+    rows = []
     with torch.inference_mode():
-        return [row for L, ab in Batches(pixels, device=device) for row in score(L, predict(L), ab)]
+        for L, ab in Batches(pixels, device=device):
+            rows += score(L, predict(L), ab)
+    return rows
+
+
+def predict_rgb(predict: Predictor, pixels: Tensor) -> Tensor:
+    """Turn pictures grey and colour them again.
+
+    pixels: (N, 3, S, S) uint8. Returns (N, 3, S, S), sRGB in [0, 1]; evaluation mode.
+    """
+    if isinstance(predict, nn.Module):
+        predict.eval()
+    with torch.inference_mode():
+        L = grey_input(pixels.float() / 255)
+        return decode(L, predict(L))
 
 
 def summarize(
@@ -109,6 +129,21 @@ def summarize(
         "chroma_ratio": average("chroma") / average("chroma_true"),
     }
     return {name: special[name] if name in special else average(name) for name in METRICS}
+
+
+def score_table(scores: dict[str, dict[str, Any]], baselines: dict[str, Any]) -> pd.DataFrame:
+    """Put mse_ab of runs and baselines side by side, with the skill on the test paintings.
+
+    scores: {label: a run's "scores"}; baselines: `Folder.baselines`.
+    """
+    named = {BASELINES[name]: value for name, value in baselines["scores"].items()} | scores
+    rows = {}
+    for label, splits in named.items():
+        reference = baselines["scores"]["mean_ab"]
+        numbers = {name: summarize(splits[name], reference[name]) for name in PARTS}
+        rows[label] = {f"mse_ab {name}": numbers[name]["mse_ab"] for name in PARTS}
+        rows[label]["skill test"] = numbers["test"]["skill_ab"]
+    return pd.DataFrame(rows).T.round(4)
 
 
 class ColourTable(nn.Module):

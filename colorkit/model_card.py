@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Any
 
 from .base.templates import render
+from .experiment import MODELS
 from .metrics import BASELINES, summarize
-from .recipes import MODELS
 
 
 def model_card(result: dict[str, Any], baselines: dict[str, Any]) -> str:

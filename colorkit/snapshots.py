@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from fastai.callback.core import Callback
 from PIL import Image
@@ -31,15 +32,15 @@ KEPT = ("mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true")
 class Snapshots(Callback):
     """After some epochs, score a copy of the generator on every part, and colour 12 paintings.
 
-    splits: {"train": (n, 3, S, S) uint8, …}. Scores are means over paintings, in evaluation and
+    pixels: {"train": (n, 3, S, S) uint8, …}. Scores are means over paintings, in evaluation and
     in training mode (batch statistics, dropout); pictures are of evaluation mode. The training
     goes on as if nothing had been looked at: to the bit, without new random numbers.
     """
 
     order = 5  # after History, before the checkpoint that says the epoch is over
 
-    def __init__(self, folder: Path, splits: dict[str, Tensor]):
-        self.folder, self.splits = folder, splits
+    def __init__(self, folder: Path, pixels: dict[str, Tensor]):
+        self.folder, self.pixels = folder, pixels
 
     def before_fit(self):
         write_atomic(self.folder / "paintings.jpg", _jpeg(self._shown().float() / 255))
@@ -55,16 +56,15 @@ class Snapshots(Callback):
             generator = copy.deepcopy(self.learn.model)
             if shown:
                 write_atomic(self.folder / f"epoch-{epoch:03d}.jpg", self._pictures(generator))
-            rows = [row for mode in ("eval", "train") for row in self._scores(generator, mode)]
+            rows = self._scores(generator, "eval") + self._scores(generator, "train")
             facts = {"epoch": epoch, "scores": rows}
             write_atomic(self.folder / f"epoch-{epoch:03d}.json", json.dumps(facts, indent=1))
 
     def _scores(self, generator: torch.nn.Module, mode: str) -> list[dict[str, Any]]:
         rows = []
-        for part, pixels in self.splits.items():
-            scores = evaluate(generator, pixels, self.learn.dls.device, mode)
-            means = {name: float(np.mean([row[name] for row in scores])) for name in KEPT}
-            rows.append({"mode": mode, "part": part} | means)
+        for part, pixels in self.pixels.items():
+            scores = pd.DataFrame(evaluate(generator, pixels, self.learn.dls.device, mode))
+            rows.append({"mode": mode, "part": part} | scores[list(KEPT)].mean().to_dict())
         return rows
 
     def _pictures(self, generator: torch.nn.Module) -> bytes:
@@ -74,7 +74,7 @@ class Snapshots(Callback):
             return _jpeg(decode(L, generator(L)).cpu())
 
     def _shown(self) -> Tensor:
-        return torch.cat([self.splits[part][chosen(self.splits[part], part)] for part in SHOWN])
+        return torch.cat([self.pixels[part][chosen(self.pixels[part], part)] for part in SHOWN])
 
 
 def chosen(pixels: Tensor, part: str) -> list[int]:

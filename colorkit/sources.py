@@ -17,16 +17,11 @@ from .base.errors import KitError
 from .base.files import kit_file, user_path
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
-# One of the 412 quartets with 519 paintings in Kaggle's catalogue: portraits and landscapes
-# painted in Paris from 1850 to 1900. Quartets differ in how hard they are: one constant colour
-# errs by .0084 to .0195 on nine tenths of the 58 whose photographs we have, and by .0163 on this
-# one, near the middle, so the choice decides no claim. Notebook 01 shows the search.
-DEFAULT_QUARTET = (
-    "Georges Seurat",
-    "Gustave Courbet",
-    "Henri de Toulouse-Lautrec",
-    "Pierre-Auguste Renoir",
-)
+# One of the 412 quartets with 519 paintings in Kaggle's catalogue: Paris, 1850 to 1900. Quartets
+# differ in how hard they are: one constant colour errs by .0084 to .0195 on nine tenths of the 58
+# whose photographs we have, by .0163 on this one, so the choice decides no claim. See notebook 1.
+DEFAULT_QUARTET = ("Georges Seurat", "Gustave Courbet", "Henri de Toulouse-Lautrec")
+DEFAULT_QUARTET += ("Pierre-Auguste Renoir",)
 MIN_PAINTINGS = 10
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
 
@@ -85,7 +80,7 @@ def choose_painters(source: Source, painters: str = "") -> tuple[str, ...]:
     source a catalogue, else all.
     Raises KitError for an unknown painter, with close names.
     """
-    present: dict[str, set[str]] = {}
+    present: dict[str, set[str]] = {}  # spellings, such as with and without an accent
     for painting in source.paintings:
         present.setdefault(_key(painting.painter), set()).add(painting.painter)
     wanted = [name.strip() for name in painters.split(",") if name.strip()]
@@ -99,7 +94,7 @@ def choose_painters(source: Source, painters: str = "") -> tuple[str, ...]:
     for name in wanted:
         if _key(name) not in present:
             raise KitError(_unknown_painter(name, present, source))
-    return tuple(sorted({painter for name in wanted for painter in present[_key(name)]}))
+    return tuple(sorted(set().union(*(present[_key(name)] for name in wanted))))
 
 
 def choose_paintings(source: Source, painters: str = "") -> list[Painting]:
@@ -217,8 +212,9 @@ def _kaggle_folder() -> Path:
 
 def _list_folder(root: Path) -> tuple[Painting, ...]:
     for base in (root / "images" / "images", root / "images", root):
-        folders = [p for p in base.iterdir() if p.is_dir()] if base.is_dir() else []
-        found = [(repair_name(f.name), p) for f in folders for p in _pictures(f)]
+        found = []
+        for folder in base.iterdir() if base.is_dir() else ():
+            found += [(repair_name(folder.name), path) for path in _pictures(folder)]
         if found:
             return _paintings(root, found)
     for base in (root / "resized" / "resized", root / "resized", root):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from .base.errors import KitError
 
-SPLITS = {"train": 0.70, "test": 0.10, "valid": 0.20}  # in the paper's own order
+PARTS = {"train": 0.70, "test": 0.10, "valid": 0.20}  # in the paper's own order
 FOLDS = 5
 SCHEMES = {
     "paper": "70:10:20 for training, testing and validation, as the paper says; painters in "
@@ -38,7 +38,7 @@ LEAKS = ("plain", "sorted", "flips", "inside")  # of these, only as lessons
 def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
     """Deal audited paintings (columns path, painter, group) to train, test and valid.
 
-    Returns the rows with the columns `mirrored` (0 or 1) and `split`, in their old order; a
+    Returns the rows with the columns `mirrored` (0 or 1) and `part`, in their old order; a
     leak repeats some. No part is empty; what a split leaves out is "spare". Raises KitError for
     an unknown split, or too few paintings for it.
     """
@@ -47,50 +47,50 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
         raise KitError(f"split {split!r}: must be one of {', '.join(SCHEMES)}")
     paintings = paintings.reset_index(drop=True).assign(mirrored=0)
     if name == "fold":
-        return paintings.assign(split=_fold(paintings, _number(split, detail, 1, FOLDS)))
+        return paintings.assign(part=_fold(paintings, _number(split, detail, 1, FOLDS)))
     if name in SHARES:
-        dealt = paintings.assign(split=_fold(paintings, _number(split, detail, 1, FOLDS)))
-        return _spare(dealt, dealt["split"] == "train", SHARES[name])
+        dealt = paintings.assign(part=_fold(paintings, _number(split, detail, 1, FOLDS)))
+        return _spare(dealt, dealt["part"] == "train", SHARES[name])
     if name == "draw":
         drawn = paintings.sample(_number(split, detail, 3, len(paintings)), random_state=0)
         drawn = drawn.sort_index()
         dealt = pd.Series(_stratified(drawn, 0), index=drawn.index)
-        return paintings.assign(split=dealt.reindex(paintings.index, fill_value=SPARE))
+        return paintings.assign(part=dealt.reindex(paintings.index, fill_value=SPARE))
     if name == "without":
-        return paintings.assign(split=_without(paintings, detail))
+        return paintings.assign(part=_without(paintings, detail))
     seed = _number(split, detail or "0", 0, 2**32 - 1)
     if name == "usual":
         shares = {"train": 0.70, "test": 0.20, "valid": 0.10}
-        return paintings.assign(split=_stratified(paintings, seed, shares))
+        return paintings.assign(part=_stratified(paintings, seed, shares))
     if name == "plain":
         anyhow = paintings.assign(painter="", group=range(len(paintings)))
-        return paintings.assign(split=_stratified(anyhow, seed))
+        return paintings.assign(part=_stratified(anyhow, seed))
     if name == "sorted":
-        sizes, order = split_sizes(len(paintings)), ("train", "valid", "test")
+        sizes, order = part_sizes(len(paintings)), ("train", "valid", "test")
         names = np.repeat(order, [sizes[part] for part in order])
-        return paintings.sort_values("path", kind="stable").assign(split=names).sort_index()
-    clean = paintings.assign(split=_stratified(paintings, seed))
+        return paintings.sort_values("path", kind="stable").assign(part=names).sort_index()
+    clean = paintings.assign(part=_stratified(paintings, seed))
     return clean if name == "paper" else {"flips": _flips, "inside": _inside}[name](clean, seed)
 
 
-def split(
+def stratify(
     painters: Sequence[str],
     groups: Sequence[int],
     seed: int = 0,
-    shares: Mapping[str, float] = SPLITS,
+    shares: Mapping[str, float] = PARTS,
 ) -> list[str]:
-    """Split 70:10:20 into train, test and valid (or by other shares), stratified by painter.
+    """Deal 70:10:20 to train, test and valid (or by other shares), stratified by painter.
 
     Groups of near-duplicates stay whole. Painter after painter, each group (shuffled) goes to
-    the split that lags most behind its share, so every painter is spread in proportion and the
-    totals are exact up to the size of a group: 363, 52 and 104 of 519. No split is empty;
-    KitError if there are fewer groups than splits.
+    the part that lags most behind its share, so every painter is spread in proportion and the
+    totals are exact up to the size of a group: 363, 52 and 104 of 519. No part is empty;
+    KitError if there are fewer groups than parts.
     """
     table = pd.DataFrame({"painter": list(painters), "group": list(groups)})
     shuffled = table.sample(frac=1, random_state=seed)
     by_painter = shuffled.groupby("group").agg(painter=("painter", "min"), size=("painter", "size"))
     by_painter = by_painter.loc[shuffled["group"].unique()].sort_values("painter", kind="stable")
-    targets = pd.Series(split_sizes(len(table), shares), dtype=float)
+    targets = pd.Series(part_sizes(len(table), shares), dtype=float)
     placed, seen, chosen = targets * 0, 0, {}
     for group, size in by_painter["size"].items():
         seen += size
@@ -99,11 +99,11 @@ def split(
         name = (lag[room] if room.any() else targets - placed).idxmax()
         placed[name] += size
         chosen[group] = name
-    _fill_empty_splits(chosen, list(shares))
+    _fill_empty_parts(chosen, list(shares))
     return [chosen[group] for group in groups]
 
 
-def split_sizes(count: int, shares: Mapping[str, float] = SPLITS) -> dict[str, int]:
+def part_sizes(count: int, shares: Mapping[str, float] = PARTS) -> dict[str, int]:
     """Share `count` paintings 70:10:20 in whole numbers (largest remainders)."""
     sizes = {name: int(count * share + 1e-9) for name, share in shares.items()}
     remainders = sorted(shares, key=lambda name: sizes[name] - count * shares[name])
@@ -112,7 +112,7 @@ def split_sizes(count: int, shares: Mapping[str, float] = SPLITS) -> dict[str, i
     return sizes
 
 
-def _fill_empty_splits(chosen: dict[int, str], names: Sequence[str]) -> None:
+def _fill_empty_parts(chosen: dict[int, str], names: Sequence[str]) -> None:
     if len(chosen) < len(names):
         raise KitError(
             f"{len(chosen)} groups of near-duplicates: too few for {len(names)} parts, as each "
@@ -121,14 +121,14 @@ def _fill_empty_splits(chosen: dict[int, str], names: Sequence[str]) -> None:
     for name in names:
         if name not in chosen.values():
             counts = pd.Series(chosen).value_counts()
-            last = max(g for g, split_name in chosen.items() if split_name == counts.index[0])
+            last = max(g for g, part in chosen.items() if part == counts.index[0])
             chosen[last] = name
 
 
 def _stratified(
-    paintings: pd.DataFrame, seed: int, shares: Mapping[str, float] = SPLITS
+    paintings: pd.DataFrame, seed: int, shares: Mapping[str, float] = PARTS
 ) -> list[str]:
-    return split(paintings["painter"], paintings["group"], seed, shares)
+    return stratify(paintings["painter"], paintings["group"], seed, shares)
 
 
 def _fold(paintings: pd.DataFrame, number: int) -> list[str]:
@@ -146,7 +146,7 @@ def _spare(dealt: pd.DataFrame, rows: pd.Series, share: float) -> pd.DataFrame:
     """Keep a share of some rows, of each painter; the others are spare."""
     kept = dealt[rows].groupby("painter").sample(frac=share, random_state=0)
     left = rows & ~dealt.index.isin(kept.index)
-    return dealt.assign(split=dealt["split"].mask(left, SPARE))
+    return dealt.assign(part=dealt["part"].mask(left, SPARE))
 
 
 def _without(paintings: pd.DataFrame, painter: str) -> pd.Series:
@@ -163,17 +163,17 @@ def _without(paintings: pd.DataFrame, painter: str) -> pd.Series:
 
 
 def _flips(clean: pd.DataFrame, seed: int) -> pd.DataFrame:
-    pool = clean[clean["split"] != "test"]
+    pool = clean[clean["part"] != "test"]
     pool = pd.concat([pool, pool.assign(mirrored=1)])
-    anyhow = split([""] * len(pool), range(len(pool)), seed, {"train": 7 / 9, "valid": 2 / 9})
-    return _in_order(pd.concat([clean[clean["split"] == "test"], pool.assign(split=anyhow)]))
+    anyhow = stratify([""] * len(pool), range(len(pool)), seed, {"train": 7 / 9, "valid": 2 / 9})
+    return _in_order(pd.concat([clean[clean["part"] == "test"], pool.assign(part=anyhow)]))
 
 
 def _inside(clean: pd.DataFrame, seed: int) -> pd.DataFrame:
-    count = (clean["split"] == "valid").sum()
-    clean = clean.assign(split=clean["split"].replace("valid", "train"))
-    watched = clean[clean["split"] == "train"].sample(count, random_state=seed)
-    return _in_order(pd.concat([clean, watched.assign(split="valid")]))
+    count = (clean["part"] == "valid").sum()
+    clean = clean.assign(part=clean["part"].replace("valid", "train"))
+    watched = clean[clean["part"] == "train"].sample(count, random_state=seed)
+    return _in_order(pd.concat([clean, watched.assign(part="valid")]))
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,13 +1,21 @@
 """Small stand-ins: painted pictures in the layouts the kit reads, and quick settings."""
 
+import io
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
+
+from colorkit import learner, models
+from colorkit.experiment import PROFILES, Profile
+from colorkit.pretrained import Colorizer, describe_model
 
 os.environ.pop("COLORKIT_RUNS", None)
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the same tests everywhere
@@ -27,6 +35,38 @@ def equal(one, other) -> bool:
     """Tell whether two networks have the same weights and running statistics, bit for bit."""
     pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     return all((a == b).all() for a, b in pairs)
+
+
+def bomb(side: int) -> bytes:
+    """Make a small PNG file whose header says that it is `side` pixels wide and high."""
+    content = io.BytesIO()
+    Image.new("1", (100, 100)).save(content, "PNG")
+    header, size = content.getvalue(), side.to_bytes(4, "big") * 2
+    chunk = b"IHDR" + size + header[24:29]
+    return header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
+
+
+def untrained(architecture: str = "pix2pix_scratch", size: int = 32) -> Colorizer:
+    """Make a model from random weights, always the same."""
+    torch.manual_seed(0)
+    generator = models.build_generator(architecture, size, "random")
+    return Colorizer(generator, describe_model(architecture, size, epochs=0), "# a card\n")
+
+
+class Constant(nn.Module):
+    """The same square of colours for every picture."""
+
+    def __init__(self, ab: torch.Tensor):
+        super().__init__()
+        self.ab = nn.Parameter(ab)
+
+    def forward(self, L: torch.Tensor) -> torch.Tensor:
+        return self.ab.expand(len(L), -1, -1, -1)
+
+
+def model_of(ab: torch.Tensor) -> Colorizer:
+    """Make a trained model that answers with the same colours (2, S, S), ab/110, to anything."""
+    return Colorizer(Constant(ab), describe_model("unet_resnet18", ab.shape[-1], epochs=1))
 
 
 @pytest.fixture
@@ -64,21 +104,40 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shrink the smoke profile to 32 px and one epoch."""
-    from colorkit.experiment import PROFILES, Profile
+def folder(gallery: Path, tmp_path: Path):
+    """A results folder of the gallery's paintings."""
+    from colorkit.folder import Folder
 
+    return Folder(tmp_path / "out", data=str(gallery))
+
+
+def nowhere(model: str, table: int = 1, seed: int = 0, profile: str = "smoke", **settings):
+    """Describe an experiment whose folder is never looked at."""
+    from colorkit.experiment import Experiment
+    from colorkit.folder import Folder
+
+    return Experiment(Folder(Path("nowhere"), profile), model, table, seed, **settings)
+
+
+@pytest.fixture
+def quick(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shrink the smoke profile to 32 px and one epoch, and the networks as `small` does."""
     monkeypatch.setitem(PROFILES, "smoke", Profile(size=32, epochs=1, weights="random"))
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train thin networks: what is tested does not depend on their width."""
-    from colorkit import learner, models, training
 
-    def build_generator(model: str, size: int, weights: str):
-        return models.init_normal(models.ScratchUnet(size, filters=8))
+    class Thin(models.ScratchUnet):
+        def __init__(self, size: int, filters: int = 8):
+            super().__init__(size, filters)
 
-    monkeypatch.setattr(learner, "build_generator", build_generator)
-    monkeypatch.setattr(training, "build_generator", build_generator)
+    def unet(size: int, weights: str = "") -> Thin:
+        thin = models.init_normal(Thin(size))
+        del thin.up[-1][-1]  # no tanh: the ResNet U-Net's output is linear
+        return thin
+
+    monkeypatch.setattr(models, "ScratchUnet", Thin)
+    monkeypatch.setattr(models, "unet_resnet18", unet)
     monkeypatch.setattr(learner, "PatchCritic", lambda: models.PatchCritic(filters=8))

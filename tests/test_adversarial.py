@@ -3,18 +3,17 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import equal
+from conftest import equal, nowhere
 
 from colorkit.adversarial import AdversarialCallback, real_or_fake_loss
 from colorkit.batches import Batches
-from colorkit.experiment import Experiment
 from colorkit.learner import make_learner
 from colorkit.models import PatchCritic, ScratchUnet, init_normal
-from colorkit.replication.measure import bare_epoch
+from colorkit.replication.bench import bare_epoch
 
 
 @pytest.fixture
-def splits(quick) -> dict[str, torch.Tensor]:
+def splits() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(3)
     names = {"train": 35, "test": 5, "valid": 6}  # the last batch has 3
     return {
@@ -23,9 +22,18 @@ def splits(quick) -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.mark.parametrize("model", ["pix2pix_scratch", "pix2pix_resnet18"])
-def test_callback_equals_a_bare_loop_bit_for_bit(splits, model):
-    experiment = Experiment(table=1, model=model)
+@pytest.mark.parametrize(
+    ("model", "width"),
+    [
+        ("pix2pix_scratch", "small"),
+        pytest.param("pix2pix_scratch", "whole", marks=pytest.mark.slow),
+        pytest.param("pix2pix_resnet18", "whole", marks=pytest.mark.slow),
+    ],
+)
+def test_callback_equals_a_bare_loop_bit_for_bit(splits, request, model, width):
+    if width == "small":
+        request.getfixturevalue("small")
+    experiment = nowhere(model)
     learn = make_learner(experiment, splits)
     networks = copy.deepcopy(learn.model), copy.deepcopy(learn.adversarial.critic)
     options = {"lr": experiment.recipe.lr, "betas": (0.5, 0.999)}
@@ -34,15 +42,15 @@ def test_callback_equals_a_bare_loop_bit_for_bit(splits, model):
     batches = Batches(splits["train"], experiment.seed)
     torch.manual_seed(5)
     for _ in range(3):
-        bare_epoch(batches, generator.train(), critic, optimizers)
+        bare_epoch(batches, [generator.train(), critic], optimizers)
     torch.manual_seed(5)
     learn.fit(3)
     assert equal(learn.model, generator)
     assert equal(learn.adversarial.critic, critic)
 
 
-def test_validation_moves_neither_network_and_reads_plain_l1(splits):
-    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+def test_validation_moves_neither_network_and_reads_plain_l1(small, splits):
+    learn = make_learner(nowhere("pix2pix_scratch"), splits)
     learn.fit(1)
     before = copy.deepcopy((learn.model, learn.adversarial.critic))
     L, ab = next(iter(Batches(splits["valid"])))
@@ -53,14 +61,14 @@ def test_validation_moves_neither_network_and_reads_plain_l1(splits):
     assert equal(before[1], learn.adversarial.critic)
 
 
-def test_the_critic_stands_still_in_the_generators_step(splits):
-    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+def test_the_critic_stands_still_in_the_generators_step(small, splits):
+    learn = make_learner(nowhere("pix2pix_scratch"), splits)
     learn.fit(1)
     assert all(p.grad is None for p in learn.adversarial.critic.parameters())
 
 
-def test_recorded_l1_is_without_the_critics_part(splits):
-    learn = make_learner(Experiment(table=1, model="pix2pix_scratch"), splits)
+def test_recorded_l1_is_without_the_critics_part(small, splits):
+    learn = make_learner(nowhere("pix2pix_scratch"), splits)
     learn.fit(1)
     assert 0 < learn.history.rows[0]["train_l1"] < 1.5  # 100 x as much would be far above
 

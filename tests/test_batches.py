@@ -4,83 +4,15 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import paint
 from PIL import Image, ImageOps
 
-from colorkit import batches as data
-from colorkit.base.errors import KitError
-from colorkit.batches import Batches, examples, load_pixels, split_pixels
+from colorkit import batches as module
+from colorkit.batches import Batches
 from colorkit.color import encode
 from colorkit.curation import curate
 from colorkit.experiment import BATCH_SIZE
-
-
-def test_pixels_are_pillows_bicubic_squares(gallery):
-    manifest = curate(str(gallery)).manifest
-    pixels = load_pixels(gallery, manifest, 48)
-    assert pixels.shape == (24, 3, 48, 48)
-    assert pixels.dtype == torch.uint8
-    picture = Image.open(gallery / manifest["path"][5]).resize((48, 48), Image.Resampling.BICUBIC)
-    assert np.array_equal(pixels[5].permute(1, 2, 0).numpy(), np.asarray(picture))
-
-
-def test_a_changed_or_missing_file_is_named(gallery):
-    manifest = curate(str(gallery)).manifest
-    path = gallery / manifest["path"][0]
-    paint(path, seed=999)
-    with pytest.raises(KitError, match=f"{path.name}: has changed"):
-        load_pixels(gallery, manifest, 32)
-    path.unlink()
-    with pytest.raises(KitError, match=f"{path.name}: No such file"):
-        load_pixels(gallery, manifest, 32)
-
-
-def test_splits_keep_the_manifests_order(gallery, tmp_path):
-    manifest = curate(str(gallery)).manifest
-    pixels = load_pixels(gallery, manifest, 32)
-    splits = split_pixels(tmp_path, gallery, manifest, 32)
-    sizes = {name: len(part) for name, part in splits.items()}
-    assert sizes == {"train": 17, "test": 2, "valid": 5}
-    for name, part in splits.items():
-        assert torch.equal(part, pixels[np.flatnonzero(manifest["split"] == name)])
-
-
-def test_paintings_are_decoded_once_for_each_size(gallery, tmp_path):
-    manifest = curate(str(gallery)).manifest
-    first = split_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
-    split_pixels(tmp_path, gallery, manifest, 48)
-    for path in gallery.rglob("*.jpg"):
-        path.unlink()
-    assert torch.equal(split_pixels(tmp_path, gallery, manifest, 32)["train"], first)
-    assert len(list((tmp_path / "pixels").iterdir())) == 2
-
-
-def test_another_manifest_is_not_read_from_the_same_file(gallery, tmp_path):
-    manifest = curate(str(gallery)).manifest
-    split_pixels(tmp_path, gallery, manifest, 32)
-    other = manifest.iloc[::-1]
-    turned = split_pixels(tmp_path, gallery, other, 32)
-    assert torch.equal(
-        turned["test"], split_pixels(tmp_path, gallery, manifest, 32)["test"].flip(0)
-    )
-
-
-@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"x" + content])
-def test_damaged_pixels_are_made_again(gallery, tmp_path, capsys, damage):
-    manifest = curate(str(gallery)).manifest
-    first = split_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
-    (path,) = (tmp_path / "pixels").iterdir()
-    path.write_bytes(damage(path.read_bytes()))
-    assert torch.equal(split_pixels(tmp_path, gallery, manifest, 32)["train"], first)
-    assert f"{path}: damaged, made again" in capsys.readouterr().out
-
-
-def test_a_failed_decoding_leaves_no_file(gallery, tmp_path):
-    manifest = curate(str(gallery)).manifest
-    (gallery / manifest["path"].iloc[-1]).unlink()
-    with pytest.raises(KitError, match="No such file"):
-        split_pixels(tmp_path, gallery, manifest, 32)
-    assert list((tmp_path / "pixels").iterdir()) == []
+from colorkit.pixels import split_pixels
+from colorkit.sources import open_source
 
 
 def one_by_one(root, manifest, size: int, seed: int):
@@ -103,8 +35,8 @@ def one_by_one(root, manifest, size: int, seed: int):
 def test_batches_equal_loading_picture_by_picture_bit_for_bit(
     gallery, tmp_path, monkeypatch, resident
 ):
-    monkeypatch.setattr(data, "fits", lambda pixels, device: resident)
-    manifest = curate(str(gallery)).manifest.assign(split="train")
+    monkeypatch.setattr(module, "fits", lambda pixels, device: resident)
+    manifest = curate(open_source(str(gallery))).manifest.assign(part="train")
     batches = Batches(split_pixels(tmp_path, gallery, manifest, 64)["train"], seed=7)
     assert (batches.converted is not None) == resident
     for (L, ab), (L2, ab2) in zip(batches, one_by_one(gallery, manifest, 64, 7), strict=True):
@@ -113,34 +45,37 @@ def test_batches_equal_loading_picture_by_picture_bit_for_bit(
 
 
 def test_pictures_that_do_not_fit_are_not_converted_ahead(monkeypatch, pixels):
-    monkeypatch.setattr(data, "total_memory", lambda device: 16 * pixels.numel() - 1)
+    monkeypatch.setattr(module, "total_memory", lambda device: 16 * pixels.numel() - 1)
     assert Batches(pixels).converted is None
-    monkeypatch.setattr(data, "total_memory", lambda device: 16 * pixels.numel())
+    monkeypatch.setattr(module, "total_memory", lambda device: 16 * pixels.numel())
     assert Batches(pixels).converted is not None
 
 
 BOUNDED = """
 import sys, psutil, torch
 from pathlib import Path
-from colorkit import batches as data
+from colorkit import batches
 from colorkit.curation import curate
+from colorkit.pixels import split_pixels
+from colorkit.sources import open_source
 cap = int(sys.argv[3])
-data.total_memory = lambda device: cap
-manifest = curate(sys.argv[1]).manifest.assign(split="train")
+batches.total_memory = lambda device: cap
+manifest = curate(open_source(sys.argv[1])).manifest.assign(part="train")
 big = manifest.loc[manifest.index.repeat(300)]
 memory = lambda: psutil.Process().memory_info()
 own = lambda: memory().rss - memory().shared
-list(data.Batches(torch.zeros(32, 3, 64, 64, dtype=torch.uint8)))  # buffers of the libraries
+list(batches.Batches(torch.zeros(32, 3, 64, 64, dtype=torch.uint8)))  # buffers of the libraries
 before = own()
-pixels = data.split_pixels(Path(sys.argv[2]), Path(sys.argv[1]), big, 64)["train"]
+pixels = split_pixels(Path(sys.argv[2]), Path(sys.argv[1]), big, 64)["train"]
 peak = 0
 for _ in range(2):
-    for L, ab in data.Batches(pixels, seed=0):
+    for L, ab in batches.Batches(pixels, seed=0):
         peak = max(peak, own() - before)
 print(pixels.numel(), peak)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's account of memory")
 def test_memory_stays_bounded_on_more_pictures_than_fit(gallery, tmp_path):
     cap = 20_000_000
@@ -149,15 +84,6 @@ def test_memory_stays_bounded_on_more_pictures_than_fit(gallery, tmp_path):
     on_disk, peak = map(int, done.stdout.split()[-2:])
     assert on_disk > 3 * cap
     assert peak < cap
-
-
-def test_examples_are_spread_over_the_test_paintings(gallery):
-    manifest = curate(str(gallery)).manifest.assign(split="test")
-    splits = {"test": load_pixels(gallery, manifest, 32)}
-    pictures, titles = examples(splits, manifest, count=3)
-    assert [title[:2] for title in titles] == ["Ad", "Bo", "Cy"]
-    assert torch.equal(pictures[2], splits["test"][-1])
-    assert len(examples(splits, manifest, count=99)[1]) == 24
 
 
 @pytest.fixture

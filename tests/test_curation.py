@@ -1,18 +1,14 @@
-import os
-import shutil
-
 import numpy as np
 import pytest
 from conftest import SHARED, paint
 from PIL import Image
 
 from colorkit import curation
-from colorkit.base.errors import KitError
-from colorkit.sources import catalogue_counts
+from colorkit.sources import catalogue_counts, open_source
 
 
 def rules(result: curation.Curation) -> dict[str, str]:
-    return {finding.path.rpartition("/")[2]: finding.rule for finding in result.findings}
+    return {remark.path.rpartition("/")[2]: remark.rule for remark in result.remarks}
 
 
 def test_every_kind_of_bad_file_is_named_and_left_out(gallery, monkeypatch):
@@ -28,7 +24,7 @@ def test_every_kind_of_bad_file_is_named_and_left_out(gallery, monkeypatch):
     )
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
     paint(bad / "bomb.png", seed=2, size=(300, 300))
-    result = curation.curate(str(gallery))
+    result = curation.curate(open_source(str(gallery)))
     named = rules(result)
     assert {named[f"{n}.jpg"] for n in ("zero", "text", "cut")} == {"unreadable"}
     assert (named["tiny.png"], named["grey.png"], named["bomb.png"]) == (
@@ -38,16 +34,16 @@ def test_every_kind_of_bad_file_is_named_and_left_out(gallery, monkeypatch):
     )
     assert "same file twice" in (named.get("copy.jpg"), named.get("Ada_Blue_1.jpg"))
     assert len(result.manifest) == 24
-    assert all(f.action == "left out" for f in result.findings)
+    assert all(f.action == "left out" for f in result.remarks)
 
 
 def test_near_duplicates_are_found_and_share_a_split(gallery):
     original = Image.open(gallery / "Bo_Green" / "Bo_Green_3.jpg")
     original.resize((70, 70)).save(gallery / "Bo_Green" / "again.jpg", quality=40)
     for seed in range(20):
-        manifest = curation.curate(str(gallery), split=f"paper-{seed}").manifest
+        manifest = curation.curate(open_source(str(gallery)), split=f"paper-{seed}").manifest
         pair = manifest[manifest["path"].str.contains("Bo_Green_3|again")]
-        assert pair["group"].nunique() == pair["split"].nunique() == 1
+        assert pair["group"].nunique() == pair["part"].nunique() == 1
     assert manifest["group"].nunique() == 24
 
 
@@ -55,15 +51,9 @@ def test_near_grey_is_kept_and_told(gallery):
     faint = np.full((80, 80, 3), 120, np.uint8)
     faint[..., 0] += 4
     Image.fromarray(faint).save(gallery / "Cy_Red" / "faint.png")
-    result = curation.curate(str(gallery))
+    result = curation.curate(open_source(str(gallery)))
     assert rules(result)["faint.png"] == "near-grey"
     assert result.manifest["path"].str.endswith("faint.png").any()
-
-
-def test_another_split_is_refused(gallery, tmp_path):
-    curation.manifest_for(tmp_path / "out", str(gallery), split="paper-1")
-    with pytest.raises(KitError, match="its split is not 'paper'"):
-        curation.manifest_for(tmp_path / "out", str(gallery))
 
 
 def test_412_quartets_have_519_paintings():
@@ -79,59 +69,10 @@ def test_perceptual_hash_survives_size_and_quality(gallery):
     assert (hashes[0] != hashes[2]).sum() > curation.NEAR_DUPLICATE_BITS
 
 
-def test_manifest_round_trip_keeps_the_hash(gallery, tmp_path):
-    manifest = curation.curate(str(gallery)).manifest
-    manifest.loc[0, "title"] = 'NA, "quoted"\rand more'
-    (tmp_path / "manifest.csv").write_bytes(curation.manifest_text(manifest).encode())
-    again = curation.read_manifest(tmp_path / "manifest.csv")
-    assert curation.manifest_hash(again) == curation.manifest_hash(manifest)
-    assert curation.manifest_hash(manifest.assign(split="train")) != curation.manifest_hash(
-        manifest
-    )
-
-
-def test_a_folder_of_other_paintings_is_refused(gallery, tmp_path):
-    curation.manifest_for(tmp_path / "out", str(gallery))
-    with pytest.raises(KitError, match="results of other paintings"):
-        curation.manifest_for(tmp_path / "out", "sample")
-    with pytest.raises(KitError, match="results of other paintings"):
-        curation.manifest_for(tmp_path / "out", str(gallery), "Ada Blue,Bo Green")
-    paint(gallery / "Ada_Blue" / "new.jpg", seed=77)
-    with pytest.raises(KitError, match="results of other paintings"):
-        curation.manifest_for(tmp_path / "out", str(gallery))
-
-
-def test_what_was_left_out_is_written_beside_the_manifest(gallery, tmp_path):
-    (gallery / "Ada_Blue" / "zero.jpg").write_bytes(b"")
-    manifest = curation.manifest_for(tmp_path / "out", str(gallery))
-    assert len(curation.manifest_for(tmp_path / "out", str(gallery))) == len(manifest) == 24
-    assert "zero.jpg,Ada Blue,unreadable,empty file,left out" in (
-        (tmp_path / "out" / "audit.csv").read_text()
-    )
-
-
-def test_damaged_manifest_is_named(tmp_path):
-    (tmp_path / "manifest.csv").write_text("half a li")
-    with pytest.raises(KitError, match="not a manifest"):
-        curation.read_manifest(tmp_path / "manifest.csv")
-
-
-def test_nothing_is_written_in_the_data_folder(gallery, tmp_path):
-    before = sorted(gallery.rglob("*"))
-    for folder in (gallery, *gallery.iterdir()):
-        os.chmod(folder, 0o555)
-    try:
-        curation.manifest_for(tmp_path / "out", str(gallery))
-    finally:
-        for folder in (gallery, *gallery.iterdir()):
-            os.chmod(folder, 0o755)
-    assert sorted(gallery.rglob("*")) == before
-
-
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are not beside this checkout")
 def test_real_audit_drops_duerers_second_copy():
-    result = curation.curate(str(SHARED), "Albrecht Durer,Edvard Munch")
-    twice = [f for f in result.findings if f.rule == "same file twice"]
+    result = curation.curate(open_source(str(SHARED)), "Albrecht Durer,Edvard Munch")
+    twice = [f for f in result.remarks if f.rule == "same file twice"]
     assert len(twice) == 6
     munch = result.manifest[result.manifest["path"].str.contains("Munch_[23]")]
     assert munch["group"].nunique() == 1  # two versions of The Scream
@@ -153,11 +94,3 @@ def test_versions_of_one_composition_are_told_from_dark_portraits(one, other, sa
     bits = [curation.perceptual_hash(picture) for picture in pictures]
     groups = curation.near_duplicates(bits, [curation.grey_thumbnail(p) for p in pictures])
     assert (groups[0] == groups[1]) == same
-
-
-def test_copying_a_source_keeps_the_manifest(gallery, tmp_path):
-    copy = shutil.copytree(gallery, tmp_path / "elsewhere" / "gallery")
-    hashes = {
-        curation.manifest_hash(curation.curate(str(root)).manifest) for root in (gallery, copy)
-    }
-    assert len(hashes) == 1

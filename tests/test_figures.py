@@ -28,7 +28,6 @@ DRAWN = {
     ),
     "critic": (lambda: figures.critic_view(RGB, torch.rand(3, 3), 70), "verdicts"),
     "unet": (lambda: figures.unet_diagram(models.ScratchUnet(32, 4), 32), "32 px down to 1 px"),
-    "gan": (figures.gan_diagram, "fake ab"),
 }
 
 
@@ -49,7 +48,7 @@ def test_skip_arrows_join_steps_of_equal_width():
 
 
 def test_img_tag_is_self_contained_and_escapes_its_words():
-    figure, _ = figures.gan_diagram()
+    figure, _ = figures.gamut([50])
     tag = figures.img_tag(figure, 'a "quoted" <alt>')
     assert 'alt="a &quot;quoted&quot; &lt;alt&gt;"' in tag
     data = re.search(r"base64,([^\"]+)", tag)[1]
@@ -67,6 +66,7 @@ interact(lambda lightness: figures.gamut([lightness]), lightness=level)
 )
 
 
+@pytest.mark.slow
 def test_a_control_that_moves_changes_the_figure_and_the_figure_is_kept():
     shown = []
     for sources in (CELLS[:1], CELLS):

@@ -8,24 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import untrained
 
 from colorkit.base.errors import KitError
-from colorkit.models import build_generator
-from colorkit.pretrained import (
-    CARD,
-    CONFIG,
-    WEIGHTS,
-    Colorizer,
-    describe_model,
-    load_pretrained,
-    newest_model,
-)
-
-
-def untrained(architecture: str = "pix2pix_scratch", size: int = 32) -> Colorizer:
-    torch.manual_seed(0)
-    generator = build_generator(architecture, size, "random")
-    return Colorizer(generator, describe_model(architecture, size, epochs=0), "# a card\n")
+from colorkit.pretrained import CARD, CONFIG, WEIGHTS, load_pretrained, newest_model
 
 
 @pytest.fixture

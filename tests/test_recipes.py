@@ -2,19 +2,19 @@ import json
 
 import pytest
 import torch
+from conftest import nowhere
 
 from colorkit.base.errors import KitError
-from colorkit.experiment import Experiment, read_result
+from colorkit.experiment import GANS, VARIANTS, Experiment
 from colorkit.learner import make_learner
-from colorkit.recipes import GANS, VARIANTS
-from colorkit.training import run_experiment, stages
+from colorkit.training import run
 
 RUNS = [(name, model) for name, variant in VARIANTS.items() for model in variant.models]
 
 
 @pytest.mark.parametrize(("name", "model"), RUNS)
 def test_a_variant_changes_what_it_says_and_nothing_else(name, model):
-    plain, changed = (Experiment(1, model, variant=v).config() for v in ("", name))
+    plain, changed = (nowhere(model, variant=v).config() for v in ("", name))
     different = {key for key in plain if plain[key] != changed[key]} - {"variant"}
     changes = {key for key, value in VARIANTS[name].changes.items() if plain[key] != value}
     assert different == changes != set()
@@ -23,7 +23,7 @@ def test_a_variant_changes_what_it_says_and_nothing_else(name, model):
 
 def test_without_pretraining_nothing_is_fetched():
     run, one_stage = (
-        Experiment(1, "pix2pix_resnet18", profile="paper", variant=variant)
+        nowhere("pix2pix_resnet18", profile="paper", variant=variant)
         for variant in ("no_pretraining", "one_stage")
     )
     assert (run.weights, run.first_stage) == ("random", None)
@@ -32,14 +32,14 @@ def test_without_pretraining_nothing_is_fetched():
 
 def test_a_variant_of_another_model_is_refused():
     with pytest.raises(KitError, match="model 'unet_resnet18': must be one of pix2pix_scratch"):
-        Experiment(1, "unet_resnet18", variant="lambda_10")
+        nowhere("unet_resnet18", variant="lambda_10")
     with pytest.raises(KitError, match="variant 'lambda_11': must be one of"):
-        Experiment(1, "unet_resnet18", variant="lambda_11")
+        nowhere("unet_resnet18", variant="lambda_11")
 
 
 def test_first_stages():
     def ids(model: str, variant: str) -> list[str]:
-        return [run.id for run in stages(Experiment(1, model, variant=variant))]
+        return [run.id for run in nowhere(model, variant=variant).stages]
 
     assert ids("pix2pix_resnet18", "one_stage") == ["t1-pix2pix_resnet18-s0-one_stage"]
     assert ids("pix2pix_resnet18", "lambda_10")[0] == "t1-unet_resnet18-s0"
@@ -52,7 +52,7 @@ def test_first_stages():
 
 
 @pytest.fixture
-def splits() -> dict[str, torch.Tensor]:
+def pixels() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     return {
         name: torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
@@ -61,22 +61,22 @@ def splits() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("model", GANS)
-def test_without_a_critic_there_is_none(small, splits, model):
-    learn = make_learner(Experiment(1, model, variant="l1_only"), splits)
+def test_without_a_critic_there_is_none(small, pixels, model):
+    learn = make_learner(nowhere(model, variant="l1_only"), pixels)
     learn.fit(1)
     assert not hasattr(learn, "adversarial")
     assert set(learn.history.rows[0]) == {"epoch", "train_l1", "valid_l1"}
 
 
-def test_squared_errors_are_called_so(small, splits):
-    learn = make_learner(Experiment(1, "unet_resnet18", variant="l2"), splits)
+def test_squared_errors_are_called_so(small, pixels):
+    learn = make_learner(nowhere("unet_resnet18", variant="l2"), pixels)
     learn.fit(1)
     assert isinstance(learn.loss_func, torch.nn.MSELoss)
     assert set(learn.history.rows[0]) == {"epoch", "train_l2", "valid_l2"}
 
 
-def test_unshuffled_batches_come_in_the_same_order_and_are_still_mirrored(small, splits):
-    learn = make_learner(Experiment(1, "pix2pix_scratch", variant="unshuffled"), splits)
+def test_unshuffled_batches_come_in_the_same_order_and_are_still_mirrored(small, pixels):
+    learn = make_learner(nowhere("pix2pix_scratch", variant="unshuffled"), pixels)
     first, again = list(learn.dls.train), list(learn.dls.train)
     for (one, _), (other, _) in zip(first, again, strict=True):
         assert sorted(one.abs().sum((1, 2, 3)).tolist()) == pytest.approx(
@@ -85,23 +85,18 @@ def test_unshuffled_batches_come_in_the_same_order_and_are_still_mirrored(small,
     assert not all(torch.equal(a, b) for (a, _), (b, _) in zip(first, again, strict=True))
 
 
-def test_smoothing_and_lambda_reach_the_callback(small, splits):
+def test_smoothing_and_lambda_reach_the_callback(small, pixels):
     for variant, l1_weight, label in (("lambda_10", 10, 1), ("label_smoothing", 100, 0.9)):
-        learn = make_learner(Experiment(1, "pix2pix_scratch", variant=variant), splits)
+        learn = make_learner(nowhere("pix2pix_scratch", variant=variant), pixels)
         assert (learn.adversarial.l1_weight, learn.adversarial.real_label) == (l1_weight, label)
 
 
-def test_scored_otherwise_the_weights_are_the_same_and_the_scores_are_not(
-    quick, small, gallery, tmp_path
-):
-    def run(variant: str) -> dict:
-        experiment = Experiment(1, "pix2pix_scratch", data=str(gallery), variant=variant)
-        return run_experiment(experiment, tmp_path)
-
-    changed = {name: run(name) for name in ("train_mode", "file_grey")}
-    base = read_result(tmp_path, "t1-pix2pix_scratch-s0")
+def test_scored_otherwise_the_weights_are_the_same_and_the_scores_are_not(quick, small, folder):
+    scored = [Experiment(folder, "pix2pix_scratch", variant=v) for v in ("train_mode", "file_grey")]
+    changed = {experiment.variant: run(experiment) for experiment in scored}
+    base = folder.result("t1-pix2pix_scratch-s0")
     for result in changed.values():
         assert result["weights_sha256"] == base["weights_sha256"]
         assert result["weights_of"] == base["id"]
         assert result["scores"] != base["scores"]
-    assert len(list(tmp_path.glob("models/*"))) == 1
+    assert len(list(folder.path.glob("models/*"))) == 1

@@ -21,10 +21,12 @@ MAY_SEE = {
 
 
 def imported(path: Path) -> set[str]:
-    """List the kit's modules that a file imports, such as "base.errors", wherever it does."""
+    """List the kit's modules that a file imports when it runs, such as "base.errors"."""
     package = ["colorkit", *path.relative_to(PACKAGE).parent.parts]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    types = {n for i in tree.body if isinstance(i, ast.If) for n in i.body}  # if TYPE_CHECKING
+    for node in set(ast.walk(tree)) - types:
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
             parts = [part for part in base if part][1:]

@@ -16,10 +16,10 @@ def long(monkeypatch):
     monkeypatch.setattr(snapshots, "SCORED_EVERY", 1)
 
 
-def test_a_long_training_shows_what_it_knew_on_the_way(gallery, quick, small, long, runs):
-    experiment = Experiment(1, "pix2pix_scratch", data=str(gallery), epochs=2)
-    result = training.run_experiment(experiment, runs)
-    folder = runs / "snapshots" / experiment.id
+def test_a_long_training_shows_what_it_knew_on_the_way(folder, quick, small, long):
+    experiment = Experiment(folder, "pix2pix_scratch", epochs=2)
+    result = training.run(experiment)
+    shown = folder.snapshots(experiment.id)
     assert [part["epoch"] for part in result["snapshots"]] == [1, 2]
     last = {(row["mode"], row["part"]): row for row in result["snapshots"][-1]["scores"]}
     assert len(last) == 2 * 3
@@ -27,29 +27,27 @@ def test_a_long_training_shows_what_it_knew_on_the_way(gallery, quick, small, lo
     assert last["eval", "test"]["mse_ab"] == pytest.approx(sum(final) / len(final), rel=1e-5)
     assert last["eval", "test"] != last["train", "test"]
     # 24 paintings: 2 or 3 tested, 4 of those trained on
-    sizes = {path.name: Image.open(path).size for path in folder.glob("*.jpg")}
+    sizes = {path.name: Image.open(path).size for path in shown.glob("*.jpg")}
     count = sum(min(n, len(result["scores"][part])) for part, n in snapshots.SHOWN.items())
     assert sizes == dict.fromkeys(
         ("paintings.jpg", "epoch-001.jpg", "epoch-002.jpg"), (32 * count, 32)
     )
 
 
-def test_looking_changes_no_bit_of_the_training(gallery, quick, small, long, runs):
-    experiment = Experiment(1, "pix2pix_scratch", data=str(gallery), epochs=2)
-    splits = training.load_splits(
-        runs, "smoke", str(gallery), training.manifest_for(runs, str(gallery))
-    )
-    learners = [make_learner(experiment, splits) for _ in range(2)]
-    learners[1].add_cb(snapshots.Snapshots(runs / "seen", splits))
+def test_looking_changes_no_bit_of_the_training(folder, quick, small, long):
+    experiment = Experiment(folder, "pix2pix_scratch", epochs=2)
+    pixels = folder.pixels
+    learners = [make_learner(experiment, pixels) for _ in range(2)]
+    learners[1].add_cb(snapshots.Snapshots(folder.path / "seen", pixels))
     for learn in learners:
-        training.make_learner(experiment, splits)  # seeds chance anew
+        training.make_learner(experiment, pixels)  # seeds chance anew
         learn.fit(2)
     assert equal(learners[0].model, learners[1].model)
     assert learners[0].history.rows == learners[1].history.rows
-    assert json.loads((runs / "seen" / "epoch-002.json").read_text())["epoch"] == 2
+    assert json.loads((folder.path / "seen" / "epoch-002.json").read_text())["epoch"] == 2
 
 
-def test_a_short_training_keeps_none(gallery, quick, small, runs):
-    result = training.run_experiment(Experiment(1, "pix2pix_scratch", data=str(gallery)), runs)
+def test_a_short_training_keeps_none(folder, quick, small):
+    result = training.run(Experiment(folder, "pix2pix_scratch"))
     assert result["snapshots"] == []
-    assert not (runs / "snapshots").exists()
+    assert not (folder.path / "snapshots").exists()

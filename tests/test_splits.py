@@ -9,18 +9,18 @@ from colorkit import splits
 from colorkit.base.errors import KitError
 
 
-def test_papers_split_sizes():
-    assert splits.split_sizes(519) == {"train": 363, "test": 52, "valid": 104}
+def test_papers_part_sizes():
+    assert splits.part_sizes(519) == {"train": 363, "test": 52, "valid": 104}
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from("abcd"), min_size=10, max_size=200), st.integers(0, 1000))
 def test_split_is_exact_and_nearly_in_proportion(painters, seed):
-    result = pd.Series(splits.split(painters, range(len(painters)), seed))
-    assert result.value_counts().to_dict() == splits.split_sizes(len(painters))
+    result = pd.Series(splits.stratify(painters, range(len(painters)), seed))
+    assert result.value_counts().to_dict() == splits.part_sizes(len(painters))
     for painter in set(painters):
         here = result[[p == painter for p in painters]]
-        for name, share in splits.SPLITS.items():
+        for name, share in splits.PARTS.items():
             assert abs((here == name).sum() - share * len(here)) <= 2.5
 
 
@@ -29,19 +29,19 @@ def test_split_is_exact_and_nearly_in_proportion(painters, seed):
 def test_groups_stay_whole_and_no_split_is_empty(groups, seed):
     if len(set(groups)) < 3:
         with pytest.raises(KitError, match="too few for 3 parts"):
-            splits.split(["x"] * len(groups), groups, seed)
+            splits.stratify(["x"] * len(groups), groups, seed)
         return
     table = pd.DataFrame(
-        {"group": groups, "split": splits.split(["x"] * len(groups), groups, seed)}
+        {"group": groups, "part": splits.stratify(["x"] * len(groups), groups, seed)}
     )
-    assert (table.groupby("group")["split"].nunique() == 1).all()
-    assert set(table["split"]) == set(splits.SPLITS)
+    assert (table.groupby("group")["part"].nunique() == 1).all()
+    assert set(table["part"]) == set(splits.PARTS)
 
 
 def test_split_depends_on_its_seed_only():
     painters, groups = ["a"] * 30 + ["b"] * 30, list(range(60))
-    assert splits.split(painters, groups, 1) == splits.split(painters, groups, 1)
-    assert splits.split(painters, groups, 1) != splits.split(painters, groups, 2)
+    assert splits.stratify(painters, groups, 1) == splits.stratify(painters, groups, 1)
+    assert splits.stratify(painters, groups, 1) != splits.stratify(painters, groups, 2)
 
 
 @pytest.fixture
@@ -57,20 +57,20 @@ def paintings() -> pd.DataFrame:
 
 def test_five_folds_test_every_painting_once_and_never_on_both_sides(paintings):
     dealt = [splits.deal(paintings, f"fold-{number}") for number in range(1, 6)]
-    tested = pd.concat([one[one["split"] == "test"] for one in dealt])
+    tested = pd.concat([one[one["part"] == "test"] for one in dealt])
     assert sorted(tested["path"]) == sorted(paintings["path"])
     for one in dealt:
         assert one["path"].tolist() == paintings["path"].tolist()
-        assert (one.groupby("group")["split"].nunique() == 1).all()
-        sizes = one["split"].value_counts().to_dict()
+        assert (one.groupby("group")["part"].nunique() == 1).all()
+        sizes = one["part"].value_counts().to_dict()
         assert sizes == pytest.approx({"train": 42, "test": 12, "valid": 6}, abs=2)
 
 
 @pytest.mark.parametrize("name", ["paper", "paper-3", "usual", "fold-2", "without-Bo"])
 def test_a_clean_split_keeps_near_duplicates_together(paintings, name):
     dealt = splits.deal(paintings, name)
-    assert (dealt.groupby("group")["split"].nunique() == 1).all()
-    assert set(dealt["split"]) == set(splits.SPLITS)
+    assert (dealt.groupby("group")["part"].nunique() == 1).all()
+    assert set(dealt["part"]) == set(splits.PARTS)
     assert dealt["path"].is_unique
     assert not dealt["mirrored"].any()
 
@@ -78,47 +78,47 @@ def test_a_clean_split_keeps_near_duplicates_together(paintings, name):
 @pytest.mark.parametrize(("name", "share"), [("half-2", 1 / 2), ("quarter-2", 1 / 4)])
 def test_fewer_paintings_train_and_the_same_are_tested(paintings, name, share):
     whole, less = (splits.deal(paintings, split) for split in ("fold-2", name))
-    rest = whole["split"] != "train"
-    assert (less.loc[rest, "split"] == whole.loc[rest, "split"]).all()
-    trained = less[~rest].groupby("painter")["split"].agg(lambda part: (part == "train").mean())
+    rest = whole["part"] != "train"
+    assert (less.loc[rest, "part"] == whole.loc[rest, "part"]).all()
+    trained = less[~rest].groupby("painter")["part"].agg(lambda part: (part == "train").mean())
     assert trained.tolist() == pytest.approx([share] * 3, abs=0.05)
-    assert set(less.loc[~rest, "split"]) == {"train", splits.SPARE}
+    assert set(less.loc[~rest, "part"]) == {"train", splits.SPARE}
 
 
 def test_as_many_paintings_are_drawn_as_asked_for(paintings):
     dealt = splits.deal(paintings, "draw-50")
     sizes = {"train": 35, "test": 5, "valid": 10, splits.SPARE: 10}
-    assert dealt["split"].value_counts().to_dict() == sizes
+    assert dealt["part"].value_counts().to_dict() == sizes
     with pytest.raises(KitError, match="needs a number from 3 to 60"):
         splits.deal(paintings, "draw-61")
 
 
 def test_a_painter_left_out_is_all_that_is_tested(paintings):
     dealt = splits.deal(paintings, "without-Bo")
-    assert ((dealt["split"] == "test") == (dealt["painter"] == "Bo")).all()
+    assert ((dealt["part"] == "test") == (dealt["painter"] == "Bo")).all()
 
 
 def test_sorted_tests_the_last_ones(paintings):
-    parts = [name for name, _ in itertools.groupby(splits.deal(paintings, "sorted")["split"])]
+    parts = [name for name, _ in itertools.groupby(splits.deal(paintings, "sorted")["part"])]
     assert parts == ["train", "valid", "test"]
 
 
 def test_the_leaks_leak_into_validation_and_nowhere_else(paintings):
     for name in ("flips", "inside"):
         dealt = splits.deal(paintings, name)
-        paths = {part: set(dealt.loc[dealt["split"] == part, "path"]) for part in splits.SPLITS}
+        paths = {part: set(dealt.loc[dealt["part"] == part, "path"]) for part in splits.PARTS}
         assert len(paths["valid"] & paths["train"]) > len(paths["valid"]) / 2
         assert not paths["test"] & (paths["train"] | paths["valid"])
         clean = splits.deal(paintings, "paper")
-        assert paths["test"] == set(clean.loc[clean["split"] == "test", "path"])
+        assert paths["test"] == set(clean.loc[clean["part"] == "test", "path"])
     flips = splits.deal(paintings, "flips")
     assert not flips[["path", "mirrored"]].duplicated().any()
-    assert flips.loc[flips["split"] != "test", "mirrored"].mean() == 0.5
+    assert flips.loc[flips["part"] != "test", "mirrored"].mean() == 0.5
 
 
 def test_plain_lets_near_duplicates_fall_apart_sooner_or_later(paintings):
     dealt = [splits.deal(paintings, f"plain-{seed}") for seed in range(20)]
-    assert max(one.groupby("group")["split"].nunique().max() for one in dealt) > 1
+    assert max(one.groupby("group")["part"].nunique().max() for one in dealt) > 1
 
 
 @pytest.mark.parametrize(

@@ -1,34 +1,27 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from conftest import nowhere
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorkit import training
 from colorkit.base.checkpoints import epochs_kept
 from colorkit.base.errors import DivergedError, KitError
-from colorkit.curation import manifest_for
-from colorkit.experiment import (
-    LEARNING_RATES,
-    PROFILES,
-    Experiment,
-    Profile,
-    failure_path,
-    result_path,
-    weights_path,
-)
+from colorkit.experiment import LEARNING_RATES, Experiment
+from colorkit.folder import Folder
 from colorkit.learner import make_learner
+from colorkit.metrics import evaluate
 from colorkit.models import ScratchUnet
 from colorkit.pretrained import load_pretrained
-from colorkit.training import load_generator, load_weights, run_experiment
+from colorkit.training import run
 
 
 @pytest.fixture
-def splits(quick) -> dict[str, torch.Tensor]:
+def pixels(quick) -> dict[str, torch.Tensor]:
     pictures = torch.randint(0, 256, (20, 3, 32, 32), generator=torch.Generator().manual_seed(0))
     return {
         "train": pictures[:12].byte(),
@@ -38,81 +31,78 @@ def splits(quick) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def finished(quick, gallery, tmp_path) -> tuple[Path, Experiment, dict]:
-    out = tmp_path / "out"
-    experiment = Experiment(1, "pix2pix_scratch", data=str(gallery))
-    return out, experiment, run_experiment(experiment, out)
+def finished(quick, small, folder) -> tuple[Experiment, dict]:
+    experiment = Experiment(folder, "pix2pix_scratch")
+    return experiment, run(experiment)
 
 
-def test_a_run_scores_every_painting_and_keeps_what_decides_it(finished, gallery):
-    out, experiment, result = finished
-    manifest = manifest_for(out, str(gallery))
-    scored = {(split, row["path"]) for split, rows in result["scores"].items() for row in rows}
-    assert scored == set(zip(manifest["split"], manifest["path"], strict=True))
-    assert result == json.loads(result_path(out, experiment.id).read_text())
+def test_a_run_scores_every_painting_and_keeps_what_decides_it(finished, folder):
+    experiment, result = finished
+    scored = {(part, row["path"]) for part, rows in result["scores"].items() for row in rows}
+    assert scored == set(zip(folder.manifest["part"], folder.manifest["path"], strict=True))
+    assert result == json.loads(folder.result_path(experiment.id).read_text())
     assert result["config"] == experiment.config() | {"precision": "fp32"}
     assert len(result["history"]) == 1
     assert {"train_l1", "valid_l1", "critic", "fooling"} <= set(result["history"][0])
 
 
-def test_stored_weights_are_the_scored_model(finished, gallery):
-    out, experiment, result = finished
-    splits = training.load_splits(out, "smoke", str(gallery), manifest_for(out, str(gallery)))
-    again = training.evaluate(load_generator(out, result), splits["test"])
+def test_stored_weights_are_the_scored_model(quick, folder):
+    result = run(Experiment(folder, "pix2pix_scratch"))
+    again = evaluate(folder.generator(result), folder.pixels["test"])
     stored = [{k: row[k] for k in again[0]} for row in result["scores"]["test"]]
     assert again == stored
-    model = load_pretrained(weights_path(out, experiment.id).parent)
-    assert model.config["run"] == experiment.id
-    assert training.evaluate(model, splits["test"]) == again
+    model = load_pretrained(folder.model(result["id"]))
+    assert model.config["run"] == result["id"]
+    assert evaluate(model, folder.pixels["test"]) == again
 
 
-def test_a_finished_run_is_read_not_repeated(finished):
-    out, experiment, result = finished
-    before = result_path(out, experiment.id).stat().st_mtime_ns
-    assert run_experiment(experiment, out) == result
-    assert result_path(out, experiment.id).stat().st_mtime_ns == before
+def test_a_finished_run_is_read_not_repeated(finished, folder):
+    experiment, result = finished
+    before = folder.result_path(experiment.id).stat().st_mtime_ns
+    assert run(experiment) == result
+    assert folder.result_path(experiment.id).stat().st_mtime_ns == before
 
 
-def test_damaged_weights_are_named(finished):
-    out, _, result = finished
-    path = weights_path(out, result["id"])
+def test_damaged_weights_are_named(finished, folder):
+    _, result = finished
+    path = folder.model(result["id"]) / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(KitError, match="missing or damaged"):
-        load_weights(out, result)
+        folder.generator(result)
 
 
-def test_one_seed_gives_one_result_and_another_another(quick, gallery, tmp_path):
-    def scores(out: str, seed: int) -> dict:
-        experiment = Experiment(1, "pix2pix_scratch", seed, data=str(gallery))
-        return run_experiment(experiment, tmp_path / out)
+def test_one_seed_gives_one_result_and_another_another(quick, small, gallery, tmp_path):
+    def result(out: str, seed: int) -> dict:
+        folder = Folder(tmp_path / out, data=str(gallery))
+        return run(Experiment(folder, "pix2pix_scratch", seed=seed))
 
-    one, twin, other = scores("one", 0), scores("twin", 0), scores("other", 1)
+    one, twin, other = result("one", 0), result("twin", 0), result("other", 1)
     assert one["scores"] == twin["scores"]
     assert one["weights_sha256"] == twin["weights_sha256"]
     assert one["scores"] != other["scores"]
 
 
 def test_the_pretrained_model_starts_from_the_unet_of_its_table_and_seed(
-    gallery, tmp_path, monkeypatch
+    quick, small, folder, monkeypatch
 ):
-    monkeypatch.setitem(PROFILES, "smoke", Profile(size=64, epochs=1, weights="random"))
     begun = []
     original = training.make_learner
 
-    def spy(experiment, splits, start=None, report=None):
+    def spy(experiment, pixels, start=None, report=None):
         begun.append((experiment.id, start))
-        return original(experiment, splits, start, report)
+        return original(experiment, pixels, start, report)
 
     monkeypatch.setattr(training, "make_learner", spy)
-    run_experiment(Experiment(2, "pix2pix_resnet18", 1, data=str(gallery)), tmp_path / "out")
+    run(Experiment(folder, "pix2pix_resnet18", 2, 1))
     assert [name for name, _ in begun] == ["t2-unet_resnet18-s1", "t2-pix2pix_resnet18-s1"]
-    unet = safetensors.torch.load_file(weights_path(tmp_path / "out", "t2-unet_resnet18-s1"))
+    weights = folder.model("t2-unet_resnet18-s1") / "model.safetensors"
+    unet = safetensors.torch.load_file(weights)
     assert begun[0][1] is None
     assert all(torch.equal(tensor, unet[name]) for name, tensor in begun[1][1].items())
 
 
-def test_the_learner_is_what_the_paper_says(splits):
-    learn = make_learner(Experiment(2, "pix2pix_scratch"), splits)
+def test_the_learner_is_what_the_paper_says(pixels):
+    learn = make_learner(nowhere("pix2pix_scratch", 2), pixels)
     learn.fit(1)
     for optimizer in (learn.opt.opt, learn.adversarial.critic_opt):
         assert type(optimizer) is torch.optim.Adam
@@ -125,10 +115,11 @@ def test_the_learner_is_what_the_paper_says(splits):
     assert learn.adversarial.l1_weight == 100
 
 
-def test_the_unet_learns_two_pictures_by_heart(splits):
+@pytest.mark.slow
+def test_the_unet_learns_two_pictures_by_heart(pixels):
     plain = torch.tensor([[200, 40, 40], [60, 90, 220]], dtype=torch.uint8)
     two = plain[:, :, None, None].expand(2, 3, 32, 32)
-    learn = make_learner(Experiment(1, "unet_resnet18"), splits | {"train": two, "valid": two})
+    learn = make_learner(nowhere("unet_resnet18", 1), pixels | {"train": two, "valid": two})
     learn.fit(40)
     assert learn.history.rows[-1]["train_l1"] < 0.1  # the two colours are 0.5 and more from grey
 
@@ -137,39 +128,34 @@ def test_the_unet_learns_two_pictures_by_heart(splits):
     ("lr", "why"),
     [(1e30, "no number at all"), (30.0, "a number, and no colour's")],
 )
-def test_a_diverging_run_stops_and_is_kept_as_failed(
-    quick, gallery, tmp_path, monkeypatch, lr, why
-):
+def test_a_diverging_run_stops_and_is_kept_as_failed(quick, small, folder, monkeypatch, lr, why):
     monkeypatch.setitem(LEARNING_RATES[1], "unet_resnet18", lr)
-    experiment = Experiment(1, "unet_resnet18", data=str(gallery))
-    monkeypatch.setitem(PROFILES, "smoke", Profile(size=64, epochs=2, weights="random"))
+    experiment = Experiment(folder, "unet_resnet18", epochs=2)
     with pytest.raises(DivergedError, match=r"^epoch \d: the training diverged"):
-        run_experiment(experiment, tmp_path)
-    assert not result_path(tmp_path, experiment.id).exists()
-    told = json.loads(failure_path(tmp_path, experiment.id).read_text())
+        run(experiment)
+    assert not folder.result_path(experiment.id).exists()
+    told = json.loads(folder.failure(experiment.id).read_text())
     assert told["reason"].startswith(f"epoch {len(told['history']) + 1}: the training diverged")
-    assert epochs_kept(tmp_path, experiment.id) == len(told["history"])
+    assert epochs_kept(folder.path, experiment.id) == len(told["history"])
     monkeypatch.setitem(LEARNING_RATES[1], "unet_resnet18", 1e-3)
-    shutil.rmtree(tmp_path / "checkpoints", ignore_errors=True)
-    run_experiment(experiment, tmp_path)
-    assert not failure_path(tmp_path, experiment.id).exists()
+    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
+    run(experiment)
+    assert not folder.failure(experiment.id).exists()
 
 
-def test_too_little_gpu_memory_is_one_line_with_the_setting_to_try(
-    quick, gallery, tmp_path, monkeypatch
-):
+def test_too_little_gpu_memory_is_one_line_with_the_setting_to_try(quick, folder, monkeypatch):
     def forward(self, L):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(ScratchUnet, "forward", forward)
-    experiment = Experiment(1, "pix2pix_scratch", data=str(gallery), batch_size=8)
+    experiment = Experiment(folder, "pix2pix_scratch", batch_size=8)
     says = r"out of GPU memory with batch size 8 in fp32 \([\d.]+ GB were free at the start\)"
     with pytest.raises(KitError, match=says + "; try --batch-size 4 .the paper has 16"):
-        run_experiment(experiment, tmp_path)
+        run(experiment)
 
 
 def test_a_run_says_what_decided_it(finished):
-    _, _, result = finished
+    _, result = finished
     assert result["loss"] == "100 * L1 + binary cross entropy"
     assert result["optimizer"]["name"] == "Adam"
     assert result["optimizer"]["lr"] == 2e-4
@@ -180,20 +166,20 @@ def test_a_run_says_what_decided_it(finished):
     assert "/" not in json.dumps(result["config"])  # no machine's paths
 
 
-def test_a_result_is_used_whatever_the_precision_unless_one_is_asked_for(finished, gallery):
-    out, experiment, result = finished
-    assert run_experiment(replace(experiment, precision="fp32"), out) == result
+def test_a_result_is_used_whatever_the_precision_unless_one_is_asked_for(finished):
+    experiment, result = finished
+    assert run(replace(experiment, precision="fp32")) == result
     with pytest.raises(KitError, match="made with precision fp32, not bf16"):
-        run_experiment(replace(experiment, precision="bf16"), out)
+        run(replace(experiment, precision="bf16"))
 
 
 @pytest.mark.parametrize(("precision", "band"), [("bf16", 0.05), ("fp16", 0.02)])
 @pytest.mark.parametrize("model", ["unet_resnet18", "pix2pix_scratch"])  # without, with a critic
-def test_16_bits_stay_close_to_32_over_20_steps(small, splits, model, precision, band):
+def test_16_bits_stay_close_to_32_over_20_steps(small, pixels, model, precision, band):
     """Every step's loss within 5 % in bf16, 2 % in fp16. (This CPU has no 16-bit units.)"""
     curves = {}
     for bits in ("fp32", precision):
-        learn = make_learner(Experiment(1, model, precision=bits), splits)
+        learn = make_learner(nowhere(model, precision=bits), pixels)
         learn.fit(20)  # one step each
         curves[bits] = torch.tensor([row["train_l1"] for row in learn.history.rows])
     apart = (curves[precision] / curves["fp32"] - 1).abs()
@@ -216,11 +202,11 @@ class Reads(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("model", ["unet_resnet18", "pix2pix_scratch"])
-def test_no_loss_is_read_in_a_step(small, splits, model):
+def test_no_loss_is_read_in_a_step(small, pixels, model):
     counts = []
     for copies in (1, 3):
-        more = splits | {"train": splits["train"].repeat(4 * copies, 1, 1, 1)}
-        learn = make_learner(Experiment(1, model), more)
+        more = pixels | {"train": pixels["train"].repeat(4 * copies, 1, 1, 1)}
+        learn = make_learner(nowhere(model), more)
         optimizers = [learn.opt.opt]
         if model != "unet_resnet18":
             optimizers.append(learn.adversarial.critic_opt)
@@ -231,11 +217,8 @@ def test_no_loss_is_read_in_a_step(small, splits, model):
     assert counts[0] == counts[1], "as many reads for 3 batches as for 9"
 
 
-def test_baselines_are_scored_on_the_same_paintings(quick, gallery, tmp_path):
-    result = training.run_baselines(tmp_path, "smoke", str(gallery))
-    manifest = manifest_for(tmp_path, str(gallery))
-    for scores in result["scores"].values():
-        assert [row["path"] for row in scores["test"]] == list(
-            manifest.loc[manifest["split"] == "test", "path"]
-        )
-    assert training.run_baselines(tmp_path, "smoke", str(gallery)) == result
+def test_baselines_are_scored_on_the_same_paintings(quick, folder):
+    tested = folder.manifest.loc[folder.manifest["part"] == "test", "path"].tolist()
+    for scores in folder.baselines["scores"].values():
+        assert [row["path"] for row in scores["test"]] == tested
+    assert replace(folder).baselines == folder.baselines  # read, not made again

@@ -1,9 +1,11 @@
-"""What stops a run: an error that the user can mend, or the user."""
+"""What stops a run: an error that the user can mend, or the user; and checks of what was asked."""
 
+import difflib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class KitError(ValueError):
@@ -31,3 +33,32 @@ def sigterm_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def check_choice(name: str, value: Any, choices: Any) -> None:
+    """Raise KitError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise KitError(f"{name} {value!r}: must be one of {', '.join(map(str, choices))}")
+
+
+def check_range(name: str, value: int, least: int, most: int) -> None:
+    """Raise KitError unless a number lies between two, or is one of them."""
+    if not least <= value <= most:
+        raise KitError(f"{name} {value}: must be between {least} and {most}")
+
+
+def check_type(name: str, value: Any, expected: type) -> None:
+    """Raise KitError if a parameter has the wrong type, such as the string '1' for a seed."""
+    if type(value) is not expected:
+        found = type(value).__name__
+        raise KitError(
+            f"{name}={value!r}: is {found}, must be {expected.__name__}; quote no numbers"
+        )
+
+
+def refuse_unknown(kind: str, given: Collection[str], known: Collection[str]) -> None:
+    """Raise KitError, with the close names, if a name of `given` is not in `known`."""
+    for name in sorted(set(given) - set(known)):
+        close = difflib.get_close_matches(name, known, n=2)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise KitError(f"{kind} '{name}': unknown; {hint}known are {', '.join(sorted(known))}")

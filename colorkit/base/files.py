@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +26,7 @@ def kit_file(*parts: str) -> Path:
     In a checkout they lie beside `colorkit/`; an installed kit carries them in `colorkit/_kit`.
     """
     checkout = _PACKAGE.parent
-    root = checkout if (checkout / "workflow" / "Snakefile").exists() else _PACKAGE / "_kit"
+    root = checkout if (checkout / "pyproject.toml").exists() else _PACKAGE / "_kit"
     return root.joinpath(*parts)
 
 
@@ -49,6 +50,11 @@ def user_path(text: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise KitError(f"{text[:60]}: not a path ({error}); give another folder") from error
     return path
+
+
+def slug(name: str) -> str:
+    """Write a name so that it can be a folder's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

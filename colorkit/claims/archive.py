@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import KitError
+from ..experiment import SHORT
 from ..metrics import BASELINES
-from ..recipes import SHORT
 from .protocol import Protocol, Study
 
 KEYS = ["study", "split", "table", "model", "variant", "seed", "part", "painting"]

@@ -9,10 +9,11 @@ from rich.table import Table
 
 from ..base.errors import KitError
 from ..base.files import user_path
-from ..base.terminal import Data, console
+from ..base.terminal import Data, DryRun, Jobs, NoNotebooks, absolute, console
+from ..experiment import MODELS
+from ..replication.commands import list_jobs
 
 if TYPE_CHECKING:
-    from ..replication.grid import Grid
     from .protocol import Protocol
 
 app = typer.Typer()
@@ -23,29 +24,31 @@ def protocol(
     file: Annotated[str, typer.Argument(help="a protocol, such as results/protocol.yaml")],
     data: Data = "sample",
     out: Annotated[str, typer.Option(help="results folder; runs/<file>-<data> if empty")] = "",
-    jobs: Annotated[int, typer.Option(min=1, help="jobs at once")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="list the runs and stop")] = False,
+    jobs: Jobs = 1,
+    no_notebooks: NoNotebooks = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Make the runs that a protocol fixes; goes on where it was stopped."""
     from .protocol_file import protocol_folder, read_protocol
 
-    data = data if data in ("", "sample", "kaggle") else str(user_path(data))
+    data = absolute(data)
     fixed = read_protocol(file)
     folder = protocol_folder(out, file, data)
     if not dry_run:
-        raise typer.Exit(run_protocol(fixed, data, folder, jobs))
+        raise typer.Exit(run_protocol(fixed, data, folder, jobs, not no_notebooks))
     for grid in fixed.grids(folder, data).values():
-        _list_jobs(grid)
+        list_jobs(grid, not no_notebooks)
 
 
-def run_protocol(protocol: "Protocol", data: str, out: Path, jobs: int = 1) -> int:
+def run_protocol(
+    protocol: "Protocol", data: str, out: Path, jobs: int = 1, lessons: bool = True
+) -> int:
     """Run what is missing of a protocol, one results folder after the other.
 
     Returns the exit code: 0 if every run has a result, 1 if some failed, 130 if stopped: the
     same command goes on. Raises KitError for a request that cannot be run.
     """
-    from ..recipes import MODELS
-    from ..replication.grid import check
+    from ..replication.grid import check_grid
     from ..replication.reproduce import complete
     from .distances import compare_outputs, count_colours
     from .protocol_file import keep_protocol
@@ -53,29 +56,17 @@ def run_protocol(protocol: "Protocol", data: str, out: Path, jobs: int = 1) -> i
 
     grids, codes = protocol.grids(out, data), [0]
     for grid in grids.values():
-        check(grid)
+        check_grid(grid)
     keep_protocol(protocol, rules_sha256(), out)
     for number, ((study, split), grid) in enumerate(grids.items(), start=1):
         console.print(f"{study}, {split} ({number} of {len(grids)})")
-        codes.append(complete(grid, jobs, console))
+        codes.append(complete(grid, jobs, lessons, console))
         if codes[-1] == 130:
             return 130
         if study == protocol.main.name and set(grid.models) == set(MODELS):
             compare_outputs(grid)
             count_colours(grid)
     return max(codes)
-
-
-def _list_jobs(grid: "Grid") -> None:
-    from ..replication.grid import check, missing, plan
-
-    check(grid)
-    shown, todo = Table("job", "state", "results"), missing(grid)
-    for job in plan(grid):
-        results = ", ".join(str(path.relative_to(grid.out)) for path in job.results)
-        state = "to do" if job in todo and job.done else job.state
-        shown.add_row(job.name, state, results)
-    console.print(shown, f"in {grid.out}")
 
 
 @app.command()
@@ -136,7 +127,6 @@ def choice(
 @app.command()
 def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json")]) -> None:
     """Count the votes of a forced choice, with intervals."""
-    from ..recipes import MODELS
     from .votes import read_votes, tally, votes_needed
 
     rows, remarks = read_votes(files)

@@ -9,19 +9,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from skimage.color import deltaE_ciede2000
 from torch import Tensor
 
 from ..base.errors import KitError
 from ..color import AB_SCALE, rgb_to_lab
-from ..curation import manifest_hash, read_manifest
-from ..experiment import read_result, write_result
-from ..training import describe, load_generator, load_splits, predict_rgb
+from ..metrics import predict_rgb
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..replication.grid import Grid
 
 COLOUR_BINS = np.arange(-AB_SCALE, AB_SCALE + 1, 10)
@@ -34,21 +31,21 @@ def compare_outputs(grid: "Grid") -> Record | None:
     Writes <out>/runs/distances.json: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]},
     unless there are no two runs to be compared.
     """
-    runs, manifest = grid.finished(), read_manifest(grid.out / "manifest.csv")
+    runs, folder = grid.finished(), grid.folder
     if len(runs) < 2:
         return None
-    if known := _known(grid, "distances", runs, manifest):
+    if known := _known(grid, "distances", runs):
         return known
-    paths = manifest.loc[manifest["split"] == "test", "path"].tolist()
-    pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"]
-    shown = {run["id"]: _lab(predict_rgb(load_generator(grid.out, run), pixels)) for run in runs}
+    paths = _tested(grid)["path"].tolist()
+    pixels = folder.pixels["test"]
+    shown = {run["id"]: _lab(predict_rgb(folder.generator(run), pixels)) for run in runs}
     pairs = []
     for a, b in itertools.combinations(runs, 2):
         if a["config"]["table"] == b["config"]["table"]:
             apart = _ciede2000_between(shown[a["id"]], shown[b["id"]])
             pair = {"a": a["id"], "b": b["id"], "ciede2000": dict(zip(paths, apart, strict=True))}
             pairs.append(pair)
-    return _keep(grid, "distances", runs, manifest, {"pairs": pairs})
+    return _keep(grid, "distances", runs, {"pairs": pairs})
 
 
 def count_colours(grid: "Grid") -> Record:
@@ -57,19 +54,18 @@ def count_colours(grid: "Grid") -> Record:
     Writes <out>/runs/colours.json: {"counts": {painter: {"painting" or model: 22 x 22 counts of
     pixels by a* and b*, ten units wide}}}, for the first table and seed.
     """
-    runs, manifest = grid.finished(), read_manifest(grid.out / "manifest.csv")
-    if known := _known(grid, "colours", runs, manifest):
+    runs, folder = grid.finished(), grid.folder
+    if known := _known(grid, "colours", runs):
         return known
-    painters = manifest.loc[manifest["split"] == "test", "painter"].to_numpy()
-    pixels = load_splits(grid.out, grid.profile, grid.data, manifest)["test"]
+    painters, pixels = _tested(grid)["painter"].to_numpy(), folder.pixels["test"]
     lab = {"painting": _lab(pixels.float() / 255)}
     for run in grid.finished(grid.tables[0]):
-        lab[run["config"]["model"]] = _lab(predict_rgb(load_generator(grid.out, run), pixels))
+        lab[run["config"]["model"]] = _lab(predict_rgb(folder.generator(run), pixels))
     counts = {}
     for painter in sorted(set(painters)):
         mine = painters == painter
         counts[painter] = {name: _histogram(some[mine]) for name, some in lab.items()}
-    return _keep(grid, "colours", runs, manifest, {"counts": counts})
+    return _keep(grid, "colours", runs, {"counts": counts})
 
 
 def made_of(runs: list[Record]) -> Record:
@@ -77,18 +73,19 @@ def made_of(runs: list[Record]) -> Record:
     return {"weights": {run["id"]: run["weights_sha256"] for run in runs}}
 
 
-def _known(grid: "Grid", name: str, runs: list[Record], manifest: "pd.DataFrame") -> Record | None:
+def _tested(grid: "Grid") -> pd.DataFrame:
+    return grid.folder.listed.query("part == 'test'")
+
+
+def _known(grid: "Grid", name: str, runs: list[Record]) -> Record | None:
     with suppress(KitError):  # of other runs than there are now
-        return read_result(grid.out, name, manifest_hash(manifest), made_of(runs))
+        return grid.folder.result(name, made_of(runs))
     return None
 
 
-def _keep(
-    grid: "Grid", name: str, runs: list[Record], manifest: "pd.DataFrame", found: Record
-) -> Record:
-    result = describe(name, manifest, torch.device("cpu")) | {"config": made_of(runs)} | found
-    write_result(grid.out, result)
-    return result
+def _keep(grid: "Grid", name: str, runs: list[Record], found: Record) -> Record:
+    described = grid.folder.describe(name, torch.device("cpu"))
+    return grid.folder.keep(described | {"config": made_of(runs)} | found)
 
 
 def _histogram(lab: np.ndarray) -> list[list[int]]:

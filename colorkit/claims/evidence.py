@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.errors import KitError
-from ..recipes import MODELS, SHORT
+from ..experiment import MODELS, SHORT
 from . import stats
 from .archive import Archive
 

@@ -11,13 +11,11 @@ import pandas as pd
 
 from ..base.errors import KitError
 from ..base.files import write_atomic
-from ..curation import manifest_hash, read_manifest
-from ..experiment import failure_path, read_result
+from ..folder import Folder
 from ..replication.grid import Grid
-from ..training import snapshots_path
 from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
 from .distances import COLOUR_BINS, made_of
-from .protocol import folder
+from .protocol import split_folder
 from .protocol_file import HISTORY, read_history, read_protocol
 from .votes import read_votes
 
@@ -34,17 +32,16 @@ def read_archive(out: Path) -> Archive:
     protocol = read_protocol(str(out / "protocol.yaml"))
     runs, holes, paintings, scores, distances, colours = {}, {}, [], [], [], []
     for (study, split), grid in protocol.grids(out).items():
-        if not (grid.out / "manifest.csv").exists():
+        if not grid.folder.manifest_path.exists():
             holes[RunKey(study, split, 0, "baselines", 0)] = NOT_THERE
             for e in grid.experiments():
                 holes[RunKey(study, split, e.table, e.model, e.seed, e.variant)] = NOT_THERE
             continue
         where = {"study": study, "split": split}
-        manifest = read_manifest(grid.out / "manifest.csv")
-        here = _records(grid, study, split, manifest_hash(manifest))
+        here = _records(grid, study, split)
         holes |= {key: found for key, found in here.items() if isinstance(found, str)}
         records = {key: found for key, found in here.items() if key not in holes}
-        paintings.append(_paintings(manifest).assign(**where))
+        paintings.append(_paintings(grid.folder.listed).assign(**where))
         for key, record in records.items():
             scores += _score_tables(key, record.pop("scores"))
         plain = [record for key, record in records.items() if key.table and not key.variant]
@@ -78,16 +75,18 @@ def publish_runs(out: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shown = set()
     for (study, split), grid in protocol.grids(out).items():
-        there = folder(target, study, split)
-        for path in sorted(grid.out.glob("runs/*.json")):
-            write_atomic(there / "runs" / path.name, _in_columns(path.read_text(encoding="utf-8")))
-        for path in [*grid.out.glob("manifest.csv"), *sorted(grid.out.glob("choice/*.json"))]:
-            write_atomic(there / path.relative_to(grid.out), path.read_bytes())
+        there, source = Folder(split_folder(target, study, split)), grid.folder.path
+        for path in sorted(source.glob("runs/*.json")):
+            write_atomic(
+                there.result_path(path.stem), _in_columns(path.read_text(encoding="utf-8"))
+            )
+        for path in [*source.glob("manifest.csv"), *sorted(source.glob("choice/*.json"))]:
+            write_atomic(there.path / path.relative_to(source), path.read_bytes())
         for e in grid.experiments():
-            pictures = snapshots_path(grid.out, e.id)
+            pictures = grid.folder.snapshots(e.id)
             if (study, e.table) not in shown and (pictures / "paintings.jpg").exists():
                 shown.add((study, e.table))
-                shutil.copytree(pictures, snapshots_path(there, e.id))
+                shutil.copytree(pictures, there.snapshots(e.id))
     for name in ("protocol.yaml", HISTORY):
         write_atomic(target / name, (out / name).read_bytes())
 
@@ -103,14 +102,14 @@ def newest_first(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name[-10:], name), reverse=True)
 
 
-def _records(grid: Grid, study: str, split: str, paintings: str) -> dict[RunKey, Any]:
-    """Read a split's records, or why there is none; `paintings` is its manifest's checksum."""
-    baselines = read_result(grid.out, "baselines", paintings, version="")
+def _records(grid: Grid, study: str, split: str) -> dict[RunKey, Any]:
+    """Read a split's records, or why there is none."""
+    folder = grid.folder
+    baselines = folder.result("baselines", by="")
     found = {RunKey(study, split, 0, "baselines", 0): baselines or NOT_THERE}
     for e in grid.experiments():
-        asked = {name: getattr(e, name) for name in ASKED}
-        record = read_result(grid.out, e.id, paintings, asked, version="")
-        failed = failure_path(grid.out, e.id)
+        asked = {name: e.config()[name] for name in ASKED}
+        record, failed = folder.result(e.id, asked, by=""), folder.failure(e.id)
         if not record and failed.exists():
             record = json.loads(failed.read_text(encoding="utf-8"))["reason"]
         found[RunKey(study, split, e.table, e.model, e.seed, e.variant)] = record or NOT_THERE
@@ -124,8 +123,7 @@ def _check_one_version(runs: dict[RunKey, dict[str, Any]]) -> None:
 
 
 def _paintings(manifest: pd.DataFrame) -> pd.DataFrame:
-    numbered = manifest.assign(painting=manifest.groupby("split").cumcount())
-    return numbered.rename(columns={"split": "part"})  # here "split" is the scheme
+    return manifest.assign(painting=manifest.groupby("part").cumcount())
 
 
 def _score_tables(key: RunKey, scores: dict[str, Any]) -> Iterable[pd.DataFrame]:
@@ -164,7 +162,7 @@ def _in_columns(text: str) -> str:
 
 def _measured(grid: Grid, name: str, records: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Read "distances" or "colours", or None unless they are of the runs there are now."""
-    found = read_result(grid.out, name, version="")
+    found = grid.folder.result(name, by="")
     return found if found and found["config"] == made_of(records) else None
 
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..experiment import PROFILES
+from ..experiment import MODELS, PROFILES
 from ..metrics import BASELINES
-from ..recipes import MODELS
 from ..replication.paper import PARTS, paper_cell
 from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
 from .protocol import Protocol, Study

@@ -14,8 +14,8 @@ from scipy.spatial.distance import jensenshannon
 
 from ..base.errors import KitError
 from ..color import AB_SCALE
+from ..experiment import MODELS, SHORT, VARIANTS
 from ..metrics import BASELINES
-from ..recipes import MODELS, SHORT, VARIANTS
 from ..splits import SPARE
 from . import stats
 from .archive import Archive

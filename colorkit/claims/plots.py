@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..color import AB_SCALE, lab_to_rgb
+from ..experiment import SHORT
 from ..figures import PALETTE, short
-from ..recipes import SHORT
 from .evidence import Finding
 
 

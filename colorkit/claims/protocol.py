@@ -1,7 +1,7 @@
 """A comparison that is fixed before its results: which runs, which metric, which rule for a claim.
 
-The file is YAML (results/protocol.yaml); its studies run through the same workflow as a single
-grid, each split into a results folder of its own: <out>/<study>/<split>/.
+The file is YAML (results/protocol.yaml); its studies run as a single grid does, each
+split into a results folder of its own: <out>/<study>/<split>/.
 """
 
 import hashlib
@@ -14,9 +14,10 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
-from ..base.errors import KitError
-from ..experiment import check_choice, slug
-from ..recipes import MODELS
+from ..base.errors import KitError, check_choice
+from ..base.files import slug
+from ..experiment import MODELS
+from ..folder import Folder
 from ..replication.grid import Grid
 from ..replication.paper import paper_text
 from ..splits import SCHEMES
@@ -207,21 +208,19 @@ class Protocol:
         grids = {}
         for study in self.studies:
             for split in study.splits:
+                profile, painters = study.profile or self.profile, study.painters or self.painters
+                path = split_folder(out, study.name, split)
                 grids[study.name, split] = Grid(
-                    folder(out, study.name, split),
-                    study.profile or self.profile,
-                    data,
-                    study.painters or self.painters,
+                    Folder(path, profile, data, painters, split),
                     study.tables,
                     study.seeds_of(split),
                     study.models,
                     study.variants,
-                    split,
-                    study.epochs,
+                    {"epochs": study.epochs} if study.epochs else {},
                 )
         return grids
 
 
-def folder(out: Path, study: str, split: str) -> Path:
+def split_folder(out: Path, study: str, split: str) -> Path:
     """Return the results folder of one split of a study."""
     return out / study / slug(split)

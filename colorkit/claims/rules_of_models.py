@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..base.errors import KitError
-from ..recipes import MODELS, SHORT
+from ..experiment import MODELS, SHORT
 from ..replication.paper import paper_cell
 from . import stats
 from .evidence import (

@@ -7,8 +7,8 @@ from contextlib import suppress
 import numpy as np
 
 from ..base.errors import KitError
+from ..experiment import MODELS
 from ..metrics import BASELINES
-from ..recipes import MODELS
 from ..replication.paper import PARTS, paper_cell
 from . import stats
 from .archive import Archive

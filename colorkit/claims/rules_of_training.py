@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..base.errors import KitError
-from ..recipes import SHORT
+from ..experiment import SHORT
 from ..replication.paper import HOURS, paper_cell
 from ..splits import SHARES
 from . import stats

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base.errors import KitError
 from ..base.files import kit_file
-from ..recipes import MODELS
+from ..experiment import MODELS
 from ..replication.paper import claim as claim_of
 from ..replication.paper import claims, paper_text
 from .archive import Archive

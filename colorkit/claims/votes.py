@@ -25,10 +25,8 @@ from ..base.errors import KitError
 from ..base.files import write_atomic
 from ..base.templates import render
 from ..color import decode, encode
-from ..curation import read_manifest
-from ..metrics import mean_chroma
-from ..recipes import MODELS
-from ..training import load_generator, load_splits, predict_rgb
+from ..experiment import MODELS
+from ..metrics import mean_chroma, predict_rgb
 
 if TYPE_CHECKING:
     from ..replication.grid import Grid
@@ -61,32 +59,31 @@ def make_page(grid: "Grid", table: int, rater: int) -> Path:
     Shows every test painting once, beside one model's colouring, and catch trials, in an order
     and on sides drawn from the rater's number. Raises KitError unless all three models are there.
     """
-    manifest = read_manifest(grid.out / "manifest.csv")
-    splits = load_splits(grid.out, grid.profile, grid.data, manifest)
+    folder = grid.folder
     runs = grid.finished(table) if table in grid.tables else []
     if len(runs) < len(MODELS):
         raise KitError(
-            f"{grid.out}: {len(runs)} of Table {table}'s {len(MODELS)} models are finished; "
+            f"{folder.path}: {len(runs)} of Table {table}'s {len(MODELS)} models are finished; "
             "colorkit reproduce first"
         )
-    pictures = {"test": splits["test"], "valid": _most_vivid(splits["valid"], len(splits["test"]))}
-    colourings = {
-        run["config"]["model"]: predict_rgb(load_generator(grid.out, run), splits["test"])
-        for run in runs
-    }
+    test, valid = folder.pixels["test"], folder.pixels["valid"]
+    pictures = {"test": test, "valid": _most_vivid(valid, len(test))}
+    colourings = {}
+    for run in runs:
+        colourings[run["config"]["model"]] = predict_rgb(folder.generator(run), test)
     colourings[CATCH] = _negative(pictures["valid"])
-    paths = manifest.loc[manifest["split"] == "test", "path"].tolist()
+    paths = folder.listed.query("part == 'test'")["path"].tolist()
     trials, key = _draw(paths, len(pictures["valid"]), rater)
     shown = [_trial(number, trial, pictures, colourings) for number, trial in enumerate(trials)]
     facts = {"runs": [run["id"] for run in runs], "trials": key}
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
-    folder, name = grid.out / "choice", f"rater-{rater}-{digest}"
-    write_atomic(folder / f"{name}.key.json", json.dumps(facts, indent=1) + "\n")
+    pages, name = folder.path / "choice", f"rater-{rater}-{digest}"
+    write_atomic(pages / f"{name}.key.json", json.dumps(facts, indent=1) + "\n")
     page = render(
         "claims/choice.html", {"page": name, "trials": json.dumps(shown), "count": len(shown)}
     )
-    write_atomic(folder / f"{name}.html", page)
-    return folder / f"{name}.html"
+    write_atomic(pages / f"{name}.html", page)
+    return pages / f"{name}.html"
 
 
 def read_votes(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:

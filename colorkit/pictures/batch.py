@@ -42,7 +42,7 @@ class Done:
     described: bool = True  # its metadata could be kept
 
 
-def plan(
+def find_pairs(
     inputs: Iterable[str], output: str, recursive: bool = False, compare: bool = False
 ) -> dict[Path, Path]:
     """Pair each input file with its output.
@@ -69,7 +69,7 @@ def plan(
     return pairs
 
 
-def run(
+def colour_all(
     pairs: dict[Path, Path],
     model: Colorizer,
     settings: Settings,

@@ -17,7 +17,8 @@ from PIL import Image
 from .. import figures
 from ..base.errors import KitError, sigterm_as_interrupt
 from ..color import encode
-from ..experiment import read_result
+from ..experiment import MODELS
+from ..folder import read_result
 from ..metrics import BASELINES, ColourTable, score
 from ..pretrained import (
     CONFIG,
@@ -27,7 +28,6 @@ from ..pretrained import (
     load_pretrained,
     newest_model,
 )
-from ..recipes import MODELS
 from .files import Picture, fitted, open_picture, save_picture
 from .paint import colorize_picture, grey_version, square
 
@@ -64,7 +64,7 @@ def models_of(out: Path) -> dict[str, Colorizer]:
             model = load_pretrained(folders[0])
             models[model.name] = model
     size = max((model.size for model in models.values()), default=64)
-    if result := read_result(out, "baselines"):
+    if result := read_result(out / "runs" / "baselines.json"):
         for name in ("mean_ab", "L_table"):
             generator = ColourTable(torch.tensor(result["tables"][name]))
             models[BASELINES[name]] = Colorizer(generator, describe_model(name, size))

@@ -1,314 +1,252 @@
-"""How fast the kit trains on the machine at hand, and what stands between it and the hardware.
+"""How fast this machine trains, and what its hardware could give.
 
 What is compared is measured in one run, in turns: a machine's speed differs from hour to hour.
 """
 
-import hashlib
 import json
 import os
-import statistics
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from fastai.learner import Learner
 from PIL import Image, ImageOps
 from skimage.color import rgb2lab
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
 
+from ..adversarial import real_or_fake_loss
 from ..base.checkpoints import Checkpoints
-from ..base.device import DTYPES, adam, compute_in, device_name, prepare
-from ..base.files import write_atomic
-from ..batches import Batches, load_pixels, split_pixels
+from ..base.device import DTYPES, best_precision, device_name, prepare
+from ..base.files import file_sha256, slug, write_atomic
+from ..base.templates import render, replace_section
+from ..batches import Batches
 from ..color import AB_SCALE, L_CENTER
-from ..curation import DEALT, PAPER_TOTAL
-from ..experiment import PROFILES, Experiment
-from ..learner import make_learner, precision_on
-from ..models import build_generator
-from ..recipes import MODELS
+from ..curation import PAPER_TOTAL
+from ..experiment import L1_WEIGHT, MODELS, PROFILES, Experiment
+from ..folder import Folder
+from ..learner import make_learner
+from ..manifest import COLUMNS
+from ..pixels import load_pixels
 from ..sources import open_source
-from ..splits import split_sizes
-from .measure import (
-    TURNS,
-    Clock,
-    SkipValidation,
-    bare_epoch,
-    count_flops,
-    exhaust,
-    in_turns,
-    ratio,
-    timed,
-)
+from ..splits import part_sizes
 
+TURNS = 5
 PAPER_SIZE = PROFILES["paper"].size
-JPEG_SIDE = 1200  # px, of the longer side
+MARKS = "<!-- performance -->", "<!-- end of performance -->"
+exhaust = partial(deque, maxlen=0)  # takes all batches and keeps none
 
 
-def bench(size: int, batch_size: int, device: torch.device, kept: Path) -> dict[str, Any]:
-    """Measure the data path, the models, and this machine's own ceilings: a JSON's worth.
+def bench(size: int, batch_size: int, device: torch.device) -> dict:
+    """Measure the data path at 256 px, a matrix product, and each model at `size` px.
 
-    size: px of the training steps; the data path is measured at the paper's 256 px always.
-    A GPU trains the paper's 363 paintings an epoch, a CPU four batches. Each part is kept in the
-    folder `kept` as soon as it is measured, and read from there if it is.
+    An epoch of training is the paper's 363 paintings on a GPU, four batches on a CPU.
     """
-    count = split_sizes(PAPER_TOTAL)["train"] if device.type == "cuda" else 4 * batch_size
-    precision = precision_on(Experiment(1, "unet_resnet18"), device)
+    count = part_sizes(PAPER_TOTAL)["train"] if device.type == "cuda" else 4 * batch_size
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        manifest = write_jpegs(folder, PAPER_TOTAL)
-        pixels = load_pixels(folder, manifest.head(count), size)
-
-        def part(name: str, measure: Callable[..., dict[str, Any]], *words: Any) -> dict[str, Any]:
-            path = kept / f"{name}.json"
-            if not path.exists():
-                write_atomic(path, json.dumps(measure(*words, device)))
-            return json.loads(path.read_text())
-
-        models = {
-            model: part(model, measure_model, Experiment(1, model, batch_size=batch_size), pixels)
-            for model in MODELS
-        }
-        generators = {
-            model: part(
-                f"{model}-generator", measure_generator, model, pixels[:batch_size], precision
-            )
-            for model in ("unet_resnet18", "pix2pix_scratch")
-        }
-        return {
-            "device": device_name(device),
-            "threads": torch.get_num_threads(),
-            "versions": {n: version(n) for n in ("colorkit", "torch", "fastai", "pillow")},
-            "size": size,
-            "batch_size": batch_size,
-            "precision": precision,
-            "data": part("data", measure_data, folder, manifest, batch_size),
-            "ceilings": part("ceilings", measure_ceilings, precision),
-            "models": models,
-            "generators": generators,
-        }
+        manifest = write_jpegs(Path(name), PAPER_TOTAL)
+        data = measure_data(Path(name), manifest, batch_size, device)
+        pixels = load_pixels(Path(name), manifest.head(count), size)
+    return {
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in ("colorkit", "torch", "fastai", "pillow")},
+        "size": size,
+        "batch_size": batch_size,
+        "precision": best_precision(device),
+        "data": data,
+        "ceilings": {"matmul_gflop_per_second": measure_matmul(device)},
+        "models": {model: measure_model(model, pixels, batch_size, device) for model in MODELS},
+    }
 
 
 def write_jpegs(folder: Path, count: int) -> pd.DataFrame:
     """Write `count` JPEGs, the sample enlarged to 1,200 px at quality 95; return a manifest."""
-    source = open_source("sample")
-
-    def write(number: int) -> dict[str, str]:
+    source, rows = open_source("sample"), []
+    for number in range(count):
         painting = source.paintings[number % len(source.paintings)]
         picture = Image.open(source.root / painting.path).convert("RGB")
-        picture = ImageOps.contain(picture, (JPEG_SIDE, JPEG_SIDE), Image.Resampling.BICUBIC)
         path = folder / f"{number}.jpg"
-        picture.save(path, quality=95)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        return {"path": path.name, "sha256": sha256, "split": "train"}
-
-    with ThreadPoolExecutor() as pool:
-        return pd.DataFrame(pool.map(write, range(count))).reindex(columns=DEALT, fill_value="")
+        ImageOps.contain(picture, (1200, 1200), Image.Resampling.BICUBIC).save(path, quality=95)
+        rows.append({"path": path.name, "sha256": file_sha256(path), "part": "train"})
+    return pd.DataFrame(rows).reindex(columns=COLUMNS, fill_value="")
 
 
-def measure_data(
-    folder: Path, manifest: pd.DataFrame, batch_size: int, device: torch.device
-) -> dict[str, Any]:
-    """Time an epoch of our data path and of the usual one over the same JPEGs, at 256 px.
+def measure_data(folder: Path, manifest: pd.DataFrame, batch: int, device: torch.device) -> dict:
+    """Time an epoch's batches at 256 px from the same JPEGs, in our way and in the usual one.
 
     Ours decodes once and keeps the result; the usual one opens, resizes and converts every
     painting in every epoch, in this process or in one for each core.
     """
-    decode, splits = timed(lambda: split_pixels(folder, folder, manifest, PAPER_SIZE), device)
-    batches = Batches(splits["train"], 0, device, batch_size)
-    kept = statistics.median(timed(lambda: exhaust(batches), device)[0] for _ in range(TURNS))
-    usual = UsualDataset([folder / name for name in manifest["path"]])
-    loaders = [DataLoader(usual, batch_size, num_workers=n) for n in (0, os.cpu_count() or 1)]
-    again, by_workers = (timed(lambda it=it: exhaust(it), device)[0] for it in loaders)
+    decode = partial(load_pixels, folder, manifest, PAPER_SIZE)
+    decode_seconds = timed(decode, device)
+    ours = Batches(decode(), 0, device, batch)
+    paths = [folder / name for name in manifest["path"]]
+    usual = partial(DataLoader, paths, batch, collate_fn=usual_batch)
+    all_cores = usual(num_workers=os.cpu_count())
     return {
-        "paintings": len(manifest),
-        "jpeg_kilobytes": statistics.mean(p.stat().st_size for p in usual.paths) / 1000,
-        "decode_seconds": decode,
-        "epoch_seconds": kept,
-        "usual_epoch_seconds": again,
-        "usual_epoch_seconds_all_cores": by_workers,
-        "usual_to_ours": again / kept,
-        "usual_all_cores_to_ours": by_workers / kept,
+        "paintings": len(paths),
+        "jpeg_kilobytes": sum(path.stat().st_size for path in paths) / len(paths) / 1000,
+        "decode_seconds": decode_seconds,
+        "epoch_seconds": in_turns({"ours": lambda: exhaust(ours)}, device)["ours"].median(),
+        "usual_epoch_seconds": timed(lambda: exhaust(usual()), device),
+        "usual_epoch_seconds_all_cores": timed(lambda: exhaust(all_cores), device),
     }
 
 
-class UsualDataset(Dataset):
-    """What a tutorial does for each picture, each time: open, resize, convert by scikit-image."""
-
-    def __init__(self, paths: list[Path]):
-        self.paths = paths
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        picture = Image.open(self.paths[index]).convert("RGB")
-        square = picture.resize((PAPER_SIZE, PAPER_SIZE), Image.Resampling.BICUBIC)
-        lab = torch.from_numpy(rgb2lab(np.asarray(square)).astype("float32")).permute(2, 0, 1)
-        return lab[:1] / L_CENTER - 1, lab[1:] / AB_SCALE
+def usual_batch(paths: list[Path]) -> tuple[Tensor, Tensor]:
+    """Make L and ab as a tutorial does, each time: open, resize, convert by scikit-image."""
+    size, lab = (PAPER_SIZE, PAPER_SIZE), []
+    for path in paths:
+        square = Image.open(path).convert("RGB").resize(size, Image.Resampling.BICUBIC)
+        lab.append(torch.from_numpy(rgb2lab(square)).float())
+    L, ab = torch.stack(lab).permute(0, 3, 1, 2).split([1, 2], dim=1)
+    return L / L_CENTER - 1, ab / AB_SCALE
 
 
-def measure_model(experiment: Experiment, pixels: Tensor, device: torch.device) -> dict[str, Any]:
+def measure_matmul(device: torch.device) -> float:
+    """Time a large matrix product, in GFLOP/s: what can be had at all."""
+    n, dtype = 8192 if device.type == "cuda" else 2048, DTYPES.get(best_precision(device))
+    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
+    return 2 * n**3 / in_turns({"matmul": lambda: a @ b}, device)["matmul"].min() / 1e9
+
+
+def measure_model(model: str, pixels: Tensor, batch_size: int, device: torch.device) -> dict:
     """Time a model's training: by our Learner, by a bare loop, and an epoch as it really runs.
 
-    pixels: (N, 3, S, S) uint8. On a GPU also what 32 bits and determinism would cost.
+    pixels: (N, 3, S, S) uint8. On a GPU also what 32 bits and determinism would cost. GFLOP:
+    forward and backward through all networks, two for a multiplication with its addition.
     """
-    steps = -(-len(pixels) // experiment.batch_size)
-    contestants = {
-        "learner": learner_epoch(experiment, pixels, device),
-        "bare": loop_epoch(experiment, pixels, device),
-    }
+    experiment = Experiment(Folder(Path("bench")), model, batch_size=batch_size)  # never written
+    epoch = partial(make_epoch, pixels=pixels, bare=False, device=device)
+    contestants = {"learner": epoch(experiment), "bare": epoch(experiment, bare=True)}
     if device.type == "cuda":
-        for change in ({"precision": "fp32"}, {"deterministic": True}):
-            other = Experiment(1, experiment.model, batch_size=experiment.batch_size, **change)
-            contestants[next(iter(change))] = learner_epoch(other, pixels, device)
+        contestants["fp32"] = epoch(replace(experiment, precision="fp32"))
+        contestants["deterministic"] = epoch(replace(experiment, deterministic=True))
+    with FlopCounterMode(display=False) as counter:
+        contestants["bare"]()
     seconds = in_turns(contestants, device)
-    step = statistics.median(seconds["learner"]) / steps
-    gflop = count_flops(experiment.model, pixels.shape[-1]) / 1e9
     return {
-        "step_seconds": step,
-        "images_per_second": len(pixels) / steps / step,
-        "gflop_per_image": gflop,
-        "gflop_per_second": gflop * len(pixels) / steps / step,
-        "learner_to_bare": ratio(seconds["learner"], seconds["bare"]),
-        "fp32_to_ours": ratio(seconds.get("precision"), seconds["learner"]),
-        "deterministic_to_ours": ratio(seconds.get("deterministic"), seconds["learner"]),
+        "images_per_second": len(pixels) / seconds["learner"].median(),
+        "gflop_per_image": counter.get_total_flops() / len(pixels) / 1e9,
+        "learner_to_bare": ratio(seconds, "learner", "bare"),
+        "fp32_to_ours": ratio(seconds, "fp32", "learner"),
+        "deterministic_to_ours": ratio(seconds, "deterministic", "learner"),
         "epoch": measure_epoch(experiment, pixels, device),
     }
 
 
-def learner_epoch(
-    experiment: Experiment, pixels: Tensor, device: torch.device
-) -> Callable[[], None]:
-    """Make one epoch of training steps by Learner and callbacks, without validation."""
-    learn = _learner(experiment, pixels, device)
+def make_epoch(run: Experiment, pixels: Tensor, bare: bool, device: torch.device) -> Callable:
+    """Make an epoch of training steps on new networks, by our Learner or by a bare loop."""
+    learn = make_learner(run, {"train": pixels, "valid": pixels[:1]}, device=device)
+    learn.dls.loaders[1] = []  # no validation
+    networks, optimizers = [learn.model], [learn.opt.opt]
+    if run.recipe.critic:
+        networks.append(learn.adversarial.critic)
+        optimizers.append(learn.adversarial.critic_opt)
 
     def epoch() -> None:
-        prepare(experiment.seed, experiment.deterministic)  # it holds for the whole process
-        learn.fit(1, cbs=SkipValidation())
+        prepare(run.seed, run.deterministic)  # it holds for the whole process
+        bare_epoch(learn.dls.train, networks, optimizers) if bare else learn.fit(1)
 
     return epoch
 
 
-def loop_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) -> Callable[[], None]:
-    """Make the same epoch in plain PyTorch, on networks of its own."""
-    learn = _learner(experiment, pixels, device)
-    critic = learn.adversarial.critic if experiment.recipe.critic else None
-    networks = [learn.model.train(), *([critic.train()] if critic else [])]
-    optimizers = [
-        adam(n.parameters(), experiment.recipe.lr, experiment.recipe.betas) for n in networks
-    ]
+def bare_epoch(batches: Batches, networks: list[nn.Module], optimizers: list[Optimizer]) -> None:
+    """Train for an epoch with nothing but PyTorch: what Learner and callback must be equal to.
 
-    def epoch() -> None:
-        prepare(experiment.seed, experiment.deterministic)
-        bare_epoch(learn.dls.train, learn.model, critic, optimizers, learn.scaler)
-
-    return epoch
-
-
-def measure_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) -> dict[str, float]:
-    """Time the second of three real epochs: with validation, records and checkpoints."""
-    with tempfile.TemporaryDirectory() as folder:
-        learn, clock = _learner(experiment, pixels, device), Clock()
-        identity = {"id": experiment.id, "config": experiment.config()}
-        with Checkpoints(Path(folder), identity, epochs=3) as keeper:
-            learn.fit(3, cbs=[keeper, clock])
-    seconds, steps = clock.epoch(1)
-    data, _ = timed(lambda: [exhaust(batches) for batches in learn.dls], device)
-    return {
-        "seconds": seconds,
-        "wall_to_steps": seconds / steps,
-        "outside_share": 1 - steps / seconds,
-        "data_share": data / seconds,
-    }
-
-
-@contextmanager
-def _empty_compile_cache() -> Iterator[None]:
-    """Let torch.compile begin from nothing, as on a student's machine."""
-    before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["TORCHINDUCTOR_CACHE_DIR"]
-            if before is not None:
-                os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
-
-
-def _learner(experiment: Experiment, pixels: Tensor, device: torch.device) -> Learner:
-    splits = {"train": pixels, "valid": pixels[: experiment.batch_size]}
-    return make_learner(experiment, splits, device=device)
-
-
-def measure_ceilings(precision: str, device: torch.device) -> dict[str, float]:
-    """Time a large matrix product and a large convolution, in GFLOP/s: what can be had at all."""
-    dtype = DTYPES.get(precision, torch.float32)
-    n, channels = (8192, 256) if device.type == "cuda" else (2048, 128)
-    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
-    pictures = torch.randn(16, channels, 64, 64, device=device, dtype=dtype)
-    kernels = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)
-    pictures, kernels = (t.to(memory_format=torch.channels_last) for t in (pictures, kernels))
-    work = {
-        "matmul": (lambda: a @ b, 2 * n**3),
-        "convolution": (
-            lambda: F.conv2d(pictures, kernels, padding=1),
-            2 * pictures.numel() * channels * 9,
-        ),
-    }
-    seconds = in_turns({name: f for name, (f, _) in work.items()}, device)
-    return {f"{n}_gflop_per_second": work[n][1] / min(seconds[n]) / 1e9 for n in work}
-
-
-def measure_generator(
-    model: str, pixels: Tensor, precision: str, device: torch.device
-) -> dict[str, Any]:
-    """Measure what channels_last and torch.compile would give a generator's forward and backward.
-
-    Ratios above 1 are gains. `steps_to_pay` is after how many steps compiling has paid for its
-    start, None if never.
+    networks: the generator, then the critic; without one the loss is L1. optimizers: theirs.
     """
+    generator, critic = networks[0], networks[1] if len(networks) > 1 else None
+    for L, ab in batches:
+        fake = generator(L)
+        loss = F.l1_loss(fake, ab)
+        if critic:
+            critic.requires_grad_(True)
+            on_fake, on_real = critic(L, fake.detach()), critic(L, ab)
+            verdicts = real_or_fake_loss(on_fake, False) + real_or_fake_loss(on_real, True)
+            (verdicts / 2).backward()
+            optimizers[1].step()
+            optimizers[1].zero_grad()
+            critic.requires_grad_(False)
+            loss = L1_WEIGHT * loss + real_or_fake_loss(critic(L, fake), True)
+        loss.backward()
+        optimizers[0].step()
+        optimizers[0].zero_grad()
 
-    def step(network: nn.Module) -> Callable[[], None]:
-        def forward_and_backward() -> None:
-            network(L).abs().mean().backward()
-            network.zero_grad()  # CUDA graphs may not find gradients of the step before
 
-        return forward_and_backward
+def measure_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) -> dict:
+    """Time real epochs (validation, records, checkpoints) and their steps, each to its end."""
+    splits = {"train": pixels, "valid": pixels[: experiment.batch_size]}
+    learn, steps = make_learner(experiment, splits, device=device), []
+    learn.fit(1)  # warm
+    one_batch, identity = learn.one_batch, {"id": experiment.id, "config": experiment.config()}
+    learn.one_batch = lambda *batch: steps.append(timed(lambda: one_batch(*batch), device))
+    with tempfile.TemporaryDirectory() as name, Checkpoints(Path(name), identity, 4) as keeper:
+        wall = timed(lambda: learn.fit(3, cbs=keeper), device)
+    data = timed(lambda: [exhaust(batches) for batches in learn.dls], device)
+    return {"wall_to_steps": wall / sum(steps), "data_share": 3 * data / wall}
 
-    def build() -> nn.Module:
-        network = build_generator(model, pixels.shape[-1], "random").to(device)
-        compute_in(precision, network, device)
-        return network
 
-    L = (pixels[:, :1].float() / 255).to(device)
-    formats = torch.contiguous_format, torch.channels_last
-    plain, last = (step(build().to(memory_format=f)) for f in formats)
-    layouts = in_turns({"plain": plain, "last": last}, device)
-    result: dict[str, Any] = {"channels_last_gain": ratio(layouts["plain"], layouts["last"])}
-    modes = ["default", *(["reduce-overhead"] if device.type == "cuda" else [])]  # CUDA graphs
-    for mode in modes:
-        try:
-            compiled = step(torch.compile(build(), mode=mode))
-            with _empty_compile_cache():  # CUDA graphs are recorded in the second and third step
-                start = timed(lambda compiled=compiled: [compiled() for _ in range(3)], device)[0]
-            seconds = in_turns({"eager": step(build()), "compiled": compiled}, device)
-        except Exception as error:  # no compiler on this machine, or a bug of the compiler's
-            result[f"compile_{mode}"] = {"error": f"{type(error).__name__}: {error}"[:200]}
-            continue
-        saved = statistics.median(seconds["eager"]) - statistics.median(seconds["compiled"])
-        result[f"compile_{mode}"] = {
-            "start_seconds": start,
-            "gain": ratio(seconds["eager"], seconds["compiled"]),
-            "steps_to_pay": round(start / saved) if saved > 0 else None,
-        }
-    return result
+def timed(work: Callable, device: torch.device) -> float:
+    """Return how many seconds some work takes, to its end on the device."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else bool
+    wait()
+    began = time.perf_counter()
+    work()
+    wait()
+    return time.perf_counter() - began
+
+
+def in_turns(contestants: dict[str, Callable], device: torch.device) -> pd.DataFrame:
+    """Time contestants one after the other, in rounds; the first round does not count.
+
+    Returns seconds: a row for each of five rounds, a column for each contestant.
+    """
+    rounds = []
+    for _ in range(1 + TURNS):
+        rounds.append({name: timed(work, device) for name, work in contestants.items()})
+    return pd.DataFrame(rounds[1:])
+
+
+def ratio(seconds: pd.DataFrame, one: str, other: str) -> float | None:
+    """Return the median of the rounds' ratios of two contestants; None without the first."""
+    return (seconds[one] / seconds[other]).median() if one in seconds else None
+
+
+def performance(benches: dict[str, dict]) -> str:
+    """Write benches as Markdown, each under its published folder's name, or under ""."""
+    return render("replication/performance.md", {"benches": benches, "names": MODELS}).strip()
+
+
+def readme_section(results: Path) -> str:
+    """Write README's section on performance: the newest published bench of each device."""
+    newest = {path.parent.name[:-11]: path for path in sorted(results.glob("*/bench.json"))}
+    benches = {path.parent.name: json.loads(path.read_text()) for path in newest.values()}
+    return f"{MARKS[0]}\n\n{performance(benches)}\n\n{MARKS[1]}"
+
+
+def publish_bench(measured: dict, results: Path, out: Path | None = None) -> Path:
+    """Write a bench to <results>/<device>-<date>/, which is returned, and into README beside.
+
+    out: a results folder whose tables, report and runs go along, without weights.
+    """
+    kind, _, name = measured["device"].partition(": ")
+    kept = "cpu" if kind == "cpu" else slug(name.lower())
+    folder = results / f"{kept}-{time.strftime('%Y-%m-%d')}"
+    for path in [out / "tables.csv", out / "report.html", *out.glob("runs/*.json")] if out else []:
+        write_atomic(folder / path.relative_to(out), path.read_bytes())
+    write_atomic(folder / "bench.json", json.dumps(measured, indent=1) + "\n")
+    write_atomic(folder / "README.md", performance({"": measured}) + "\n")
+    if (readme := results.with_name("README.md")).exists():
+        replace_section(readme, MARKS, readme_section(results))
+    return folder

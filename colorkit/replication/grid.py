@@ -1,51 +1,43 @@
 """The runs of one results folder, and the jobs that make them.
 
-`Grid` says what is wanted; `plan` lists the jobs, for Snakemake and for the progress shown.
+`Grid` says what is wanted; `plan` lists the jobs, each with its command and what it needs first.
 """
 
+import itertools
 import json
-from dataclasses import asdict, dataclass, fields
+import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..base.checkpoints import epochs_kept
-from ..base.errors import KitError
-from ..curation import Curation, check_manifest, curate, manifest_hash
-from ..experiment import (
-    BATCH_SIZE,
-    NOTEBOOKS,
-    Experiment,
-    baselines_config,
-    check_choice,
-    read_result,
-    result_path,
-)
+from ..base.errors import KitError, check_choice
+from ..curation import Curation, curate
+from ..experiment import MODELS, VARIANTS, Experiment
+from ..folder import Folder
 from ..models import imagenet_weights
-from ..recipes import MODELS, VARIANTS
-from ..sources import open_source
-from ..training import stages
+
+LESSONS = {
+    "unet_resnet18": "03_unet_resnet18",
+    "pix2pix_scratch": "04_pix2pix_scratch",
+    "pix2pix_resnet18": "05_pix2pix_resnet18",
+}
 
 
 @dataclass(frozen=True)
 class Grid:
     """The runs of one results folder: tables x seeds x models, and variants of them.
 
-    `out` is absolute. `variants` come on top of the paper's recipes (recipes.VARIANTS).
+    `variants` come on top of the paper's recipes; `options` are every run's, as
+    `Experiment.of` takes them.
     """
 
-    out: Path
-    profile: str = "smoke"
-    data: str = "sample"
-    painters: str = ""
+    folder: Folder
     tables: tuple[int, ...] = (1, 2)
     seeds: tuple[int, ...] = (0,)
     models: tuple[str, ...] = tuple(MODELS)
     variants: tuple[str, ...] = ()
-    split: str = "paper"
-    epochs: int = 0  # 0: the profile's
-    batch_size: int = BATCH_SIZE
-    precision: str = "auto"
-    deterministic: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
 
     def experiments(self) -> list[Experiment]:
         """List the runs in the order they are shown, first stages among them.
@@ -54,63 +46,66 @@ class Grid:
         """
         for variant in self.variants:
             check_choice("variant", variant, VARIANTS)
-        wanted = (
-            Experiment(table, model, seed, variant=variant, **self.settings())
-            for variant in ("", *self.variants)
-            for table in self.tables
-            for seed in self.seeds
-            for model in self.models
-            if not variant or model in VARIANTS[variant].models
-        )
-        return list(dict.fromkeys(run for experiment in wanted for run in stages(experiment)))
+        cells = itertools.product(("", *self.variants), self.tables, self.seeds, self.models)
+        runs: dict[Experiment, None] = {}  # in order, each once
+        for variant, table, seed, model in cells:
+            if not variant or model in VARIANTS[variant].models:
+                options = self.options | {"variant": variant}
+                wanted = Experiment.of(self.folder, model, table, seed, options)
+                runs |= dict.fromkeys(wanted.stages)
+        return list(runs)
 
     def finished(self, table: int | None = None) -> list[dict[str, Any]]:
         """Read the results there are of the paper's recipes; of a table: its first seed only."""
-        return [
-            run
-            for e in self.experiments()
-            if not e.variant and table in (None, e.table)
-            if table is None or e.seed == self.seeds[0]
-            if (run := read_result(self.out, e.id))
-        ]
-
-    def settings(self) -> dict[str, object]:
-        """Return what all its experiments share."""
-        names = ("profile", "data", "painters", "split", "epochs")
-        names += ("batch_size", "precision", "deterministic")
-        return {name: getattr(self, name) for name in names}
+        found = []
+        for run in self.experiments():
+            first = run.table == table and run.seed == self.seeds[0]
+            if not run.variant and (table is None or first):
+                found.append(self.folder.result(run.id))
+        return [result for result in found if result]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of the grid: a notebook, or a variant's training; `work` is its share of the time.
+    """One job of the grid: a lesson, or a training that no lesson is about.
 
-    Snakemake sets `mark` when it ran to its end. The results are not Snakemake's own files,
-    because it would delete those of a notebook that fails after the training.
+    `work` is its share of the time. The mark says that it ran to its end: a notebook may fail
+    after its results are there.
     """
 
     name: str
-    out: Path
-    notebook: str  # empty: a variant, which no lesson is about
-    parameters: dict[str, object]
+    folder: Folder
+    lesson: str  # a notebook of the kit; empty: the training alone
+    parameters: dict[str, Any]
     needs: tuple[str, ...]  # names of the jobs before it
     results: tuple[Path, ...]
+    run: str = ""  # the run it trains, if any
     work: float = 1.0
-    trains: bool = False
+
+    @property
+    def command(self) -> list[str]:
+        """Return the command that does it, in a process of its own."""
+        told = {"name": self.name, "lesson": self.lesson, "parameters": self.parameters}
+        return [sys.executable, "-m", "colorkit.replication.reproduce", json.dumps(told)]
 
     @property
     def mark(self) -> Path:
         """Return the file that says it ran to its end."""
-        return self.out / "done" / self.name
+        return self.folder.path / "done" / self.name
+
+    @property
+    def log(self) -> Path:
+        """Return where it writes what it says."""
+        return self.folder.path / "logs" / f"{self.name}.log"
 
     @property
     def executed(self) -> Path:
         """Return where its executed notebook is, if it has one."""
-        return self.out / "notebooks" / f"{self.name}.ipynb"
+        return self.folder.path / "notebooks" / f"{self.name}.ipynb"
 
     @property
     def done(self) -> bool:
-        """Tell whether the notebook ran to its end and its results are there."""
+        """Tell whether it ran to its end and its results are there."""
         return self.mark.exists() and all(path.exists() for path in self.results)
 
     @property
@@ -122,141 +117,156 @@ class Job:
 
     @property
     def failure(self) -> str | None:
-        """Say where the notebook failed, or a variant's last words; None if it did not fail."""
+        """Say where the notebook failed, or a training's last words; None if it did not fail."""
+        if not self.lesson:
+            return self.last_words
         from .lessons import failure
 
-        return failure(self.executed) if self.notebook else self.last_words
+        return failure(self.executed)
 
     @property
     def last_words(self) -> str | None:
         """Return the last line of its log, or None if it has not begun."""
-        log = self.out / "logs" / f"{self.name}.log"
-        lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+        lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
         told = [line.strip() for line in lines if line.strip()]
         return f"{self.name}: {told[-1]}" if told else None
 
 
-def plan(grid: Grid) -> list[Job]:
-    """List the jobs that a grid needs, in order, each with its results."""
-    names = ("profile", "data", "painters", "split", "out")
-    shared = {name: str(getattr(grid, name)) for name in names}
+def plan(grid: Grid, lessons: bool = True) -> list[Job]:
+    """List the jobs that a grid needs, in order, each with its results.
 
-    def once(name: str, needs: list[str], *results: str, **parameters: object) -> Job:
-        paths = tuple(grid.out / result for result in results)
-        return Job(name, grid.out, name, shared | parameters, tuple(needs), paths)
-
-    curated = once("01_data_curation", [], "manifest.csv")
-    baselines = once("02_lab_preprocessing", [curated.name], "runs/baselines.json")
-    trained = [_training(grid, experiment) for experiment in grid.experiments()]
-    report = once(
+    Without lessons: its trainings alone, which need neither papermill nor Jupyter.
+    """
+    trained = [_training(grid, experiment, lessons) for experiment in grid.experiments()]
+    if not lessons:
+        return trained
+    folder, shared = grid.folder, _shared(grid)
+    curated = Job(
+        "01_data_curation", folder, "01_data_curation", shared, (), (folder.manifest_path,)
+    )
+    baselines = Job(
+        "02_lab_preprocessing",
+        folder,
+        "02_lab_preprocessing",
+        shared,
+        (curated.name,),
+        (folder.result_path("baselines"),),
+    )
+    lists = {name: list(getattr(grid, name)) for name in ("tables", "seeds", "models", "variants")}
+    report = Job(
         "06_tables_1_and_2",
-        [baselines.name, *(job.name for job in trained)],
-        *("report.html", "report.md", "tables.csv"),
-        **{name: list(getattr(grid, name)) for name in ("tables", "seeds", "models", "variants")},
-        epochs=grid.epochs,
+        folder,
+        "06_tables_1_and_2",
+        shared | lists | {"options": grid.options},
+        (baselines.name, *(job.name for job in trained)),
+        (folder.path / "report.html", folder.path / "tables.csv"),
     )
     return [curated, baselines, *trained, report]
 
 
-def _training(grid: Grid, experiment: Experiment) -> Job:
-    first = experiment.first_stage
-    parameters = grid.settings() | {"table": experiment.table, "seed": experiment.seed}
-    if experiment.variant:
-        parameters |= {"model": experiment.model, "variant": experiment.variant}
+def _shared(grid: Grid) -> dict[str, str]:
+    folder = grid.folder
+    named = {name: getattr(folder, name) for name in ("profile", "data", "painters", "split")}
+    return named | {"out": str(folder.path)}
+
+
+def _training(grid: Grid, experiment: Experiment, lessons: bool) -> Job:
+    first, lesson = experiment.first_stage, LESSONS[experiment.model]
+    parameters = _shared(grid) | {"table": experiment.table, "seed": experiment.seed}
+    if experiment.variant or not lessons:
+        options = grid.options | {"variant": experiment.variant}
+        parameters |= {"model": experiment.model, "options": options}
+        lesson = ""
+    else:
+        parameters["options"] = grid.options
+    before = [_job_name(first)] if first else ["01_data_curation"] if lessons else []
     trains = not experiment.variant or VARIANTS[experiment.variant].trains
     return Job(
         _job_name(experiment),
-        grid.out,
-        "" if experiment.variant else NOTEBOOKS[experiment.model],
-        parameters | {"out": str(grid.out)},
-        (_job_name(first) if first else "01_data_curation",),
-        (result_path(grid.out, experiment.id),),
+        grid.folder,
+        lesson,
+        parameters,
+        tuple(before),
+        (grid.folder.result_path(experiment.id),),
+        experiment.id,
         1 + experiment.epochs * trains,
-        trains,
     )
 
 
 def _job_name(experiment: Experiment) -> str:
-    _, _, rest = experiment.id.partition(experiment.model)
-    return f"{NOTEBOOKS[experiment.model]}-t{experiment.table}{rest}"
+    name = f"{LESSONS[experiment.model]}-t{experiment.table}-s{experiment.seed}"
+    return name + (experiment.variant and f"-{experiment.variant}")
 
 
-def missing(grid: Grid) -> list[Job]:
+def missing(grid: Grid, lessons: bool = True) -> list[Job]:
     """List the jobs still to be run; the report is made anew for another set of runs."""
-    *jobs, report = plan(grid)
+    jobs = plan(grid, lessons)
     todo = [job for job in jobs if not job.done]
+    if not lessons:
+        return todo
     try:
-        same = json.loads((grid.out / "grid.json").read_text()) == request(grid)
+        same = json.loads(_request_path(grid.folder).read_text()) == request(grid)
     except (OSError, ValueError):
         same = False
-    return todo if same and not todo and report.done else [*todo, report]
+    report = jobs[-1]
+    return todo if report in todo or (same and not todo) else [*todo, report]
 
 
-def request(grid: Grid) -> dict[str, object]:
-    """Write a grid as JSON holds it, for Snakemake: every job with its command and its needs."""
-    jobs = {
-        job.name: {
-            "notebook": job.notebook,
-            "parameters": job.parameters,
-            "needs": list(job.needs),
-            "trains": job.trains,
-        }
-        for job in plan(grid)
-    }
-    return json.loads(json.dumps(asdict(grid) | {"out": str(grid.out), "jobs": jobs}))
+def request(grid: Grid) -> dict[str, Any]:
+    """Write which grid a folder holds, as JSON has it."""
+    return json.loads(json.dumps(asdict(grid) | {"folder": _shared(grid)}))
+
+
+def _request_path(folder: Folder) -> Path:
+    return folder.path / "grid.json"
 
 
 def grid_of(out: Path) -> Grid:
     """Read which grid a results folder holds. Raises KitError if it holds none."""
     try:
         request = json.loads((out / "grid.json").read_text(encoding="utf-8"))
+        named = request.pop("folder") | {"out": ""}
+        del named["out"]  # it may have been moved since
         lists = {name: tuple(request[name]) for name in ("tables", "seeds", "models", "variants")}
-        named = {field.name: request[field.name] for field in fields(Grid)}
+        return Grid(Folder(out, **named), **lists, options=request["options"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KitError(f"{out}: not a folder of `colorkit reproduce` ({error})") from error
-    return Grid(**named | lists | {"out": out})
 
 
-def check(grid: Grid) -> Curation | None:
+def check_grid(grid: Grid) -> Curation | None:
     """Refuse a grid that cannot be run, before anything is written. Raises KitError.
 
     Returns the audited and split paintings if the results folder has no manifest yet.
     """
-    experiments, source = grid.experiments(), open_source(grid.data)
-    if grid.data != "sample" and grid.out.is_relative_to(source.root):
+    experiments, folder = grid.experiments(), grid.folder
+    if folder.data != "sample" and folder.path.is_relative_to(folder.source.root):
         raise KitError(
-            f"{grid.out}: lies in the folder of paintings, where nothing is ever written; "
+            f"{folder.path}: lies in the folder of paintings, where nothing is ever written; "
             "choose another --out"
         )
-    if not (grid.out / "manifest.csv").exists():
-        return curate(grid.data, grid.painters, grid.split)
-    manifest = check_manifest(grid.out / "manifest.csv", grid.data, grid.painters, grid.split)
-    paintings = manifest_hash(manifest)
-    read_result(grid.out, "baselines", paintings, baselines_config(grid.profile))
+    if not folder.manifest_path.exists():
+        return curate(folder.source, folder.painters, folder.split)
+    folder.manifest  # noqa: B018  (held against the files)
+    folder.result("baselines", folder.baselines_config)
     for experiment in experiments:
-        read_result(grid.out, experiment.id, paintings, experiment.config())
+        folder.result(experiment.id, experiment.config())
     return None
 
 
 def fetch_weights(grid: Grid) -> None:
     """Get the ImageNet weights now if a run needs them: KitError before anything is written."""
-    if any(_needs_imagenet(experiment, grid.out) for experiment in grid.experiments()):
+    if any(map(_needs_imagenet, grid.experiments())):
         imagenet_weights()
 
 
-def _needs_imagenet(experiment: Experiment, out: Path) -> bool:
+def _needs_imagenet(experiment: Experiment) -> bool:
     fresh = experiment.model != "pix2pix_scratch" and not experiment.first_stage
     wanted = fresh and experiment.weights == "imagenet"
-    return wanted and not result_path(out, experiment.id).exists()
-
-
-def busy(grid: Grid) -> str:
-    """Say that a results folder is taken."""
-    return f"{grid.out}: another colorkit is at work there; wait for it, or choose another --out"
+    return wanted and not experiment.folder.result_path(experiment.id).exists()
 
 
 def standing(grid: Grid) -> str:
     """Say in brackets how many epochs of each unfinished run are safe; nothing if none are."""
-    kept = [(run, epochs_kept(grid.out, run.id)) for run in grid.experiments()]
+    kept = [(run, epochs_kept(grid.folder.path, run.id)) for run in grid.experiments()]
     told = [f"{run.id} after epoch {n} of {run.epochs}" for run, n in kept if n]
     return f" ({', '.join(told)})" if told else ""

@@ -8,9 +8,8 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from ..base.errors import KitError
+from ..base.errors import KitError, refuse_unknown
 from ..base.files import kit_file
-from ..notebook import refuse_unknown
 
 
 def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
@@ -39,7 +38,7 @@ def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
     """Compare parameters with a notebook's own: names, and types as annotated there."""
     known = papermill.inspect_notebook(_plain(notebook))
-    refuse_unknown(set(parameters), set(known))
+    refuse_unknown("parameter", parameters, known)
     for name, value in parameters.items():
         expected = known[name]["inferred_type_name"].partition("[")[0]
         if type(value).__name__ != expected:

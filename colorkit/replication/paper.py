@@ -3,6 +3,8 @@
 import json
 from functools import cache
 
+import pandas as pd
+
 from ..base.files import kit_file
 
 PARTS = ("train", "valid", "test")
@@ -36,3 +38,8 @@ def _cells() -> dict[tuple[int, str, str], float]:
 def paper_cell(table: int, part: str, model: str) -> float:
     """Return one cell of Table 1 or 2: an MSE."""
     return _cells()[table, part, model]
+
+
+def assumptions() -> pd.DataFrame:
+    """Read the list of everything the paper leaves open, and what this kit does about it."""
+    return pd.read_csv(kit_file("data", "assumptions.csv"), keep_default_na=False)

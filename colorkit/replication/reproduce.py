@@ -1,4 +1,8 @@
-"""`colorkit reproduce`: check the request, hand the grid to Snakemake, show how far it is."""
+"""`colorkit reproduce`: check the request, run the jobs of the grid, show how far it is.
+
+Each job is a process of its own: `python -m colorkit.replication.reproduce JSON`, with what
+`Job.command` tells it. What may be read again is decided by each result's own facts.
+"""
 
 import json
 import os
@@ -6,9 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import psutil
@@ -16,46 +22,59 @@ import torch
 from rich.console import Console
 
 from ..base.errors import KitError, sigterm_as_interrupt
-from ..base.files import kit_file, only_one, remove_parts, write_atomic
-from ..curation import save
-from .grid import Grid, Job, busy, check, fetch_weights, missing, plan, request, standing
+from ..base.files import only_one, remove_parts, write_atomic
+from ..experiment import Experiment
+from ..folder import Folder
+from ..training import run
+from .grid import Grid, Job, check_grid, fetch_weights, missing, plan, request, standing
 
 WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it is stopped
+Running = dict[str, subprocess.Popen]  # by the job's name
 
 
-def reproduce(grid: Grid, jobs: int = 1) -> int:
+def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True) -> int:
     """Run what is missing of a grid, show progress, and print both tables.
 
+    jobs: how many at once; lessons: by the notebooks, or the trainings alone.
     Returns the exit code: 0 if every cell was computed, 1 if a run failed, 130 if stopped.
     Raises KitError for a request that cannot be run, or if another process is at work here.
     """
+    from .report import write_report
     from .tables import collect, terminal_table
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    if (code := complete(grid, jobs, console)) == 130:
+    if (code := complete(grid, jobs, lessons, console)) == 130:
         return code
+    if code or not lessons:  # with lessons, the last one writes it
+        write_report(grid)
     frame = collect(grid)
     for table in grid.tables:
         console.print(terminal_table(frame, table))
-    console.print(f"report: {grid.out / 'report.html'}")
+    console.print(f"report: {grid.folder.path / 'report.html'}")
     return 1 if code or frame["ours"].isna().any() else 0
 
 
-def complete(grid: Grid, jobs: int, console: Console) -> int:
+def complete(grid: Grid, jobs: int, lessons: bool, console: Console) -> int:
     """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
-    curation = check(grid)
+    curation, out = check_grid(grid), grid.folder.path
     fetch_weights(grid)
-    _make_folder(grid.out)
-    with only_one(grid.out / ".lock", busy(grid)):
+    _make_folder(out)
+    busy = f"{out}: another colorkit is at work there; wait for it, or choose another --out"
+    with only_one(out / ".lock", busy):
         try:
             if curation:
-                save(grid.out, curation)
-            if missing(grid):
-                _run(grid, jobs, console)
+                grid.folder.begin(curation)
+            if not lessons:
+                grid.folder.baselines  # noqa: B018  (made here: no job of its own does it)
+            _run(grid, jobs, lessons, console)
         except KeyboardInterrupt:
             console.print(f"stopped{standing(grid)}; the same command goes on from here")
             return 130
-        return _say_what_failed(grid, console)
+        failed = [job for job in plan(grid, lessons) if not job.done]
+        for job in failed:
+            unreached = f"{job.name}: not reached, see {job.log.parent}"
+            console.print(f"failed: {job.failure or job.last_words or unreached}")
+        return 1 if failed else 0
 
 
 def _make_folder(out: Path) -> None:
@@ -67,65 +86,81 @@ def _make_folder(out: Path) -> None:
         raise KitError(f"{out}: cannot be written; choose another --out")
 
 
-def _run(grid: Grid, jobs: int, console: Console) -> None:
-    todo = missing(grid)
+def _run(grid: Grid, jobs: int, lessons: bool, console: Console) -> None:
+    todo, out = missing(grid, lessons), grid.folder.path
+    if not todo:
+        return
     for job in todo:  # what an earlier try left says nothing about this one
-        (grid.out / "logs" / f"{job.name}.log").unlink(missing_ok=True)
-        job.executed.unlink(missing_ok=True)
-        job.mark.unlink(missing_ok=True)
-    for folder in (grid.out, *(path for path in grid.out.iterdir() if path.is_dir())):
+        for path in (job.log, job.executed, job.mark):
+            path.unlink(missing_ok=True)
+    for folder in (out, *(path for path in out.iterdir() if path.is_dir())):
         remove_parts(folder)  # a run's checkpoints are further down, under the run's own lock
-    shutil.rmtree(grid.out / "progress", ignore_errors=True)
-    write_atomic(grid.out / "grid.json", json.dumps(request(grid), indent=1) + "\n")
-    log = grid.out / "logs" / "snakemake.log"
-    log.parent.mkdir(exist_ok=True)
-    environment = os.environ | {"COLORKIT_PARENT": str(os.getpid())}
-    with log.open("w") as file, sigterm_as_interrupt():
-        process = subprocess.Popen(
-            _snakemake(grid, jobs),
-            env=environment,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
+    shutil.rmtree(out / "progress", ignore_errors=True)
+    write_atomic(out / "grid.json", json.dumps(request(grid), indent=1) + "\n")
+    count = len(plan(grid, lessons))
+    console.print(f"{count - len(todo)} of {count} jobs are done already")
+    with sigterm_as_interrupt():
+        _work_off(todo, jobs, _Progress(todo, console))
+
+
+def _work_off(todo: list[Job], at_once: int, progress: "_Progress") -> None:
+    """Start each job when what it needs is done; what needs a failed job is never started."""
+    jobs, gpu = {job.name: job for job in todo}, torch.cuda.is_available()
+    running: Running = {}
+    order = TopologicalSorter({job.name: set(job.needs) & set(jobs) for job in todo})
+    order.prepare()
+    waiting = list(order.get_ready())
+    with _ended(todo, running):
+        while waiting or running:
+            for name in list(waiting):
+                # All trainings use the first GPU: one at a time there.
+                trains = gpu and jobs[name].run and any(jobs[other].run for other in running)
+                if len(running) < at_once and not trains:
+                    waiting.remove(name)
+                    running[name] = _start(jobs[name], at_once)
+            for name in [name for name, process in running.items() if process.poll() is not None]:
+                if running.pop(name).returncode == 0:
+                    write_atomic(jobs[name].mark, "")
+                    order.done(name)
+            waiting += order.get_ready()
+            progress.show(running)
+            time.sleep(0.2)
+    progress.show(running)
+
+
+def _start(job: Job, at_once: int) -> subprocess.Popen:
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    threads = max(1, (os.cpu_count() or 1) // at_once)
+    told = {"COLORKIT_PARENT": str(os.getpid()), "OMP_NUM_THREADS": str(threads)}
+    with job.log.open("w") as log:
+        return subprocess.Popen(
+            job.command, env=os.environ | told, stdout=log, stderr=log, start_new_session=True
         )
-        with _ended(grid, process):
-            _watch(grid, process, todo, console)
-
-
-def _snakemake(grid: Grid, jobs: int) -> list[str]:
-    gpus = 1 if torch.cuda.is_available() else jobs  # all use the first GPU, one at a time
-    return [
-        *(sys.executable, "-m", "snakemake"),
-        *("--snakefile", str(kit_file("workflow", "Snakefile"))),
-        *("--profile", str(kit_file("workflow", "profiles", "local"))),
-        *("--directory", str(grid.out), "--configfile", str(grid.out / "grid.json")),
-        *("--cores", str(max(jobs, os.cpu_count() or 1)), "--resources", f"gpu={gpus}"),
-        *("--config", f"at_once={jobs}"),
-    ]
 
 
 @contextmanager
-def _ended(grid: Grid, process: subprocess.Popen) -> Iterator[None]:
-    """End a process and its children when the block is left in any way.
+def _ended(todo: list[Job], running: Running) -> Iterator[None]:
+    """End the processes and their children when the block is left in any way.
 
     Trainings are told first, and given time to finish the checkpoint they are writing.
     """
     try:
         yield
     finally:
-        if process.poll() is None:
-            process.terminate()  # Snakemake then begins no other job
-            _end_trainings(grid)
-            os.killpg(process.pid, signal.SIGTERM) if os.name == "posix" else process.terminate()
+        _end_trainings(todo)
+        for process in running.values():
+            with suppress(ProcessLookupError):
+                end_all = os.name == "posix"
+                os.killpg(process.pid, signal.SIGTERM) if end_all else process.terminate()
             process.wait()
 
 
-def _end_trainings(grid: Grid) -> None:
+def _end_trainings(todo: list[Job]) -> None:
     trainings = set()
-    for path in (grid.out / "progress").glob("*.json"):
-        with suppress(OSError, ValueError):  # a run that ends just now takes its note away
-            note = json.loads(path.read_text())
-            if note["parent"] == str(os.getpid()):  # a notebook opened by hand goes on
+    for job in todo:
+        note = _note(job)
+        if note.get("parent") == str(os.getpid()):  # a notebook opened by hand goes on
+            with suppress(ProcessLookupError):
                 os.kill(note["process"], signal.SIGTERM)
                 trainings.add(note["process"])
     end = time.monotonic() + WRITE_SECONDS
@@ -133,56 +168,80 @@ def _end_trainings(grid: Grid) -> None:
         time.sleep(0.2)
 
 
-def _watch(grid: Grid, process: subprocess.Popen, todo: list[Job], console: Console) -> None:
-    count = len(plan(grid))
-    console.print(f"{count - len(todo)} of {count} jobs are done already")
-    began, said, done = time.monotonic(), {}, set()
-    total = sum(job.work for job in todo)
-    while process.poll() is None or len(done) < sum(job.done for job in todo):
-        time.sleep(0.5)
-        progress = sum(job.work for job in todo if job.name in done)
-        for number, job in enumerate(todo, start=1):
-            if job.name in done:
-                continue
-            note = _note(grid, job)
-            progress += note.get("epoch", 0)
-            if job.done:
-                done.add(job.name)
-                progress += job.work - note.get("epoch", 0)
-                text = "done"
-            elif note.get("epoch"):
-                text = f"epoch {note['epoch']}/{note['epochs']}"
-            elif job.executed.exists() and job.name not in said:
-                text = "started"
-            else:
-                continue
-            if said.get(job.name) != text:
-                said[job.name] = text
-                left = _time_left(time.monotonic() - began, progress / total)
-                console.print(f"[{number}/{len(todo)}] {job.name}: {text}{left}")
-
-
-def _note(grid: Grid, job: Job) -> dict[str, float]:
+def _note(job: Job) -> dict:
+    """Read how far a training says it is; a run that ends takes its note away."""
     try:
-        return json.loads((grid.out / "progress" / f"{job.results[0].stem}.json").read_text())
+        return json.loads(job.folder.progress(job.run).read_text())
     except (OSError, ValueError):
         return {}
 
 
-def _time_left(seconds: float, share: float) -> str:
-    if not 0.05 < share < 1:
-        return ""
-    left = seconds * (1 - share) / share
-    return f"   about {left / 60:.0f} min left" if left > 90 else f"   about {left:.0f} s left"
+class _Progress:
+    """Say what is new: a line for a job that starts, for an epoch, for a job that is done."""
+
+    def __init__(self, todo: list[Job], console: Console):
+        self.todo, self.console, self.began = todo, console, time.monotonic()
+        self.said: dict[str, str] = {}
+
+    def show(self, running: Running) -> None:
+        done = 0.0
+        for number, job in enumerate(self.todo, start=1):
+            epoch = _note(job) if job.name in running else {}
+            text = self.said.get(job.name)
+            if job.done:
+                text, done = "done", done + job.work
+            elif epoch.get("epoch"):
+                text, done = f"epoch {epoch['epoch']}/{epoch['epochs']}", done + epoch["epoch"]
+            elif job.name in running:
+                text = text or "started"
+            if text != self.said.get(job.name):
+                self.said[job.name] = text
+                left = self._left(done / sum(job.work for job in self.todo))
+                self.console.print(f"[{number}/{len(self.todo)}] {job.name}: {text}{left}")
+
+    def _left(self, share: float) -> str:
+        if not 0.05 < share < 1:
+            return ""
+        left = (time.monotonic() - self.began) * (1 - share) / share
+        return f"   about {left / 60:.0f} min left" if left > 90 else f"   about {left:.0f} s left"
 
 
-def _say_what_failed(grid: Grid, console: Console) -> int:
-    from .tables import write_report
+def do(name: str, lesson: str, parameters: dict) -> None:
+    """Do one job in this process: a lesson, or a training. KitError if it fails."""
+    if lesson:
+        from .lessons import execute
 
-    failed = [job for job in plan(grid) if not job.done]
-    for job in failed:
-        unreached = f"{job.name}: not reached, see {grid.out / 'logs'}"
-        console.print(f"failed: {job.failure or job.last_words or unreached}")
-    if failed:
-        write_report(grid)
-    return 1 if failed else 0
+        execute(lesson, Path(parameters["out"], "notebooks", f"{name}.ipynb"), parameters)
+        return
+    named = {key: parameters[key] for key in ("profile", "data", "painters", "split")}
+    chosen = [parameters[key] for key in ("model", "table", "seed", "options")]
+    run(Experiment.of(Folder(Path(parameters["out"]), **named), *chosen))
+
+
+def _end_with(parent: int) -> None:
+    """End this process when `parent` is gone, so that a killed run leaves nothing at work."""
+
+    def watch() -> None:
+        while psutil.pid_exists(parent):
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def work() -> int:
+    """Do the job named on the command line."""
+    if parent := os.environ.get("COLORKIT_PARENT"):
+        _end_with(int(parent))
+    try:
+        do(**json.loads(sys.argv[1]))
+    except KitError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(work())

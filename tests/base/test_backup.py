@@ -4,44 +4,47 @@ import pytest
 
 from colorkit.base import backup
 from colorkit.base.checkpoints import files, folder_of
-from colorkit.experiment import PROFILES, Experiment, Profile, result_path
+from colorkit.experiment import Experiment
+from colorkit.folder import Folder
 from colorkit.pretrained import CARD, CONFIG, WEIGHTS
-from colorkit.training import run_experiment
+from colorkit.training import run
 
 
 def tree(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_finished_run_comes_back_after_the_disk_is_lost(small, gallery, tmp_path, monkeypatch):
-    monkeypatch.setitem(PROFILES, "smoke", Profile(size=32, epochs=3, weights="random"))
+def in_folder(path: Path, gallery: Path) -> Experiment:
+    return Experiment(Folder(path, data=str(gallery)), "pix2pix_scratch", epochs=3)
+
+
+def test_a_finished_run_comes_back_after_the_disk_is_lost(quick, gallery, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORKIT_BACKUP", str(tmp_path / "drive"))
-    experiment = Experiment(1, "pix2pix_scratch", data=str(gallery))
-    result = run_experiment(experiment, tmp_path / "out")
+    experiment = in_folder(tmp_path / "out", gallery)
+    result = run(experiment)
     assert tree(backup.target(tmp_path / "out")) == {
         f"runs/{experiment.id}.json",
         *(f"models/{experiment.id}/{name}" for name in (WEIGHTS, CONFIG, CARD)),
     }
     (tmp_path / "out").rename(tmp_path / "lost")
-    assert run_experiment(experiment, tmp_path / "out") == result
-    assert result_path(tmp_path / "out", experiment.id).exists()
+    assert run(in_folder(tmp_path / "out", gallery)) == result
+    assert experiment.folder.result_path(experiment.id).exists()
 
 
-def test_a_checkpoint_comes_back_and_the_run_goes_on(small, gallery, tmp_path, monkeypatch, capsys):
+def test_a_checkpoint_comes_back_and_the_run_goes_on(quick, gallery, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLORKIT_BACKUP", str(tmp_path / "drive"))
-    monkeypatch.setitem(PROFILES, "smoke", Profile(size=32, epochs=3, weights="random"))
-    experiment = Experiment(1, "pix2pix_scratch", data=str(gallery))
-    whole = run_experiment(experiment, tmp_path / "whole")
+    experiment = in_folder(tmp_path / "whole", gallery)
+    whole = run(experiment)
     lost = folder_of(tmp_path / "lost", experiment.id)
     with monkeypatch.context() as died:
-        died.setattr("colorkit.training.evaluate", die)
+        died.setattr("colorkit.folder.evaluate", die)
         with pytest.raises(RuntimeError, match="the session died"):
-            run_experiment(experiment, tmp_path / "lost")
+            run(in_folder(tmp_path / "lost", gallery))
     copies = backup.target(tmp_path / "lost")
     assert files(lost)
     assert len(files(folder_of(copies, experiment.id))) == 1
     copies.rename(copies.with_name(copies.name.replace("lost", "out")))
-    again = run_experiment(experiment, tmp_path / "out")
+    again = run(in_folder(tmp_path / "out", gallery))
     assert "brought back from" in capsys.readouterr().out
     assert again["resumed_after"] in ([1], [2])
     assert again["weights_sha256"] == whole["weights_sha256"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import equal
+from conftest import equal, nowhere
 
 from colorkit.base import checkpoints
 from colorkit.base.errors import KitError
@@ -16,7 +16,7 @@ from colorkit.learner import make_learner
 
 
 @pytest.fixture
-def splits(small) -> dict[str, torch.Tensor]:
+def pixels(small) -> dict[str, torch.Tensor]:
     pictures = torch.randint(0, 256, (26, 3, 32, 32), generator=torch.Generator().manual_seed(0))
     return {"train": pictures[:20].byte(), "valid": pictures[20:].byte()}
 
@@ -25,9 +25,9 @@ def identity(experiment: Experiment) -> dict:
     return {"id": experiment.id, "config": experiment.config(), "manifest_sha256": "m"}
 
 
-def fit(experiment, splits, out: Path, until: int, epochs: int = 4):
-    """Train as run_experiment does, but end after `until` epochs."""
-    learn = make_learner(experiment, splits)
+def fit(experiment, pixels, out: Path, until: int, epochs: int = 4):
+    """Train as `run` does, but end after `until` epochs."""
+    learn = make_learner(experiment, pixels)
     keeper = checkpoints.Checkpoints(out, identity(experiment), epochs)
     learn.add_cb(keeper)
     with keeper:
@@ -41,14 +41,14 @@ def names(out: Path, experiment: Experiment) -> list[str]:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("model", ["unet_resnet18", "pix2pix_scratch"])
-def test_taken_up_again_it_ends_with_the_same_bits(splits, tmp_path, model, precision):
-    experiment = Experiment(1, model, precision=precision)
-    whole = fit(experiment, splits, tmp_path / "whole", 3)
+def test_taken_up_again_it_ends_with_the_same_bits(pixels, tmp_path, model, precision):
+    experiment = nowhere(model, precision=precision)
+    whole = fit(experiment, pixels, tmp_path / "whole", 3)
     random.seed(99)
     np.random.seed(99)
-    fit(experiment, splits, tmp_path / "parts", 2)
+    fit(experiment, pixels, tmp_path / "parts", 2)
     python, numpy = random.random(), np.random.rand()
-    parts = fit(experiment, splits, tmp_path / "parts", 3)
+    parts = fit(experiment, pixels, tmp_path / "parts", 3)
     assert equal(parts.model, whole.model)
     assert parts.history.rows == whole.history.rows
     assert parts.history.data_order == whole.history.data_order
@@ -60,21 +60,21 @@ def test_taken_up_again_it_ends_with_the_same_bits(splits, tmp_path, model, prec
     assert parts.scaler.state_dict() == whole.scaler.state_dict()
 
 
-def test_only_the_last_two_are_kept_and_none_after_the_last_epoch(splits, tmp_path):
-    experiment = Experiment(1, "pix2pix_scratch")
-    fit(experiment, splits, tmp_path, until=4)
+def test_only_the_last_two_are_kept_and_none_after_the_last_epoch(pixels, tmp_path):
+    experiment = nowhere("pix2pix_scratch")
+    fit(experiment, pixels, tmp_path, until=4)
     assert names(tmp_path, experiment) == ["epoch-00003", "epoch-00002"]
     assert checkpoints.epochs_kept(tmp_path, experiment.id) == 3
 
 
-def test_every_so_many_epochs(splits, tmp_path, monkeypatch):
+def test_every_so_many_epochs(pixels, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORKIT_CHECKPOINT_EVERY", "2")
-    experiment = Experiment(1, "pix2pix_scratch")
-    fit(experiment, splits, tmp_path, until=3)
+    experiment = nowhere("pix2pix_scratch")
+    fit(experiment, pixels, tmp_path, until=3)
     assert names(tmp_path, experiment) == ["epoch-00002"]
     monkeypatch.setenv("COLORKIT_CHECKPOINT_EVERY", "often")
     with pytest.raises(KitError, match="EVERY=often: must be a number of epochs"):
-        fit(experiment, splits, tmp_path, until=3)
+        fit(experiment, pixels, tmp_path, until=3)
 
 
 def cut_short(path: Path) -> None:
@@ -94,13 +94,13 @@ def flip_a_bit_of_the_header(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut_short, flip_a_bit, flip_a_bit_of_the_header])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(splits, tmp_path, capsys, damage):
-    experiment = Experiment(1, "pix2pix_scratch")
-    whole = fit(experiment, splits, tmp_path / "whole", 4)
-    fit(experiment, splits, tmp_path / "out", 3)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(pixels, tmp_path, capsys, damage):
+    experiment = nowhere("pix2pix_scratch")
+    whole = fit(experiment, pixels, tmp_path / "whole", 4)
+    fit(experiment, pixels, tmp_path / "out", 3)
     newest = checkpoints.files(checkpoints.folder_of(tmp_path / "out", experiment.id))[0]
     damage(newest)
-    again = fit(experiment, splits, tmp_path / "out", 4)
+    again = fit(experiment, pixels, tmp_path / "out", 4)
     said = capsys.readouterr().out
     assert f"{newest}: damaged" in said
     assert "goes on after epoch 1 of 4" not in said
@@ -108,13 +108,13 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(splits, tmp_pa
     assert equal(again.model, whole.model)
 
 
-def test_if_all_are_damaged_it_begins_anew(splits, tmp_path, capsys):
-    experiment = Experiment(1, "pix2pix_scratch")
-    whole = fit(experiment, splits, tmp_path / "whole", 3)
-    fit(experiment, splits, tmp_path / "out", 2)
+def test_if_all_are_damaged_it_begins_anew(pixels, tmp_path, capsys):
+    experiment = nowhere("pix2pix_scratch")
+    whole = fit(experiment, pixels, tmp_path / "whole", 3)
+    fit(experiment, pixels, tmp_path / "out", 2)
     for path in checkpoints.files(checkpoints.folder_of(tmp_path / "out", experiment.id)):
         cut_short(path)
-    assert equal(fit(experiment, splits, tmp_path / "out", 3).model, whole.model)
+    assert equal(fit(experiment, pixels, tmp_path / "out", 3).model, whole.model)
     assert "goes on" not in capsys.readouterr().out
 
 
@@ -125,11 +125,11 @@ def test_if_all_are_damaged_it_begins_anew(splits, tmp_path, capsys):
         ({"version": "0.0.1"}, "made with version 0.0.1, not 1"),
     ],
 )
-def test_checkpoints_of_something_else_are_refused(splits, tmp_path, change, says):
-    experiment = Experiment(1, "pix2pix_scratch")
+def test_checkpoints_of_something_else_are_refused(pixels, tmp_path, change, says):
+    experiment = nowhere("pix2pix_scratch")
     mine = identity(experiment) | {"version": "1"}
     for given in (mine | change, mine):
-        learn = make_learner(experiment, splits)
+        learn = make_learner(experiment, pixels)
         keeper = checkpoints.Checkpoints(tmp_path, given, 4)
         learn.add_cb(keeper)
         if given is mine:
@@ -140,14 +140,14 @@ def test_checkpoints_of_something_else_are_refused(splits, tmp_path, change, say
                 learn.fit(1)
 
 
-def test_checkpoints_of_another_configuration_are_refused(splits, tmp_path):
-    fit(Experiment(1, "pix2pix_scratch", batch_size=8), splits, tmp_path, until=1)
+def test_checkpoints_of_another_configuration_are_refused(pixels, tmp_path):
+    fit(nowhere("pix2pix_scratch", batch_size=8), pixels, tmp_path, until=1)
     with pytest.raises(KitError, match=r"made with batch_size 8, not 16; choose another --out"):
-        fit(Experiment(1, "pix2pix_scratch"), splits, tmp_path, until=2)
+        fit(nowhere("pix2pix_scratch"), pixels, tmp_path, until=2)
 
 
-def test_a_full_disk_stops_the_run_and_keeps_the_checkpoint_before(splits, tmp_path, monkeypatch):
-    experiment, fsync, calls = Experiment(1, "pix2pix_scratch"), os.fsync, []
+def test_a_full_disk_stops_the_run_and_keeps_the_checkpoint_before(pixels, tmp_path, monkeypatch):
+    experiment, fsync, calls = nowhere("pix2pix_scratch"), os.fsync, []
 
     def full_at_the_second(descriptor):
         calls.append(descriptor)
@@ -157,26 +157,26 @@ def test_a_full_disk_stops_the_run_and_keeps_the_checkpoint_before(splits, tmp_p
 
     monkeypatch.setattr(os, "fsync", full_at_the_second)
     with pytest.raises(KitError, match="the disk is full.*what was finished is kept"):
-        fit(experiment, splits, tmp_path / "out", until=4)
+        fit(experiment, pixels, tmp_path / "out", until=4)
     assert names(tmp_path / "out", experiment) == ["epoch-00001"]
     assert not list((tmp_path / "out").rglob(".part-*"))
-    whole = fit(experiment, splits, tmp_path / "whole", until=4)
-    assert equal(fit(experiment, splits, tmp_path / "out", until=4).model, whole.model)
+    whole = fit(experiment, pixels, tmp_path / "whole", until=4)
+    assert equal(fit(experiment, pixels, tmp_path / "out", until=4).model, whole.model)
 
 
-def test_what_a_kill_left_half_written_is_removed(splits, tmp_path):
-    experiment = Experiment(1, "pix2pix_scratch")
+def test_what_a_kill_left_half_written_is_removed(pixels, tmp_path):
+    experiment = nowhere("pix2pix_scratch")
     folder = checkpoints.folder_of(tmp_path, experiment.id)
     folder.mkdir(parents=True)
     (folder / ".part-x").write_bytes(b"half")
-    fit(experiment, splits, tmp_path, until=1)
+    fit(experiment, pixels, tmp_path, until=1)
     assert names(tmp_path, experiment) == ["epoch-00001"]
     assert len(list(folder.iterdir())) == 1
 
 
-def test_nothing_is_pickled(splits, tmp_path):
-    experiment = Experiment(1, "pix2pix_scratch")
-    fit(experiment, splits, tmp_path, until=2)
+def test_nothing_is_pickled(pixels, tmp_path):
+    experiment = nowhere("pix2pix_scratch")
+    fit(experiment, pixels, tmp_path, until=2)
     for path in checkpoints.files(checkpoints.folder_of(tmp_path, experiment.id)):
         length = int.from_bytes(path.read_bytes()[:8], "little")
         header = path.read_bytes()[8 : 8 + length]
@@ -184,10 +184,10 @@ def test_nothing_is_pickled(splits, tmp_path):
         assert b'"__metadata__"' in header
 
 
-def test_a_checkpoint_does_not_change_while_training_goes_on(splits, tmp_path, monkeypatch):
+def test_a_checkpoint_does_not_change_while_training_goes_on(pixels, tmp_path, monkeypatch):
     """The write of epoch 1 waits until epoch 2 has trained, and still holds epoch 1."""
-    experiment, trained = Experiment(1, "pix2pix_scratch"), threading.Event()
-    whole = fit(experiment, splits, tmp_path / "whole", until=1)
+    experiment, trained = nowhere("pix2pix_scratch"), threading.Event()
+    whole = fit(experiment, pixels, tmp_path / "whole", until=1)
     write = checkpoints.Checkpoints._write
 
     def late(self, done, tensors, facts):
@@ -195,7 +195,7 @@ def test_a_checkpoint_does_not_change_while_training_goes_on(splits, tmp_path, m
         write(self, done, tensors, facts)
 
     monkeypatch.setattr(checkpoints.Checkpoints, "_write", late)
-    learn = make_learner(experiment, splits)
+    learn = make_learner(experiment, pixels)
     keeper = checkpoints.Checkpoints(tmp_path / "out", identity(experiment), epochs=3)
     learn.add_cb(keeper)
     with keeper:
@@ -204,7 +204,7 @@ def test_a_checkpoint_does_not_change_while_training_goes_on(splits, tmp_path, m
         keeper.every = 99
         learn.fit(1)
         trained.set()
-    again = make_learner(experiment, splits)
+    again = make_learner(experiment, pixels)
     taken = checkpoints.Checkpoints(tmp_path / "out", identity(experiment), epochs=3)
     again.add_cb(taken)
     with taken:
@@ -213,10 +213,10 @@ def test_a_checkpoint_does_not_change_while_training_goes_on(splits, tmp_path, m
     assert not equal(again.model, learn.model)
 
 
-def test_going_on_with_other_threads_is_said(splits, tmp_path, capsys):
-    experiment = Experiment(1, "pix2pix_scratch")
+def test_going_on_with_other_threads_is_said(pixels, tmp_path, capsys):
+    experiment = nowhere("pix2pix_scratch")
     for threads in (2, 1):
-        learn = make_learner(experiment, splits)
+        learn = make_learner(experiment, pixels)
         keeper = checkpoints.Checkpoints(tmp_path, identity(experiment), 4, {"threads": threads})
         learn.add_cb(keeper)
         with keeper:

@@ -48,7 +48,7 @@ def test_runs_root_follows_the_variable(runs):
 
 
 def test_kit_files_are_found():
-    for parts in (("results", "paper.json"), ("data", "painters.csv"), ("workflow", "Snakefile")):
+    for parts in (("results", "paper.json"), ("data", "painters.csv")):
         assert paths.kit_file(*parts).exists()
 
 

@@ -32,16 +32,16 @@ def small_archive() -> Archive:
 @pytest.fixture
 def out(quick, small, gallery, tmp_path_factory, tmp_path) -> Path:
     """Copy the results of a small protocol, which are trained for the first test that asks."""
-    from colorkit.training import run_baselines, run_experiment
+    from colorkit.training import run
 
     trained = tmp_path_factory.getbasetemp() / "trained-protocol"
     if not trained.exists():
         protocol = protocol_of(kits_protocol() | {"studies": STUDIES, "painters": ""})
         keep_protocol(protocol, rules_sha256(), trained)
         for grid in protocol.grids(trained, str(gallery)).values():
-            run_baselines(grid.out, grid.profile, grid.data, grid.painters, grid.split)
+            grid.folder.baselines  # noqa: B018
             for experiment in grid.experiments():
-                run_experiment(experiment, grid.out)
+                run(experiment)
             compare_outputs(grid)
             count_colours(grid)
     return Path(shutil.copytree(trained, tmp_path / "out"))

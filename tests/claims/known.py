@@ -1,7 +1,6 @@
 """A protocol whose studies meet every need, archives invented for it with a known truth, and the
 results folders that such runs would have left."""
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -15,10 +14,9 @@ from colorkit.claims.invented import LEVELS, invent
 from colorkit.claims.protocol import Protocol
 from colorkit.claims.protocol_file import keep_protocol, read_protocol
 from colorkit.claims.verdicts import rules_sha256
-from colorkit.curation import DEALT, manifest_hash, manifest_text
-from colorkit.experiment import result_path
+from colorkit.experiment import MODELS
+from colorkit.manifest import COLUMNS, manifest_text
 from colorkit.metrics import BASELINES
-from colorkit.recipes import MODELS
 from colorkit.replication.paper import PARTS
 
 SIZES = {"train": 600, "valid": 150, "test": 200}
@@ -77,10 +75,11 @@ def left_by(archive: Archive, out: Path) -> Path:
         paintings, scores = (
             _of(table, study, split) for table in (archive.paintings, archive.scores)
         )
-        manifest = paintings.drop(columns="split").rename(columns={"part": "split"})
-        manifest = manifest.assign(width=1, height=1).reindex(columns=DEALT, fill_value="")
-        write_atomic(grid.out / "manifest.csv", manifest_text(manifest))
-        facts["manifest_sha256"], paths = manifest_hash(manifest), paintings.groupby("part")["path"]
+        folder, manifest = grid.folder, paintings.assign(width=1, height=1)
+        manifest = manifest.reindex(columns=COLUMNS, fill_value="")
+        write_atomic(folder.manifest_path, manifest_text(manifest))
+        facts["manifest_sha256"] = folder.manifest_sha256
+        paths = paintings.groupby("part")["path"]
         made = {name: _rows(scores[scores["model"] == name], paths) for name in BASELINES}
         records = {"baselines": {"config": {}, "scores": made}}
         for e in grid.experiments():
@@ -89,7 +88,7 @@ def left_by(archive: Archive, out: Path) -> Path:
             changed = {"config": e.config(), "scores": _rows(mine, paths)}
             records[e.id] = archive.runs[key] | changed
         for name, record in records.items():
-            write_atomic(result_path(grid.out, name), json.dumps(record | facts | {"id": name}))
+            folder.keep(record | facts | {"id": name})
     return out
 
 

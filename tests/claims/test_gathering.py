@@ -17,7 +17,7 @@ from colorkit.claims.gathering import NOT_THERE, publish_runs, published, read_a
 from colorkit.claims.ledger import scope
 from colorkit.claims.protocol_file import keep_protocol, read_protocol
 from colorkit.claims.votes import make_page
-from colorkit.experiment import failure_path, result_path
+from colorkit.folder import Folder
 
 TABLES = ("scores", "paintings", "distances", "colours", "votes")
 FIRST = "t1-unet_resnet18-s1000"
@@ -69,7 +69,7 @@ def test_what_is_published_is_the_same_without_weights(out, tmp_path):
     kept = {path.suffix for path in (tmp_path / "published").rglob("*") if path.is_file()}
     assert kept == {".csv", ".json", ".yaml", ".jpg"}
     assert (tmp_path / "published" / shown.relative_to(out)).exists()
-    result_path(out / "tables" / "fold-1", FIRST).unlink()
+    Folder(out / "tables" / "fold-1").result_path(FIRST).unlink()
     left = read_archive(out).distances  # measured of other runs than there are now
     assert set(left["split"]) == {"fold-2"}
 
@@ -97,10 +97,10 @@ def test_another_protocol_is_not_published_over_and_nothing_old_is_left(left, tm
 
 def test_missing_and_failed_runs_are_holes_with_their_reason(left):
     gone, scratch = left / "whole" / "fold-1", "t1-pix2pix_scratch-s1000"
-    result_path(gone, FIRST).unlink()
-    result_path(gone, scratch).unlink()
+    Folder(gone).result_path(FIRST).unlink()
+    Folder(gone).result_path(scratch).unlink()
     told = {"id": FIRST, "reason": "epoch 2: the training diverged"}
-    write_atomic(failure_path(gone, FIRST), json.dumps(told))
+    write_atomic(Folder(gone).failure(FIRST), json.dumps(told))
     archive = read_archive(left)
     assert archive.holes == {
         RunKey("whole", "fold-1", 1, "unet_resnet18", 1000): "epoch 2: the training diverged",
@@ -125,14 +125,14 @@ def test_a_folder_with_nothing_in_it_is_all_holes(small_archive, tmp_path):
     "change", [{"manifest_sha256": "0"}, {"config": {"epochs": 9}}, {"versions": {}}]
 )
 def test_foreign_and_damaged_runs_are_named(left, change):
-    path = result_path(left / "whole" / "fold-1", FIRST)
+    path = Folder(left / "whole" / "fold-1").result_path(FIRST)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(KitError, match=FIRST):
         read_archive(left)
 
 
 def test_a_missing_row_and_a_nan_are_named(left):
-    path = result_path(left / "whole" / "fold-2", "t2-pix2pix_scratch-s2001")
+    path = Folder(left / "whole" / "fold-2").result_path("t2-pix2pix_scratch-s2001")
     record = json.loads(path.read_text())
     whole = record["scores"]["test"]
     for rows in (whole[1:], [whole[0] | {"mse_ab": np.nan}, *whole[1:]]):

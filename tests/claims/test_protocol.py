@@ -40,7 +40,7 @@ def test_the_kits_protocols_are_valid(name, tmp_path):
     protocol = read_protocol(str(kit_file("results", name)))
     assert protocol.profile in PROFILES
     grids = protocol.grids(tmp_path)
-    assert len({grid.out for grid in grids.values()}) == len(grids)
+    assert len({grid.folder.path for grid in grids.values()}) == len(grids)
     assert protocol.main.splits == tuple(f"fold-{n}" for n in range(1, 6))  # all are tested
     seeds = [
         seed for key, grid in grids.items() if key[0] == protocol.main.name for seed in grid.seeds

@@ -12,7 +12,7 @@ from colorkit.claims import verdicts as claims
 from colorkit.claims.archive import SCORES, Archive, RunKey
 from colorkit.claims.evidence import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 from colorkit.claims.invented import invent, papers_truth
-from colorkit.recipes import MODELS
+from colorkit.experiment import MODELS
 from colorkit.replication import paper
 
 SCRATCH = "pix2pix_scratch"

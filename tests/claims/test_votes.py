@@ -1,7 +1,6 @@
 import json
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +9,21 @@ import pytest
 from colorkit.base.errors import KitError
 from colorkit.claims import votes as forced_choice
 from colorkit.claims.votes import CATCH, make_page, read_votes, tally, votes_needed
-from colorkit.experiment import result_path
 from colorkit.replication.grid import Grid
-from colorkit.training import run_experiment
+from colorkit.training import run
 
 
 @pytest.fixture
-def grid(quick, small, gallery, tmp_path_factory, tmp_path) -> Grid:
+def grid(quick, folder, tmp_path_factory) -> Grid:
     """Table 1's three models, trained for one epoch, once for all tests."""
-    trained = Grid(tmp_path_factory.getbasetemp() / "choice", data=str(gallery), tables=(1,))
-    if not trained.out.exists():
-        for experiment in trained.experiments():
-            run_experiment(experiment, trained.out)
-    return replace(trained, out=Path(shutil.copytree(trained.out, tmp_path / "out")))
+    trained = tmp_path_factory.getbasetemp() / "choice"
+    if trained.exists():
+        shutil.copytree(trained, folder.path)
+        return Grid(folder, tables=(1,))
+    for experiment in Grid(folder, tables=(1,)).experiments():
+        run(experiment)
+    shutil.copytree(folder.path, trained)
+    return Grid(folder, tables=(1,))
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_a_rater_sees_each_painting_once_and_the_next_one_with_another_model(gri
     assert len({pair for pair in seen if pair[1] != CATCH}) == 3 * len(paths)
     assert all(trial["path"] == "" for trial in keys[0] if trial["model"] == CATCH)
     assert keys[0] == key_of(make_page(grid, 1, 0))
-    assert len(list((grid.out / "choice").glob("rater-*-*.html"))) == 3
+    assert len(list((grid.folder.path / "choice").glob("rater-*-*.html"))) == 3
     assert keys[0] != keys[1]
 
 
@@ -126,7 +127,7 @@ def test_the_statistics_by_hand():
 def test_a_page_has_all_three_models_or_is_not_made(grid):
     with pytest.raises(KitError, match="0 of Table 2's 3 models are finished"):
         make_page(grid, 2, 0)
-    result_path(grid.out, "t1-pix2pix_scratch-s0").unlink()
+    grid.folder.result_path("t1-pix2pix_scratch-s0").unlink()
     with pytest.raises(KitError, match="2 of Table 1's 3 models are finished"):
         make_page(grid, 1, 0)
 

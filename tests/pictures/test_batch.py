@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import model_of, untrained
 from PIL import Image
-from test_paint import model_of
-from test_pretrained import untrained
 
 from colorkit.base.errors import KitError
-from colorkit.pictures.batch import Done, Settings, plan, run, summary
+from colorkit.pictures.batch import Done, Settings, colour_all, find_pairs, summary
 from colorkit.pretrained import Colorizer
 
 FORMATS = {
@@ -48,7 +47,7 @@ def folder(tmp_path) -> Path:
 
 
 def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
-    pairs = plan([str(folder)], str(tmp_path / "out"), recursive=True)
+    pairs = find_pairs([str(folder)], str(tmp_path / "out"), recursive=True)
     assert [path.relative_to(tmp_path / "out").as_posix() for path in pairs.values()] == [
         "a.jpg",
         "b.png",
@@ -59,30 +58,30 @@ def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
         "f.tif",
     ]
     seen = []
-    results = run(pairs, model, Settings(), seen.append)
+    results = colour_all(pairs, model, Settings(), seen.append)
     assert results == seen
     assert not any(done.error for done in results)
     for source, output in pairs.items():
         assert Image.open(output).size == Image.open(source).size
         assert Image.open(output).format == Image.open(source).format
     assert summary(results, time.monotonic()).startswith("7 of 7 pictures coloured in 0 s")
-    assert len(plan([str(folder)], str(tmp_path / "out"))) == 6
+    assert len(find_pairs([str(folder)], str(tmp_path / "out"))) == 6
 
 
 def test_nothing_is_written_over_unless_asked(folder, model, tmp_path):
-    pairs = plan([str(folder / "a.jpg")], str(tmp_path / "out.png"))
-    assert run(pairs, model, Settings())[0].error == ""
+    pairs = find_pairs([str(folder / "a.jpg")], str(tmp_path / "out.png"))
+    assert colour_all(pairs, model, Settings())[0].error == ""
     before = (tmp_path / "out.png").read_bytes()
-    (again,) = run(pairs, model, Settings(strength=0))
+    (again,) = colour_all(pairs, model, Settings(strength=0))
     assert again.error == f"{tmp_path / 'out.png'}: exists already; --overwrite writes over it"
     assert (tmp_path / "out.png").read_bytes() == before
-    assert run(pairs, model, Settings(strength=0, overwrite=True))[0].error == ""
+    assert colour_all(pairs, model, Settings(strength=0, overwrite=True))[0].error == ""
     assert (tmp_path / "out.png").read_bytes() != before
 
 
 def test_a_bad_file_is_named_and_the_rest_go_on(folder, model, tmp_path):
     (folder / "b.png").write_text("no picture")
-    results = run(plan([str(folder)], str(tmp_path / "out")), model, Settings())
+    results = colour_all(find_pairs([str(folder)], str(tmp_path / "out")), model, Settings())
     (failed,) = [done for done in results if done.error]
     assert failed.error == f"{folder / 'b.png'}: cannot be read: not a picture"
     assert not failed.output.exists()
@@ -90,8 +89,8 @@ def test_a_bad_file_is_named_and_the_rest_go_on(folder, model, tmp_path):
 
 
 def test_a_comparison_shows_grey_coloured_and_original(folder, model, tmp_path):
-    pairs = plan([str(folder / "a.jpg"), str(folder / "b.png")], str(tmp_path / "out"))
-    run(pairs, model, Settings(compare=True))
+    pairs = find_pairs([str(folder / "a.jpg"), str(folder / "b.png")], str(tmp_path / "out"))
+    colour_all(pairs, model, Settings(compare=True))
     grey, colour = (
         Image.open(tmp_path / "out" / f"{n}") for n in ("a-compared.jpg", "b-compared.png")
     )
@@ -118,17 +117,17 @@ def test_requests_that_cannot_be_done_are_refused(folder, monkeypatch, inputs, o
     (folder / "below" / "nothing").mkdir()
     (folder / "loop").symlink_to("loop")
     with pytest.raises(KitError, match=says):
-        plan(inputs, output)
+        find_pairs(inputs, output)
 
 
 def test_patterns_and_names_with_tricks(folder, model, monkeypatch, tmp_path):
     monkeypatch.chdir(folder)
     (folder / "below" / "loop").symlink_to(folder)
-    assert len(plan(["*.png"], "out")) == 2
-    assert len(plan(["."], str(tmp_path / "out"), recursive=True)) == 7
+    assert len(find_pairs(["*.png"], "out")) == 2
+    assert len(find_pairs(["."], str(tmp_path / "out"), recursive=True)) == 7
     for name in (" a b .png", "-o.png", "ü–🖼.png", "[x].png", "a%s{0}.png", "x" * 200 + ".png"):
         shutil.copy(folder / "b.png", folder / name)
-        (done,) = run(plan([name], str(tmp_path / "out")), model, Settings())
+        (done,) = colour_all(find_pairs([name], str(tmp_path / "out")), model, Settings())
         assert done.error == ""
         assert (tmp_path / "out" / name).exists()
 
@@ -137,19 +136,19 @@ def test_no_input_is_ever_written_over(folder, model):
     before = (folder / "b.png").read_bytes()
     for output in (folder / "b.png", folder):
         with pytest.raises(KitError, match="would overwrite an input"):
-            plan([str(folder / "b.png")], str(output))
+            find_pairs([str(folder / "b.png")], str(output))
     shutil.copy(folder / "b.png", folder / "b-compared.png")
     with pytest.raises(KitError, match="b-compared.png: .* would both be it"):
-        plan([str(folder)], str(folder / "out"), compare=True)
+        find_pairs([str(folder)], str(folder / "out"), compare=True)
     assert (folder / "b.png").read_bytes() == before
 
 
 def test_an_interrupted_folder_goes_on_where_it_was(folder, model):
     target = str(folder / "out")
-    pairs = plan([str(folder)], target, recursive=True)
-    run(dict(list(pairs.items())[:3]), model, Settings())
-    assert plan([str(folder)], target, recursive=True) == pairs
-    results = run(pairs, model, Settings())
+    pairs = find_pairs([str(folder)], target, recursive=True)
+    colour_all(dict(list(pairs.items())[:3]), model, Settings())
+    assert find_pairs([str(folder)], target, recursive=True) == pairs
+    results = colour_all(pairs, model, Settings())
     assert sum("exists already" in done.error for done in results) == 3
 
 
@@ -158,7 +157,9 @@ def test_what_a_file_does_to_a_library_stays_with_that_file(folder, model, tmp_p
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr("colorkit.pictures.batch.open_picture", fail)
-    (done,) = run(plan([str(folder / "a.jpg")], str(tmp_path / "out")), model, Settings())
+    (done,) = colour_all(
+        find_pairs([str(folder / "a.jpg")], str(tmp_path / "out")), model, Settings()
+    )
     assert done.error == f"{folder / 'a.jpg'}: RuntimeError: out of luck"
 
 
@@ -166,8 +167,8 @@ def test_a_strip_and_a_fifo(folder, model, tmp_path):
     Image.new("L", (4000, 1)).save(folder / "strip.png")
     Image.new("L", (70_000, 1)).save(folder / "long.png")
     os.mkfifo(folder / "fifo.png")
-    pairs = plan([str(folder)], str(tmp_path / "out"))
-    results = {done.source.name: done for done in run(pairs, model, Settings(compare=True))}
+    pairs = find_pairs([str(folder)], str(tmp_path / "out"))
+    results = {done.source.name: done for done in colour_all(pairs, model, Settings(compare=True))}
     assert "fifo.png" not in results
     assert results["strip.png"].error == ""
     assert "a side of 70,000 pixels; at most 65,535" in results["long.png"].error
@@ -184,8 +185,8 @@ def test_a_read_only_output_is_said(folder, model, tmp_path):
         pairs = {folder / "a.jpg": tmp_path / "out" / "a.jpg"}
     else:
         (tmp_path / "out").mkdir(mode=0o500)
-        pairs = plan([str(folder / "a.jpg")], str(tmp_path / "out"))
-    (done,) = run(pairs, model, Settings())
+        pairs = find_pairs([str(folder / "a.jpg")], str(tmp_path / "out"))
+    (done,) = colour_all(pairs, model, Settings())
     assert "cannot be written" in done.error
 
 
@@ -229,6 +230,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
     picture = Image.effect_noise((1000, 1000), 30).resize((10_000, 10_000))
@@ -248,6 +250,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "size", "side", "seconds"), [(1, (4000, 3000), 256, 4), (50, (320, 240), 64, 10)]
 )
@@ -257,10 +260,10 @@ def test_it_is_fast_enough(tmp_path, number, size, side, seconds):
     (tmp_path / "in").mkdir()
     for name in range(number):
         Image.effect_noise(size, 30).save(tmp_path / "in" / f"{name}.jpg")
-    pairs = plan([str(tmp_path / "in")], str(tmp_path / "out"))
+    pairs = find_pairs([str(tmp_path / "in")], str(tmp_path / "out"))
     model = untrained("unet_resnet18", side)
     began = time.process_time()
-    assert not any(done.error for done in run(pairs, model, Settings()))
+    assert not any(done.error for done in colour_all(pairs, model, Settings()))
     assert time.process_time() - began < seconds
 
 
@@ -299,7 +302,7 @@ def test_four_hundred_damaged_files_harm_nothing(folder, model, tmp_path):
     def note(done: Done) -> None:
         times.append(time.monotonic())
 
-    results = run(plan([str(bad)], str(tmp_path / "out")), model, Settings(), note)
+    results = colour_all(find_pairs([str(bad)], str(tmp_path / "out")), model, Settings(), note)
     assert len(results) == 400
     assert max(np.diff(times)) < 10
     failed = [done for done in results if done.error]

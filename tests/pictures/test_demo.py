@@ -13,14 +13,13 @@ import numpy as np
 import psutil
 import pytest
 import requests
+from conftest import bomb, untrained
 from PIL import Image
 from playwright.sync_api import TimeoutError
-from test_pictures import bomb
-from test_pretrained import untrained
 
 from colorkit.base.errors import KitError
+from colorkit.experiment import MODELS
 from colorkit.pictures import demo
-from colorkit.recipes import MODELS
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +82,7 @@ def choose(tab, path: Path) -> None:
     raise AssertionError(f"{path.name} was not taken")
 
 
+@pytest.mark.slow
 def test_upload_wait_compare_download(tab, picture, tmp_path):
     choose(tab, picture)
     tab.click("#go")
@@ -101,6 +101,7 @@ def test_upload_wait_compare_download(tab, picture, tmp_path):
         assert image.get_attribute("alt") is not None
 
 
+@pytest.mark.slow
 def test_it_works_by_keyboard_alone(tab, picture):
     choose(tab, picture)
     tab.focus("#go")
@@ -109,6 +110,7 @@ def test_it_works_by_keyboard_alone(tab, picture):
     assert tab.locator("#files a").count() >= 2  # one for each model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -134,6 +136,7 @@ def test_bad_uploads_are_explained_and_leave_it_at_work(
     tab.wait_for_selector("#gallery img")
 
 
+@pytest.mark.slow
 def test_two_hundred_uploads_take_no_more_memory(server, models, picture):
     from gradio_client import Client, handle_file
 
@@ -146,6 +149,7 @@ def test_two_hundred_uploads_take_no_more_memory(server, models, picture):
     assert np.mean(used[-20:]) < np.mean(used[20:40]) + 100e6
 
 
+@pytest.mark.slow
 def test_the_queue_cannot_be_passed_by(server, picture):
     asked = {"data": [{"path": str(picture)}, [], 1.0]}
     answer = requests.post(f"{server[0]}/gradio_api/run/colour", json=asked, timeout=60)

@@ -5,7 +5,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from test_pretrained import untrained
+from conftest import untrained
 
 from colorkit.base.errors import KitError
 from colorkit.models import PlainUnet, unet_resnet18

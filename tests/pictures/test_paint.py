@@ -3,9 +3,9 @@ import io
 import numpy as np
 import pytest
 import torch
+from conftest import model_of
 from PIL import Image
 from scipy.ndimage import uniform_filter
-from torch import nn
 from torch.nn import functional
 
 from colorkit import colorize
@@ -15,21 +15,6 @@ from colorkit.pictures.files import BAND, Picture, open_picture
 from colorkit.pictures.paint import _weights, colorize_picture, square
 from colorkit.pretrained import Colorizer, describe_model
 from colorkit.sources import open_source
-
-
-class Constant(nn.Module):
-    """The same square of colours for every picture."""
-
-    def __init__(self, ab: torch.Tensor):
-        super().__init__()
-        self.ab = nn.Parameter(ab)
-
-    def forward(self, L: torch.Tensor) -> torch.Tensor:
-        return self.ab.expand(len(L), -1, -1, -1)
-
-
-def model_of(ab: torch.Tensor) -> Colorizer:
-    return Colorizer(Constant(ab), describe_model("unet_resnet18", ab.shape[-1], epochs=1))
 
 
 @pytest.fixture

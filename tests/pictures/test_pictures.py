@@ -1,10 +1,9 @@
-import io
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import bomb
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from colorkit.base.errors import KitError
@@ -240,15 +239,6 @@ def test_a_side_too_long_for_a_format_is_said(tmp_path):
     picture = open_picture(write(tmp_path, Image.new("L", (20_000, 1)), "a.png"))
     with pytest.raises(KitError, match=r"out.webp: cannot be written as WEBP"):
         save_picture(coloured(picture), tmp_path / "out.webp")
-
-
-def bomb(side: int) -> bytes:
-    """Make a small PNG file whose header says that it is `side` pixels wide and high."""
-    content = io.BytesIO()
-    Image.new("1", (100, 100)).save(content, "PNG")
-    header, size = content.getvalue(), side.to_bytes(4, "big") * 2
-    chunk = b"IHDR" + size + header[24:29]
-    return header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
 
 
 def test_a_bomb_is_refused_from_its_header(tmp_path):

@@ -125,7 +125,7 @@ def test_every_figure_has_alt_text(book):
 def test_unstable_output_is_marked(book):
     for cell in code_cells(book):
         shows = "colorkit.show(" in cell.source
-        trains = "run_experiment(" in cell.source
+        trains = "colorkit.run(" in cell.source
         if shows or trains:
             assert "nbval-ignore-output" in cell.metadata.get("tags", []), cell.source[:60]
 
@@ -144,6 +144,7 @@ def test_wrong_parameters_are_refused_before_anything_runs(tmp_path, parameters,
     assert not list(tmp_path.glob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_papermill_itself_cannot_pass_an_unknown_parameter(tmp_path):
     import papermill
 

@@ -15,28 +15,33 @@ import pytest
 from conftest import paint
 
 from colorkit.base.checkpoints import files, folder_of
-from colorkit.experiment import Experiment, result_path, weights_path
+from colorkit.experiment import Experiment
+from colorkit.folder import Folder
 
+pytestmark = pytest.mark.slow
+
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("COLORKIT_KILLS", "2"))
 # 32 px, four epochs of two batches: seconds on a CPU. The last batch has more than one picture.
 START = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from pathlib import Path
-from colorkit.experiment import PROFILES, Experiment, Profile
-PROFILES["smoke"] = Profile(size=32, epochs=4, weights="random")
+from colorkit.folder import Folder
 model, data, out = sys.argv[1:]
+folder = Folder(Path(out), data=data)
 """
 RUN = """
-from colorkit.training import run_experiment
-run_experiment(Experiment(1, model, data=data), Path(out))
+from colorkit.experiment import PROFILES, Experiment, Profile
+from colorkit.training import run
+PROFILES["smoke"] = Profile(size=32, epochs=4, weights="random")
+run(Experiment(folder, model))
 """
-EVIDENCE = """
-from colorkit.replication.evidence import gather
+# The whole grid, at 64 px: each job is a process of its own, which knows nothing of this one.
+GRID = """
 from colorkit.replication.grid import Grid
-Path(out).mkdir(exist_ok=True)
-(Path(out) / "bench.json").write_text("{}")  # measured before
-sys.exit(gather(Grid(Path(out), data=data), 9, Path(out) / "results", "colorkit evidence"))
+from colorkit.replication.reproduce import reproduce
+sys.exit(reproduce(Grid(folder, options={"epochs": 4}), lessons=False))
 """
 
 
@@ -53,7 +58,7 @@ def whole(request, gallery, tmp_path_factory) -> tuple[Experiment, Path, float]:
     """A run that nobody disturbed, and how many seconds it trained."""
     out = tmp_path_factory.mktemp("whole")
     process = start(RUN, request.param, gallery, out)
-    experiment = Experiment(1, request.param, data=str(gallery))
+    experiment = Experiment(Folder(out, data=str(gallery)), request.param)
     wait_for_training(out, experiment, process)
     began = time.monotonic()
     text = process.communicate()[0]
@@ -122,19 +127,22 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(whole, gallery, tmp
     text = again.communicate()[0]
     assert again.returncode == 0, text
     result, wanted = (
-        json.loads(result_path(out, experiment.id).read_text()) for out in (tmp_path, undisturbed)
+        json.loads((out / "runs" / f"{experiment.id}.json").read_text())
+        for out in (tmp_path, undisturbed)
     )
     print(f"{experiment.model}, {moment.__name__}: {left}, resumed {result['resumed_after']}")
     for name in ("scores", "history", "data_order", "weights_sha256", "config"):
         assert result[name] == wanted[name], name
-    one, other = (weights_path(out, experiment.id) for out in (tmp_path, undisturbed))
+    one, other = (
+        out / "models" / experiment.id / "model.safetensors" for out in (tmp_path, undisturbed)
+    )
     assert one.read_bytes() == other.read_bytes()
     assert not list((tmp_path / "checkpoints").rglob("*.*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(gallery, tmp_path, number):
-    process = start(EVIDENCE, "", gallery, tmp_path)
+    process = start(GRID, "", gallery, tmp_path)
     folder = folder_of(tmp_path, "t1-unet_resnet18-s0")
     wait_until(lambda: files(folder), process)
     process.send_signal(number)
@@ -146,7 +154,7 @@ def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(gallery, t
 
 
 def test_of_two_processes_on_one_run_the_second_says_so_and_leaves(gallery, tmp_path):
-    experiment = Experiment(1, "pix2pix_scratch", data=str(gallery))
+    experiment = Experiment(Folder(tmp_path, data=str(gallery)), "pix2pix_scratch")
     first = start(RUN, experiment.model, gallery, tmp_path)
     wait_for_training(tmp_path, experiment, first)
     second = start(RUN, experiment.model, gallery, tmp_path)
@@ -155,4 +163,4 @@ def test_of_two_processes_on_one_run_the_second_says_so_and_leaves(gallery, tmp_
     assert f"{experiment.id}: another process is training it" in text.splitlines()[-1]
     first.communicate()
     assert first.returncode == 0
-    assert result_path(tmp_path, experiment.id).exists()
+    assert experiment.folder.result_path(experiment.id).exists()

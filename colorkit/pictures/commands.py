@@ -1,0 +1,73 @@
+"""The room's commands: colour pictures, show a page, export a model."""
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from ..base.terminal import Device, Model, console, printable
+
+app = typer.Typer()
+
+
+@app.command("colorize")
+def colorize_files(
+    inputs: Annotated[list[str], typer.Argument(help="picture files, folders, patterns")],
+    output: Annotated[str, typer.Option("-o", "--output", help="a folder, or a picture's name")],
+    model: Model = "",
+    size: Annotated[int, typer.Option(help="px the model sees; 0: its own")] = 0,
+    device: Device = "",
+    strength: Annotated[float, typer.Option(help="factor on the colours, 0 to 2")] = 1.0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="write NAME-compared too: grey, coloured, original")
+    ] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="sub-folders too")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="write over outputs")] = False,
+) -> None:
+    """Colour pictures at their full size; the newest finished run is the model if none is named."""
+    from ..base.device import choose_device
+    from ..pretrained import load_pretrained, newest_model
+    from .batch import Settings, colour_all, find_pairs, summary
+
+    settings = Settings(strength, size, compare, overwrite)
+    pairs = find_pairs(inputs, output, recursive, compare)
+    folder = model or newest_model()
+    colorizer = load_pretrained(folder).to(choose_device(device))
+    console.print(f"{len(pairs)} to colour, model {folder}: {colorizer.name}")
+    began = time.monotonic()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("colouring", total=len(pairs))
+        results = colour_all(pairs, colorizer, settings, lambda _: progress.advance(task))
+    failed = [done.error for done in results if done.error]
+    for error in failed:
+        print(f"failed: {printable(error)}", file=sys.stderr)
+    console.print(summary(results, began))
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def demo(
+    out: Annotated[str, typer.Option(help="results whose models are shown; empty: newest")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: the first free one")] = 0,
+    share: Annotated[bool, typer.Option("--share", help="a public link, such as on Colab")] = False,
+) -> None:
+    """Open a page where pictures are dropped and coloured by every model."""
+    from .demo import serve
+
+    serve(out, port, share)
+
+
+@app.command()
+def export(
+    output: Annotated[str, typer.Option("-o", "--output", help="such as model.onnx")],
+    model: Model = "",
+) -> None:
+    """Write a model as ONNX, for programs without PyTorch, and check that it gives the same."""
+    from ..pretrained import load_pretrained, newest_model
+    from .onnx import OPSET, export_onnx
+
+    folder = model or newest_model()
+    difference = export_onnx(load_pretrained(folder), output)
+    console.print(f"{output}: {folder}, ONNX opset {OPSET}, at most {difference:.1e} from PyTorch")

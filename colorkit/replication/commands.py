@@ -1,0 +1,120 @@
+"""The room's commands: recompute the tables, measure the machine."""
+
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ..base.errors import KitError
+from ..base.files import runs_root, user_path, write_atomic
+from ..base.terminal import (
+    Data,
+    Device,
+    DryRun,
+    Jobs,
+    NoNotebooks,
+    Out,
+    Painters,
+    absolute,
+    console,
+)
+from ..experiment import MODELS, Experiment
+
+if TYPE_CHECKING:
+    from .grid import Grid
+
+app = typer.Typer()
+DEFAULTS = {field.name: field.default for field in fields(Experiment)}
+Batch = Annotated[int, typer.Option(help="paintings a step; the paper's is 16")]
+
+
+@app.command("reproduce")
+def reproduce_tables(
+    profile: Annotated[str, typer.Option(help="smoke, class or paper")] = "smoke",
+    data: Data = "sample",
+    painters: Painters = "",
+    tables: Annotated[str, typer.Option(help="1, 2 or 1,2")] = "1,2",
+    seeds: Annotated[str, typer.Option(help="comma-separated, such as 0,1,2")] = "0",
+    models: Annotated[str, typer.Option(help="comma-separated; all three if empty")] = "",
+    variants: Annotated[str, typer.Option(help="changed recipes to run as well")] = "",
+    split: Annotated[str, typer.Option(help="such as paper, paper-1, fold-1, flips")] = "paper",
+    epochs: Annotated[int, typer.Option(help="0: the profile's")] = 0,
+    batch_size: Batch = DEFAULTS["batch_size"],
+    precision: Annotated[str, typer.Option(help="auto (by device), fp32, bf16 or fp16")] = "auto",
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="the same bits from a GPU each time; slower")
+    ] = False,
+    jobs: Jobs = 1,
+    no_notebooks: NoNotebooks = False,
+    out: Out = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
+    from ..folder import Folder
+    from .grid import Grid
+    from .reproduce import reproduce
+
+    folder = Folder.of(profile, absolute(data), painters, split, out)
+    options = {"epochs": epochs, "batch_size": batch_size, "precision": precision}
+    options |= {"deterministic": deterministic}
+    unusual = {name: value for name, value in options.items() if value != DEFAULTS[name]}
+    lists = _numbers("tables", tables), _numbers("seeds", seeds)
+    chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants))
+    grid = Grid(folder, *lists, *chosen, unusual)
+    if not dry_run:
+        raise typer.Exit(reproduce(grid, jobs, not no_notebooks))
+    list_jobs(grid, not no_notebooks)
+
+
+def list_jobs(grid: "Grid", lessons: bool = True) -> None:
+    """Show what would be run, and what is there."""
+    from .grid import check_grid, missing, plan
+
+    check_grid(grid)
+    shown, todo = Table("job", "state", "results"), missing(grid, lessons)
+    for job in plan(grid, lessons):
+        results = ", ".join(str(path.relative_to(grid.folder.path)) for path in job.results)
+        state = "to do" if job in todo and job.done else job.state
+        shown.add_row(job.name, state, results)
+    console.print(shown, f"in {grid.folder.path}")
+
+
+@app.command("bench")
+def measure(
+    size: Annotated[int, typer.Option(help="px of the steps; 0: 256 on a GPU, else 64")] = 0,
+    batch: Batch = DEFAULTS["batch_size"],
+    device: Device = "",
+    publish: Annotated[
+        bool, typer.Option("--publish", help="write results/<device>-<date>/ and README's section")
+    ] = False,
+    out: Annotated[
+        str, typer.Option(help="with --publish: a results folder whose small files go along")
+    ] = "",
+) -> None:
+    """Measure how fast this machine trains, and what its hardware could give."""
+    from ..base.device import choose_device
+    from .bench import bench, performance, publish_bench
+
+    chosen, folder = choose_device(device), user_path(out) if out else None
+    if folder and not (publish and (folder / "tables.csv").exists()):
+        raise KitError(f"--out {out}: needs --publish, and tables of `colorkit reproduce`")
+    measured = bench(size or (256 if chosen.type == "cuda" else 64), batch, chosen)
+    path = runs_root() / f"bench-{chosen.type}.json"
+    write_atomic(path, json.dumps(measured, indent=1) + "\n")
+    console.print(performance({"": measured}), f"written to {path}")
+    if publish:
+        console.print(f"published in {publish_bench(measured, user_path('results'), folder)}")
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        told = f"--{name} {text!r}: must be whole numbers with commas, such as 1,2"
+        raise KitError(told) from None

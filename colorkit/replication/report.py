@@ -1,0 +1,102 @@
+"""The report of a results folder: tables.csv, pictures and report.html, which is one file."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from .. import figures
+from ..base.files import write_atomic
+from ..base.templates import render
+from ..experiment import MODELS
+from ..folder import data_name
+from ..metrics import METRICS, ColourTable, predict_rgb
+from ..splits import PARTS
+from .grid import Grid
+from .paper import assumptions
+from .tables import LABELS, cells, changes, collect, number, pivot
+
+
+def comparison(grid: Grid, table: int) -> tuple[dict[str, Tensor], list[str]]:
+    """Colour some test paintings with every finished model of a table (first seed).
+
+    Returns rows for `figures.picture_grid` ("grey", the L table, each model, "truth":
+    (n, 3, S, S)) and the paintings' titles.
+    """
+    folder = grid.folder
+    pixels, titles = folder.examples()
+    rows = {"grey": predict_rgb(ColourTable(torch.zeros(1, 2)), pixels)}
+    if baselines := folder.result("baselines"):
+        table_of_L = ColourTable(torch.tensor(baselines["tables"]["L_table"]))
+        rows["L table"] = predict_rgb(table_of_L, pixels)
+    for run in grid.finished(table):
+        rows[MODELS[run["config"]["model"]]] = predict_rgb(folder.generator(run), pixels)
+    return rows | {"truth": pixels}, titles
+
+
+def histories(grid: Grid, table: int) -> dict[str, list[dict[str, float]]]:
+    """Read the losses by epoch of a table's finished runs (first seed), {label: rows}."""
+    return {MODELS[run["config"]["model"]]: run["history"] for run in grid.finished(table)}
+
+
+def write_report(grid: Grid) -> None:
+    """Write tables.csv, the pictures, and report.html."""
+    frame, folder = collect(grid), grid.folder
+    drawn = {table: _draw(grid, table) for table in grid.tables}
+    facts = {
+        "grid": grid,
+        "folder": folder,
+        "data": data_name(folder.data),
+        "tables": {t: list(map(cells, pivot(frame, t))) for t in grid.tables},
+        "changes": {t: changes(frame, t) for t in grid.tables},
+        "others": {t: _other_metrics(frame, t) for t in grid.tables},
+        "metrics": METRICS,
+        "counts": _counts(grid),
+        "runs": [run for table in grid.tables for run in grid.finished(table)],
+        "assumptions": assumptions().to_dict("records"),
+        "holes": int(frame["ours"].isna().sum()),
+    }
+    tags: dict[int, dict[str, str]] = {}
+    for table, some in drawn.items():
+        tags[table] = {name: figures.img_tag(*shown) for name, shown in some.items()}
+        for name, (figure, _) in some.items():
+            write_atomic(folder.path / "pictures" / f"{name}-t{table}.png", figures.png(figure))
+    write_atomic(folder.path / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
+    write_atomic(
+        folder.path / "report.html", render("replication/report.html", facts | {"pictures": tags})
+    )
+
+
+def _draw(grid: Grid, table: int) -> dict[str, tuple[Figure, str]]:
+    drawn = {"comparison": figures.picture_grid(*comparison(grid, table))}
+    if curves := histories(grid, table):
+        drawn["losses"] = figures.losses(curves)
+    return drawn
+
+
+def _other_metrics(frame: pd.DataFrame, table: int) -> list[list[str]]:
+    part = frame[(frame["table"] == table) & (frame["part"] == "test")]
+    part = part[part["variant"] == ""]
+    means = part.groupby(["model", "metric"])["ours"].mean()
+    digits = {"mse_ab": 4, "mse_rgb": 4, "psnr": 1, "ciede2000": 1, "colourfulness": 1}
+    rows = []
+    for model, label in LABELS.items():
+        values = [means.get((model, metric), np.nan) for metric in METRICS]
+        told = map(number, values, [digits.get(metric, 2) for metric in METRICS])
+        rows.append([label, *told])
+    return rows
+
+
+def _counts(grid: Grid) -> list[dict[str, Any]]:
+    manifest = grid.folder.listed
+    table = pd.crosstab(manifest["painter"], manifest["part"]).reindex(columns=list(PARTS))
+    table = table.fillna(0).astype(int).assign(all=lambda t: t.sum(axis=1))
+    largest = table.sort_values("all", ascending=False)
+    shown = largest.head(8)
+    if len(largest) > 8:
+        rest = largest.iloc[8:].sum().rename(f"{len(largest) - 8} other painters")
+        shown = pd.concat([shown, rest.to_frame().T])
+    return [{"painter": name} | row.to_dict() for name, row in shown.iterrows()]
