@@ -160,7 +160,7 @@ class Archive:
         key = key if key.table else key._replace(model="baselines")  # they are made together
         return f"{key} has no result ({self.holes.get(key, 'not in the protocol')})"
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Identify the scores: the first 12 digits of a sha256."""
         text = self.scores.to_csv(index=False, lineterminator="\n")

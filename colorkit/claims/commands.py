@@ -100,8 +100,8 @@ def ledger(
         archives = {name: archives[name] for name in newest_first(archives)}
     judged = verdicts(archives.values())
     scopes = [line for archive in archives.values() for line in scope(archive)]
-    for target in targets:
-        write_pages(target, own, scopes, judged)
+    if out:
+        write_pages(targets, own, scopes, judged)
     console.print(terminal(scopes, judged))
     if publish:
         readme = results.with_name("README.md")

@@ -88,15 +88,14 @@ def first_line(judged: Sequence[Verdict]) -> str:
 
 
 def write_pages(
-    target: Path, archive: Archive, scopes: Sequence[str], judged: Sequence[Verdict]
+    targets: Iterable[Path], archive: Archive, scopes: Sequence[str], judged: Sequence[Verdict]
 ) -> None:
-    """Write a folder's ledger.json, report.html (the ledger is its first page) and README.md.
+    """Write folders' ledger.json, report.html (the ledger is its first page) and README.md.
 
-    archive: the folder's own; scopes and verdicts may be of others too, which add what it lacks.
+    archive: the folders' own; scopes and verdicts may be of others too, which add what it lacks.
     """
     tested = archive.paintings[archive.paintings["part"] == "test"]
     facts = {
-        "name": target.name,
         "title": TITLE,
         "first_line": first_line(judged),
         "scope": scopes,
@@ -110,9 +109,12 @@ def write_pages(
         "edited": untrusted(archive),
     }
     stored = _without_nan([asdict(verdict) for verdict in judged])
-    write_atomic(target / "ledger.json", json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
-    write_atomic(target / "report.html", render("claims/ledger.html", facts))
-    write_atomic(target / "README.md", render("claims/ledger.md", facts))
+    text = json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
+    for target in targets:
+        facts["name"] = target.name
+        write_atomic(target / "ledger.json", text)
+        write_atomic(target / "report.html", render("claims/ledger.html", facts))
+        write_atomic(target / "README.md", render("claims/ledger.md", facts))
 
 
 def _drawn(archive: Archive, judged: Sequence[Verdict]) -> dict[str, str]:

@@ -151,7 +151,10 @@ def exchangeable(
     """
     random, (first, second) = np.random.default_rng(seed), sizes
     if len(errors) >= first + second:
-        order = random.random((draws, len(errors))).argsort(axis=1)[:, : first + second]
+        lots = random.random((draws, len(errors)))  # the lowest are dealt, in their order
+        lowest = lots.argpartition(first + second - 1, axis=1)[:, : first + second]
+        by_lot = np.take_along_axis(lots, lowest, axis=1).argsort(axis=1)
+        order = np.take_along_axis(lowest, by_lot, axis=1)
     else:
         order = random.integers(0, len(errors), (draws, first + second))
     drawn = errors[order]

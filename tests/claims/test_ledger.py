@@ -163,7 +163,7 @@ def test_colours_painter_by_painter(small_archive):
 def write(archives: list[Archive], target):
     """Write the pages of the first of some archives; returns the verdicts."""
     judged, scopes = verdicts(archives), [line for one in archives for line in ledger.scope(one)]
-    pages.write_pages(target, archives[0], scopes, judged)
+    pages.write_pages([target], archives[0], scopes, judged)
     return judged
 
 

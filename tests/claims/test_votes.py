@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,16 @@ from colorkit.training import run
 
 
 @pytest.fixture
-def grid(quick, folder) -> Grid:
-    """Table 1's three models, trained for one epoch."""
-    grid = Grid(folder, tables=(1,))
-    for experiment in grid.experiments():
+def grid(quick, folder, tmp_path_factory) -> Grid:
+    """Table 1's three models, trained for one epoch, once for all tests."""
+    trained = tmp_path_factory.getbasetemp() / "choice"
+    if trained.exists():
+        shutil.copytree(trained, folder.path)
+        return Grid(folder, tables=(1,))
+    for experiment in Grid(folder, tables=(1,)).experiments():
         run(experiment)
-    return grid
+    shutil.copytree(folder.path, trained)
+    return Grid(folder, tables=(1,))
 
 
 @pytest.fixture
