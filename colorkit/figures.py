@@ -89,17 +89,16 @@ def painter_counts(here: Mapping[str, int], catalogue: Mapping[str, int]) -> tup
     names = sorted(here, key=lambda name: -here[name])[:20]
     figure = Figure(figsize=(7, 0.28 * len(names) + 1), layout="constrained")
     axis = figure.subplots()
-    rows = np.arange(len(names))
+    rows = range(len(names))
     axis.barh(rows, [here[n] for n in names], color=PALETTE[0], label="found here")
     listed = [catalogue.get(n, np.nan) for n in names]
     if not np.isnan(listed).all():
         axis.plot(listed, rows, "|", color="black", markersize=12, label="in the catalogue")
     axis.set_yticks(rows, names, parse_math=False)
-    axis.invert_yaxis()
-    axis.set_xlabel("paintings")
+    axis.set(xlabel="paintings", ylim=(len(names) - 0.5, -0.5))
     axis.legend(frameon=False)
-    top = ", ".join(f"{name} {here[name]}" for name in names[:4])
-    return figure, f"Bars: paintings of each of {len(names)} painters. Most: {top}."
+    most = ", ".join(f"{name} {here[name]}" for name in names[:4])
+    return figure, f"Bars: paintings of each of {len(names)} painters. Most: {most}."
 
 
 def lab_planes(rgb: Tensor, title: str = "") -> tuple[Figure, str]:
@@ -131,8 +130,7 @@ def gamut(lightnesses: Sequence[float] = (25, 50, 75)) -> tuple[Figure, str]:
         picture = torch.where(mask, colours, torch.tensor(0.93))
         axis.imshow(picture.permute(1, 2, 0).numpy(), extent=[-AB_SCALE, AB_SCALE] * 2)
         shares.append(f"{100 * mask.float().mean():.0f} % at L* = {lightness:g}")
-        axis.set_title(f"L* = {lightness:g}")
-        axis.set_xlabel("a*")
+        axis.set(title=f"L* = {lightness:g}", xlabel="a*")
     axes[0].set_ylabel("b*")
     return figure, f"Slices through sRGB in the ab plane; inside sRGB: {', '.join(shares)}."
 
@@ -145,12 +143,11 @@ def colour_table(table: Sequence[Sequence[float]]) -> tuple[Figure, str]:
     figure = Figure(figsize=(7, 3), layout="constrained")
     strip, curve = figure.subplots(2, 1, height_ratios=[1, 3], sharex=True)
     strip.imshow(lab_to_rgb(lab).permute(1, 2, 0).numpy(), extent=[0, 100, 0, 1], aspect="auto")
-    strip.set_yticks([])
-    strip.set_title("the colour the table gives to each lightness")
+    strip.set(yticks=[], title="the colour the table gives to each lightness")
     for channel, name in enumerate(("a*", "b*")):
         curve.plot(middle, ab[:, channel], ("-", "--")[channel], color=PALETTE[channel], label=name)
     curve.axhline(0, color="grey", linewidth=0.8)
-    curve.set_xlabel("L*")
+    curve.set(xlabel="L*")
     curve.legend(frameon=False)
     return figure, (
         f"Mean a* and b* against lightness: a* from {ab[:, 0].min():.0f} to {ab[:, 0].max():.0f}, "
@@ -193,11 +190,11 @@ def critic_view(rgb: Tensor, probability: Tensor, patch: int) -> tuple[Figure, s
     left.add_patch(Rectangle((corner, corner), side - 1, side - 1, fill=False, color="w", lw=2))
     whole = f"one patch ({patch} px) covers it all"
     left.set_title(whole if patch > size else f"one of its patches, {patch} x {patch} px")
-    image = right.imshow(probability.numpy(), vmin=0, vmax=1, cmap="cividis")
+    image = right.imshow(probability, vmin=0, vmax=1, cmap="cividis")
     right.set_title("probability of 'real', patch by patch")
     figure.colorbar(image, ax=right, shrink=0.8)
-    for axis in (left, right):
-        axis.axis("off")
+    left.axis("off")
+    right.axis("off")
     low, high = probability.min(), probability.max()
     return figure, f"A picture and a map of the critic's verdicts, from {low:.2f} to {high:.2f}."
 
@@ -231,8 +228,8 @@ def unet_diagram(unet: nn.Module, size: int) -> tuple[Figure, str]:
     for column, (channels, width) in enumerate(encoder + decoder):
         height = 0.35 + 0.65 * np.log2(width + 1) / np.log2(size + 1)
         down = column < len(encoder)
-        colour = PALETTE[0] if down else PALETTE[1]
-        axis.add_patch(Rectangle((column, -height / 2), 0.55, height, color=colour, alpha=0.8))
+        colour = {"color": PALETTE[0 if down else 1], "alpha": 0.8}
+        axis.add_patch(Rectangle((column, -height / 2), 0.55, height, **colour))
         place, said = (column + 0.27, -height / 2 - 0.06), f"{channels}\n{width} px"
         axis.text(*place, said, ha="center", va="top", fontsize=7)
         if down:

@@ -38,9 +38,8 @@ PACKAGES = ("colorkit", "torch", "torchvision", "fastai", "numpy", "scikit-image
 class Folder:
     """A results folder. What is read of the paintings is read, and checked, once.
 
-    <path>/manifest.csv says which paintings; runs/<id>.json is a run's result, and its presence
-    says that the run is finished; models/<id>/ has its weights. Raises KitError for an unknown
-    profile.
+    manifest.csv says which paintings; runs/<id>.json is a run's result, and its presence says
+    that the run is finished; models/<id>/ has its weights. KitError for an unknown profile.
     """
 
     path: Path
@@ -75,7 +74,7 @@ class Folder:
 
     def config(self) -> dict[str, Any]:
         """List what every run in it shares."""
-        shared = {name: getattr(self, name) for name in ("profile", "painters", "split")}
+        shared = {"profile": self.profile, "painters": self.painters, "split": self.split}
         return shared | {"data": data_name(self.data), "size": self.settings.size}
 
     @cached_property
@@ -120,7 +119,7 @@ class Folder:
 
         Returns (count, 3, S, S) uint8, or fewer if there are fewer, and their titles.
         """
-        titles = self.manifest.loc[self.manifest["part"] == "test", "title"].tolist()
+        titles = self.manifest.query("part == 'test'")["title"].tolist()
         chosen = np.linspace(0, len(titles) - 1, min(count, len(titles))).astype(int).tolist()
         return self.pixels["test"][chosen], [titles[index] for index in chosen]
 

@@ -66,10 +66,8 @@ def open_source(data: str) -> Source:
     except OSError as error:
         raise KitError(f"{error.filename}: {error.strerror}; make it readable") from error
     if not paintings:
-        raise KitError(
-            f"{data}: no paintings in it; expected images/images/<Painter>/*.jpg, "
-            "resized/resized/<Painter>_<n>.jpg or one sub-folder per painter"
-        )
+        layouts = "images/images/<Painter>/*.jpg, resized/resized/<Painter>_<n>.jpg"
+        raise KitError(f"{data}: no paintings; expected {layouts} or one sub-folder per painter")
     return Source(root.name, root, paintings, catalogue_counts(root))
 
 
@@ -108,10 +106,8 @@ def choose_paintings(source: Source, painters: str = "") -> list[Painting]:
 def check_enough(name: str, count: int) -> None:
     """Raise KitError if `count` paintings are too few to split in three."""
     if count < MIN_PAINTINGS:
-        raise KitError(
-            f"{name}: {count} usable paintings; a split needs at least {MIN_PAINTINGS}; "
-            "add paintings or choose more painters"
-        )
+        rule = f"a split needs at least {MIN_PAINTINGS}; add paintings or choose more painters"
+        raise KitError(f"{name}: {count} usable paintings; {rule}")
 
 
 def catalogue_counts(root: Path | None = None) -> dict[str, int]:
@@ -250,7 +246,5 @@ def _key(name: str) -> str:
 def _unknown_painter(name: str, present: dict[str, set[str]], source: Source) -> str:
     close = difflib.get_close_matches(_key(name), list(present), n=3, cutoff=0.5)
     near = f"did you mean {', '.join(min(present[key]) for key in close)}? " if close else ""
-    return (
-        f"painter '{name}': not in {source.name}; {near}"
-        "'colorkit data show' lists the painters there"
-    )
+    remedy = "'colorkit data show' lists the painters there"
+    return f"painter '{name}': not in {source.name}; {near}{remedy}"

@@ -18,14 +18,8 @@ from PIL.PngImagePlugin import PngInfo
 from ..base.errors import KitError
 from ..base.files import replacing
 
-SUFFIXES = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
+SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+SUFFIXES |= {".tif": "TIFF", ".tiff": "TIFF"}
 MAX_PIXELS = 178_956_970  # where Pillow refuses; it warns at half of that
 MAX_SIDE = 65_535  # JPEG's own limit, and it bounds what a strip of few pixels can ask for
 BAND = 1 << 17  # pixels looked at or coloured at a time: little memory, and the processor's cache
@@ -231,11 +225,8 @@ def _kept(image: Image.Image, exif: bytes | None) -> dict[str, Any]:
     if found:
         kept["exif"] = exif or found.tobytes()
     drop = ("xml:com.adobe.xmp", "raw profile type")  # copies of XMP and EXIF, orientation too
-    kept["text"] = {
-        name: value
-        for name, value in getattr(image, "text", {}).items()
-        if isinstance(value, str) and not name.lower().startswith(drop)
-    }
+    told = getattr(image, "text", {})
+    kept["text"] = {name: told[name] for name in told if not name.lower().startswith(drop)}
     return kept
 
 

@@ -241,8 +241,8 @@ def publish_bench(measured: dict, results: Path, out: Path | None = None) -> Pat
     out: a results folder whose tables, report and runs go along, without weights.
     """
     kind, _, name = measured["device"].partition(": ")
-    kept = "cpu" if kind == "cpu" else slug(name.lower())
-    folder = results / f"{kept}-{time.strftime('%Y-%m-%d')}"
+    device = "cpu" if kind == "cpu" else slug(name.lower())
+    folder = results / f"{device}-{time.strftime('%Y-%m-%d')}"
     for path in [out / "tables.csv", out / "report.html", *out.glob("runs/*.json")] if out else []:
         write_atomic(folder / path.relative_to(out), path.read_bytes())
     write_atomic(folder / "bench.json", json.dumps(measured, indent=1) + "\n")

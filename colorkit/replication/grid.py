@@ -17,6 +17,7 @@ from ..experiment import MODELS, VARIANTS, Experiment
 from ..folder import Folder
 from ..models import imagenet_weights
 
+CURATION, LAB, TABLES = "01_data_curation", "02_lab_preprocessing", "06_tables_1_and_2"
 LESSONS = {
     "unet_resnet18": "03_unet_resnet18",
     "pix2pix_scratch": "04_pix2pix_scratch",
@@ -141,26 +142,14 @@ def plan(grid: Grid, lessons: bool = True) -> list[Job]:
     if not lessons:
         return trained
     folder, shared = grid.folder, _shared(grid)
-    curated = Job(
-        "01_data_curation", folder, "01_data_curation", shared, (), (folder.manifest_path,)
-    )
-    baselines = Job(
-        "02_lab_preprocessing",
-        folder,
-        "02_lab_preprocessing",
-        shared,
-        (curated.name,),
-        (folder.result_path("baselines"),),
-    )
+    curated = Job(CURATION, folder, CURATION, shared, (), (folder.manifest_path,))
+    scored = (folder.result_path("baselines"),)
+    baselines = Job(LAB, folder, LAB, shared, (CURATION,), scored)
     lists = {name: list(getattr(grid, name)) for name in ("tables", "seeds", "models", "variants")}
-    report = Job(
-        "06_tables_1_and_2",
-        folder,
-        "06_tables_1_and_2",
-        shared | lists | {"options": grid.options},
-        (baselines.name, *(job.name for job in trained)),
-        (folder.path / "report.html", folder.path / "tables.csv"),
-    )
+    parameters = shared | lists | {"options": grid.options}
+    needs = (LAB, *(job.name for job in trained))
+    written = (folder.path / "report.html", folder.path / "tables.csv")
+    report = Job(TABLES, folder, TABLES, parameters, needs, written)
     return [curated, baselines, *trained, report]
 
 
@@ -179,7 +168,7 @@ def _training(grid: Grid, experiment: Experiment, lessons: bool) -> Job:
         lesson = ""
     else:
         parameters["options"] = grid.options
-    before = [_job_name(first)] if first else ["01_data_curation"] if lessons else []
+    before = [_job_name(first)] if first else [CURATION] if lessons else []
     trains = not experiment.variant or VARIANTS[experiment.variant].trains
     return Job(
         _job_name(experiment),
@@ -205,7 +194,7 @@ def missing(grid: Grid, lessons: bool = True) -> list[Job]:
     if not lessons:
         return todo
     try:
-        same = json.loads(_request_path(grid.folder).read_text()) == request(grid)
+        same = json.loads((grid.folder.path / "grid.json").read_text()) == request(grid)
     except (OSError, ValueError):
         same = False
     report = jobs[-1]
@@ -217,15 +206,11 @@ def request(grid: Grid) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(grid) | {"folder": _shared(grid)}))
 
 
-def _request_path(folder: Folder) -> Path:
-    return folder.path / "grid.json"
-
-
 def grid_of(out: Path) -> Grid:
     """Read which grid a results folder holds. Raises KitError if it holds none."""
     try:
         request = json.loads((out / "grid.json").read_text(encoding="utf-8"))
-        named = request.pop("folder") | {"out": ""}
+        named = request.pop("folder")
         del named["out"]  # it may have been moved since
         lists = {name: tuple(request[name]) for name in ("tables", "seeds", "models", "variants")}
         return Grid(Folder(out, **named), **lists, options=request["options"])
