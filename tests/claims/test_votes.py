@@ -27,8 +27,13 @@ def grid(quick, folder, tmp_path_factory) -> Grid:
 
 
 @pytest.fixture
-def page(grid, monkeypatch) -> Path:
-    return make_page(grid, 1, rater=0)
+def page(request, tmp_path_factory, tmp_path) -> Path:
+    """A rater's page and its key, made once and copied."""
+    made = tmp_path_factory.getbasetemp() / "page"
+    if not made.exists():
+        shutil.copytree(make_page(request.getfixturevalue("grid"), 1, rater=0).parent, made)
+    (page,) = Path(shutil.copytree(made, tmp_path / "choice")).glob("*.html")
+    return page
 
 
 def key_of(page: Path) -> list[dict]:
