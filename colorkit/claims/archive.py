@@ -128,6 +128,10 @@ class Archive:
             shares.append(test / (test + train))
         return float(np.mean(shares))
 
+    def paintings_of(self, study: str, split: str, part: str) -> int:
+        """Count the paintings of a part, near-duplicates one by one."""
+        return len(self._groups[study, split, part])
+
     def training_paintings(self, study: str) -> int:
         """Return how many paintings the smallest training part of a study has."""
         here = self.paintings[self.paintings["study"] == study]

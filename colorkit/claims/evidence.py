@@ -19,7 +19,7 @@ from .archive import Archive
 
 REPLICATED, NOT, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
 ODDS, NOT_TESTED, UNTESTABLE = "at odds", "not tested yet", "not testable as stated"
-MEAN_COLOUR = "mean_ab"
+MEAN_COLOUR, SCRATCH = "mean_ab", "pix2pix_scratch"
 FAILED = 2.0  # a run is a failure if it is so many times worse than one constant colour
 
 
@@ -123,7 +123,7 @@ class Evidence:
         A failed run counts as one that just failed: how far it went astray says nothing.
         """
         errors, baseline = self.errors(table, model), self.baseline(table, model, name=name)
-        stats.check_enough(errors)
+        stats.check_paintings(errors)
         values, noise = [], []
         for e, b, colour in zip(errors, baseline, self.baseline(table, model), strict=True):
             values.append(np.log(np.minimum(e.mean(1), FAILED * colour.mean()) / b.mean()))
@@ -215,7 +215,7 @@ def capped(errors: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return np.minimum(errors.mean(1) / colour.mean(), FAILED)
 
 
-def middle(relative: np.ndarray) -> float:
+def middle_runs(relative: np.ndarray) -> float:
     """Average the middle runs; a failed one among two, which have no middle, as just failed."""
     return stats.middle(np.minimum(relative, FAILED))
 

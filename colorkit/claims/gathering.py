@@ -41,7 +41,7 @@ def read_archive(out: Path) -> Archive:
         here = _records(grid, study, split)
         holes |= {key: found for key, found in here.items() if isinstance(found, str)}
         records = {key: found for key, found in here.items() if key not in holes}
-        paintings.append(_paintings(grid.folder.listed).assign(**where))
+        paintings.append(_numbered(grid.folder.listed).assign(**where))
         for key, record in records.items():
             scores += _score_tables(key, record.pop("scores"))
         plain = [record for key, record in records.items() if key.table and not key.variant]
@@ -122,7 +122,7 @@ def _check_one_version(runs: dict[RunKey, dict[str, Any]]) -> None:
         raise KitError(f"runs by colorkit {' and '.join(made_by)}: they are never mixed; run anew")
 
 
-def _paintings(manifest: pd.DataFrame) -> pd.DataFrame:
+def _numbered(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest.assign(painting=manifest.groupby("part").cumcount())
 
 

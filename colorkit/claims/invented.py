@@ -43,13 +43,13 @@ def invent(
         if studies and study.name not in studies:
             continue
         for number, split in enumerate(study.splits):
-            paintings += _paintings(study.name, split, 10_000 * number, sizes)
+            paintings += _invented_paintings(study.name, split, 10_000 * number, sizes)
             scores += _split_scores(protocol, random, truth, sizes, study, split)
             for key in _keys(study, split):
                 if key.table:
                     runs[key] = _record(protocol, study, key)
             if set(study.models) == set(MODELS):
-                distances += _distances(random, study, split, apart, sizes["test"])
+                distances += _invented_distances(random, study, split, apart, sizes["test"])
     return Archive(
         protocol,
         [],
@@ -102,7 +102,9 @@ def _centred(random: np.random.Generator, size: int, spread: float) -> np.ndarra
     return np.exp(random.normal(-(spread**2) / 2, spread, size))
 
 
-def _paintings(study: str, split: str, first: int, sizes: dict[str, int]) -> list[pd.DataFrame]:
+def _invented_paintings(
+    study: str, split: str, first: int, sizes: dict[str, int]
+) -> list[pd.DataFrame]:
     tables = []
     for order, (part, size) in enumerate(sizes.items()):
         ids = np.arange(size) + first + 1_000 * order
@@ -124,7 +126,7 @@ def _record(protocol: Protocol, study: Study, key: RunKey) -> dict[str, Any]:
     return facts | {"versions": {"colorkit": "0"}, "manifest_sha256": "0" * 64}
 
 
-def _distances(
+def _invented_distances(
     random: np.random.Generator,
     study: Study,
     split: str,

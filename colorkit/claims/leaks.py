@@ -11,11 +11,11 @@ from ..base.errors import KitError
 from ..replication.paper import PARTS
 from . import stats
 from .archive import Archive
-from .evidence import MEAN_COLOUR
+from .evidence import MEAN_COLOUR, SCRATCH
+from .ledger import steps
 
-SCRATCH = "pix2pix_scratch"  # Table 1's is the model that every row shows
-COLUMNS = ["tried", "cause", "runs", "steps", "valid / train", "low", "high"]
-COLUMNS += ["test / valid", "low ", "high ", "the paper's pattern"]
+LEAK_COLUMNS = ["tried", "cause", "runs", "steps", "valid / train", "low", "high"]
+LEAK_COLUMNS += ["test / valid", "low ", "high ", "the paper's pattern"]
 
 
 def leak_table(archive: Archive) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def leak_table(archive: Archive) -> pd.DataFrame:
             continue
         fits = found[0] <= analysis.like_training and found[3] >= analysis.twice
         rows.append([what, cause, runs, steps, *found, "yes" if fits else "no"])
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=LEAK_COLUMNS)
 
 
 def _tried(archive: Archive) -> list[tuple[str, str, str, str, str]]:
@@ -88,14 +88,9 @@ def _both_ratios(
             e = stats.over_splits(values, archive.tested(name))
         interval = e.interval(1 - 2 * archive.protocol.analysis.alpha)
         numbers += [math.exp(n) for n in (e.value, *interval)]
-    return sum(map(len, logs["test"])), _steps(archive, name, splits[0]), numbers
-
-
-def _steps(archive: Archive, study: str, split: str) -> int:
-    runs = archive.runs_of({(1, SCRATCH): study})
-    rows = archive.paintings
-    rows = rows[(rows["study"] == study) & (rows["split"] == split) & (rows["part"] == "train")]
-    return runs[0]["config"]["epochs"] * math.ceil(len(rows) / 16) if runs else 0
+    run = archive.runs_of({(1, SCRATCH): name})
+    trained = archive.paintings_of(name, splits[0], "train")
+    return sum(map(len, logs["test"])), steps(run[0], trained) if run else 0, numbers
 
 
 def _level(archive: Archive, name: str, splits: tuple[str, ...], metric: str) -> float:

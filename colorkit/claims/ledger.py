@@ -55,7 +55,7 @@ def about(archive: Archive, study: Study) -> str:
     here = here[here["part"] != SPARE].drop_duplicates("path")
     painters, trained = sorted(set(here["painter"])), archive.training_paintings(study.name)
     named = ", ".join(painters) if len(painters) <= 6 else f"{len(painters)} painters"
-    steps = {_steps(run, trained) for run in runs}
+    counts = sorted({steps(run, trained) for run in runs})
     weights = sorted({run["config"]["weights"] for run in runs} - {"none"})
     begins = f", a ResNet-18 that begins with {' or '.join(weights)} weights" if weights else ""
     versions = ", ".join(sorted({run["versions"]["colorkit"] for run in runs}))
@@ -63,13 +63,14 @@ def about(archive: Archive, study: Study) -> str:
     device = ", ".join(sorted({run["device"] for run in runs}))
     return (
         f"{study.name}: {len(runs)} runs ({models}), {several('size')} px, {several('epochs')} "
-        f"epochs of batches of {several('batch_size')} ({', '.join(map(str, sorted(steps)))} "
+        f"epochs of batches of {several('batch_size')} ({', '.join(map(str, counts))} "
         f"steps), {trained} training paintings of {len(here)} by {named}{begins}; "
         f"{several('precision')} on {device}, colorkit {versions}"
     )
 
 
-def _steps(run: dict[str, Any], paintings: int) -> int:
+def steps(run: dict[str, Any], paintings: int) -> int:
+    """Count the steps of a run's training."""
     return run["config"]["epochs"] * math.ceil(paintings / run["config"]["batch_size"])
 
 
@@ -134,7 +135,7 @@ def _change(archive: Archive, study: str, variant: str, model: str) -> dict[str,
     try:
         plain = archive.cell(1, model, study=study)
         changed = archive.cell(1, model, study=study, variant=variant)
-        stats.check_enough(plain)
+        stats.check_paintings(plain)
     except KitError as error:
         return row | {"for these runs": str(error)}
     each = np.concatenate([(b - a).mean(0) for a, b in zip(plain, changed, strict=True)])
@@ -179,7 +180,7 @@ def _skill(archive: Archive, study: str, split: str, model: str) -> dict[str, fl
     return numbers | {"low": low, "high": high}
 
 
-def colour_table(archive: Archive) -> pd.DataFrame:
+def vividness_table(archive: Archive) -> pd.DataFrame:
     """Tell how vivid predictions are, painter by painter: chroma ratio and clipped pixels."""
     main = archive.protocol.main
     for model in main.models:

@@ -16,7 +16,7 @@ from .verdicts import main_evidence
 
 YARDSTICKS = {"unets": "two U-Nets", "pretrained": "two pretrained pix2pix"}
 YARDSTICKS |= {"seeds": "two seeds of either", "scratch": "either and scratch"}
-Row = tuple[str, str, str, str, str]
+Way = tuple[str, str, str, str, str]
 
 
 def multiverse(archive: Archive) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def multiverse(archive: Archive) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["question", "scale", "test or yardstick", "number", "says"])
 
 
-def _ways_to_compare(evidence: Evidence) -> list[Row]:
+def _ways_to_compare(evidence: Evidence) -> list[Way]:
     scales, rows = {"difference": [], "log ratio": []}, []
     models = [evidence.errors(1, model) for model in ("unet_resnet18", "pix2pix_scratch")]
     for unet, scratch in zip(*models, strict=True):
@@ -49,7 +49,7 @@ def _ways_to_compare(evidence: Evidence) -> list[Row]:
     return rows
 
 
-def _ways_to_hold_cells(evidence: Evidence) -> list[Row]:
+def _ways_to_hold_cells(evidence: Evidence) -> list[Way]:
     rows, noise = [], evidence.archive.protocol.analysis.noise["painters"]
     cells = [(table, part, model) for table, model in evidence.cells for part in PARTS]
     confidence = 1 - evidence.alpha / len(cells)
@@ -71,7 +71,7 @@ def _ways_to_hold_cells(evidence: Evidence) -> list[Row]:
     return rows
 
 
-def _ways_to_be_alike(evidence: Evidence) -> list[Row]:
+def _ways_to_be_alike(evidence: Evidence) -> list[Way]:
     evidence.need_all()
     rows = []
     for table in evidence.tables:

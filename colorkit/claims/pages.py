@@ -27,8 +27,8 @@ from .verdicts import Verdict, untrusted
 TITLE = "What has been tested, and what has not"
 LEDGER_MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
 SIGNS = {REPLICATED: "✓", NOT: "✗", INCONCLUSIVE: "~", ODDS: "≠", NOT_TESTED: "○", UNTESTABLE: "–"}
-COLOURS = {REPLICATED: "green", NOT: "red", INCONCLUSIVE: "yellow", ODDS: "magenta"}
-WORDS = {ODDS: "at odds with the paper's own method"}
+STYLES = {REPLICATED: "green", NOT: "red", INCONCLUSIVE: "yellow", ODDS: "magenta"}
+LONGER = {ODDS: "at odds with the paper's own method"}
 MEANING = {
     REPLICATED: "runs at the claim's own settings confirm it",
     NOT: "such runs refute it, on these paintings",
@@ -37,13 +37,13 @@ MEANING = {
     NOT_TESTED: "no run meets what it needs, or the design could not find it",
     UNTESTABLE: "it does not say what would be true",
 }
-TABLES: dict[str, Callable[[Archive], pd.DataFrame]] = {
+SHOWN: dict[str, Callable[[Archive], pd.DataFrame]] = {
     "models": ledger.model_table,
     "baselines": ledger.baseline_table,
     "changes": ledger.change_table,
     "leaks": leak_table,
     "painters": ledger.painter_table,
-    "colours": ledger.colour_table,
+    "colours": ledger.vividness_table,
     "palettes": ledger.palette_table,
     "spaces": ledger.space_table,
     "multiverse": multiverse,
@@ -62,7 +62,7 @@ def terminal(scopes: Iterable[str], judged: Sequence[Verdict]) -> Group:
     for column in ("claim", "verdict", "because", "in small runs (no verdict)", "where"):
         shown.add_column(column)
     for verdict in judged:
-        said = Text(sign(verdict), style=COLOURS.get(verdict.verdict, ""))
+        said = Text(sign(verdict), style=STYLES.get(verdict.verdict, ""))
         where = f"{verdict.claim['where']} ({verdict.claim['kind']})"
         shown.add_row(verdict.claim["says"], said, verdict.because, verdict.small, where)
     return Group(first_line(judged), *(f"  {line}" for line in scopes), shown)
@@ -70,7 +70,7 @@ def terminal(scopes: Iterable[str], judged: Sequence[Verdict]) -> Group:
 
 def sign(verdict: Verdict) -> str:
     """Write a verdict with its sign."""
-    return f"{SIGNS[verdict.verdict]} {WORDS.get(verdict.verdict, verdict.verdict)}"
+    return f"{SIGNS[verdict.verdict]} {LONGER.get(verdict.verdict, verdict.verdict)}"
 
 
 def first_line(judged: Sequence[Verdict]) -> str:
@@ -101,8 +101,8 @@ def write_pages(
         "scope": scopes,
         "judged": judged,
         "sign": sign,
-        "meaning": [(SIGNS[v], WORDS.get(v, v), text) for v, text in MEANING.items()],
-        "tables": {name: _html(make, archive) for name, make in TABLES.items()},
+        "meaning": [(SIGNS[v], LONGER.get(v, v), text) for v, text in MEANING.items()],
+        "tables": {name: _html(make, archive) for name, make in SHOWN.items()},
         "figures": _drawn(archive, judged),
         "painting_count": tested["path"].nunique(),
         "archive": archive,

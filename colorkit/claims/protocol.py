@@ -26,9 +26,9 @@ VERSION = 2  # 1: seeds shared by all splits, no needs; it can be read, and deci
 LEAST_ASSURANCE = 0.8  # a study less likely to find the truth decides nothing
 SEEDS_A_SPLIT = 1000  # seeds of split n: 1000 n + the study's
 # The names of the rules (rules.RULES), and which of them need no runs.
-RULES = ("consistent", "exchangeable", "like_training", "lowest", "equal_models", "same_rate")
-RULES += ("nearer_than_scratch", "beats_table", "by_votes", "within_hours", "falls_faster")
-RULES += ("more_helps",)
+RULE_NAMES = ("consistent", "exchangeable", "like_training", "lowest", "equal_models", "same_rate")
+RULE_NAMES += ("nearer_than_scratch", "beats_table", "by_votes", "within_hours", "falls_faster")
+RULE_NAMES += ("more_helps",)
 ARITHMETIC = ("exchangeable",)
 UNDECIDABLE = ("beats_table",)  # their claims do not say what would be true
 CLEAN = ("paper", "usual", "fold", "draw")  # schemes of splits that no lesson spoils
@@ -77,7 +77,7 @@ def _a_folders_name(name: str) -> str:
 
 SOME, DIFFERENT = Field(min_length=1), AfterValidator(_different)
 Number = Annotated[int, Field(ge=0)]
-Model = Annotated[str, _one_of("model", MODELS)]
+ModelName = Annotated[str, _one_of("model", MODELS)]
 Split = Annotated[str, AfterValidator(_of_a_scheme)]
 Deviation = Annotated[float, Field(gt=0, lt=10)]  # standard, on the log scale
 
@@ -90,7 +90,7 @@ class Study:
     splits: Annotated[tuple[Split, ...], SOME, DIFFERENT]
     tables: Annotated[tuple[Number, ...], SOME, DIFFERENT] = (1, 2)
     seeds: Annotated[tuple[Number, ...], SOME, DIFFERENT] = (0,)
-    models: Annotated[tuple[Model, ...], SOME, DIFFERENT] = tuple(MODELS)
+    models: Annotated[tuple[ModelName, ...], SOME, DIFFERENT] = tuple(MODELS)
     variants: Annotated[tuple[str, ...], DIFFERENT] = ()
     epochs: Number = 0  # 0: the profile's
     painters: str = ""  # empty: the protocol's
@@ -134,7 +134,7 @@ class Needs(TypedDict, total=False):
 class Terms:
     """What a protocol asks of one claim before it may be judged, and how it is."""
 
-    rule: Annotated[str, _one_of("rule", RULES)]
+    rule: Annotated[str, _one_of("rule", RULE_NAMES)]
     needs: Needs
     assurance: Annotated[float, Field(ge=0, le=1)]  # simulated: is it found if the paper is right?
     margin: Annotated[float, Field(ge=0, le=10)] = 0.0

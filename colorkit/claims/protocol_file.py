@@ -17,7 +17,7 @@ from .protocol import STRICT, Analysis, Protocol, Study, Terms
 HISTORY = "protocol-history.json"
 OURS = "name", "own_seeds"  # of a study: what the file says otherwise, or its version does
 UNKNOWN = "unknown name; delete or correct it"
-WORDS = {
+REMEDIES = {
     "missing": "is missing",
     "extra_forbidden": UNKNOWN,
     "unexpected_keyword_argument": UNKNOWN,
@@ -105,7 +105,7 @@ def read_history(out: Path) -> list[dict[str, Any]]:
 
 def _protocol(content: dict[str, Any], text: str) -> Protocol:
     content = _of_today(content) if content.get("version") == 1 else content
-    whole = content | {"studies": _named(content.get("studies"), content.get("version") != 1)}
+    whole = content | {"studies": _with_names(content.get("studies"), content.get("version") != 1)}
     # As JSON, where a list is a tuple and a date is a text; all else is strict.
     file = _File.model_validate_json(json.dumps(whole, default=str))
     protocol = Protocol(
@@ -124,7 +124,7 @@ def _protocol(content: dict[str, Any], text: str) -> Protocol:
     return protocol
 
 
-def _named(studies: Any, own_seeds: bool) -> Any:
+def _with_names(studies: Any, own_seeds: bool) -> Any:
     """Give each study its name and its kind of seeds."""
     if not isinstance(studies, dict):
         return studies
@@ -149,7 +149,7 @@ def _in_one_line(error: ValidationError) -> str:
     """Say the first thing that is wrong: where, what was found, and what must be there."""
     first = error.errors()[0]
     place = " ".join(str(part) for part in first["loc"] if part != "[key]")
-    rule = WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    rule = REMEDIES.get(first["type"], first["msg"].removeprefix("Value error, "))
     if first["type"] not in ("missing", "value_error"):
         place += f" {first['input']!r:.40}"
     return f"{place}: {rule}"

@@ -13,6 +13,7 @@ from .evidence import (
     INCONCLUSIVE,
     NOT,
     REPLICATED,
+    SCRATCH,
     UNTESTABLE,
     Evidence,
     Finding,
@@ -24,7 +25,6 @@ from .evidence import (
 from .protocol import Terms
 from .rules_of_numbers import ratios_told
 
-SCRATCH = "pix2pix_scratch"
 OTHERS = tuple(model for model in MODELS if model != SCRATCH)
 Pair = tuple[int, str, str]  # a table and two of its models
 
@@ -91,7 +91,7 @@ def _difference(evidence: Evidence, table: int, a: str, b: str) -> stats.Estimat
     if evidence.studies[table, a] != evidence.studies[table, b]:
         raise KitError(f"Table {table}: {SHORT[a]} and {SHORT[b]} are of two studies")
     ones, others = evidence.errors(table, a), evidence.errors(table, b)
-    stats.check_enough(ones)
+    stats.check_paintings(ones)
     values, noise = [], []
     for one, other, colour in zip(ones, others, evidence.baseline(table, a), strict=True):
         seeds = min(len(one), len(other))

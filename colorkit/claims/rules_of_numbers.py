@@ -74,7 +74,7 @@ def exchangeable(evidence: Evidence, terms: Terms) -> Judged:
         test, valid = (paper_cell(cell[0], part, cell[1]) for part in ("test", "valid"))
         ratios[cell] = test / valid
     least = min(ratios.values())
-    found = [stats.exchangeable(errors, SIZES, least) for errors in pools]
+    found = [stats.deal_at_random(errors, SIZES, least) for errors in pools]
     p, low, high = max(found, key=lambda one: one[2])
     verdict = ODDS if p < evidence.alpha / len(ratios) else INCONCLUSIVE
     findings = []

@@ -20,7 +20,7 @@ from .evidence import (
     Judged,
     by_intervals,
     failures,
-    middle,
+    middle_runs,
 )
 from .protocol import Terms
 
@@ -55,7 +55,7 @@ def _two_over_one(evidence: Evidence, model: str) -> stats.Estimate:
     """Estimate log(test error at Table 2's rate / at Table 1's), of the middle runs."""
     values, noise = [], []
     for one, two in zip(*(evidence.relative(table, model) for table in (1, 2)), strict=True):
-        values.append(np.array([math.log(middle(two) / middle(one))]))
+        values.append(np.array([math.log(middle_runs(two) / middle_runs(one))]))
     for one, two in zip(*(evidence.errors(table, model) for table in (1, 2)), strict=True):
         noise.append(stats.log_ratio_error(two.mean(0), one.mean(0)))
     return evidence.estimate((1, model), values, noise)

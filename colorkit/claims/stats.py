@@ -140,7 +140,7 @@ def prediction_interval(
     return math.exp(means.mean()), math.exp(low), math.exp(high)
 
 
-def exchangeable(
+def deal_at_random(
     errors: np.ndarray, sizes: tuple[int, int], ratio: float, draws: int = DEALS, seed: int = 0
 ) -> tuple[float, float, float]:
     """Deal paintings at random to two parts: how often is the second's mean so much larger?
@@ -235,7 +235,7 @@ def paintings_needed(spread: float, difference: float, alpha: float = 0.05) -> i
     return math.ceil((detectable(spread, 1, alpha) / difference) ** 2)
 
 
-def check_enough(values: Sequence[np.ndarray], paintings: int = LEAST_PAINTINGS) -> None:
+def check_paintings(values: Sequence[np.ndarray], paintings: int = LEAST_PAINTINGS) -> None:
     """Raise KitError where an interval would come from next to nothing."""
     fewest = min(split.shape[-1] for split in values)
     if fewest < paintings:

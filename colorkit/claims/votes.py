@@ -73,7 +73,7 @@ def make_page(grid: "Grid", table: int, rater: int) -> Path:
         colourings[run["config"]["model"]] = predict_rgb(folder.generator(run), test)
     colourings[CATCH] = _negative(pictures["valid"])
     paths = folder.listed.query("part == 'test'")["path"].tolist()
-    trials, key = _draw(paths, len(pictures["valid"]), rater)
+    trials, key = _draw_trials(paths, len(pictures["valid"]), rater)
     shown = [_trial(number, trial, pictures, colourings) for number, trial in enumerate(trials)]
     facts = {"runs": [run["id"] for run in runs], "trials": key}
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
@@ -126,7 +126,7 @@ def votes_needed(rate: float, power: float = 0.8, alpha: float = 0.05) -> int:
     return int(np.ceil((reach / (rate - 0.5)) ** 2))
 
 
-def _draw(
+def _draw_trials(
     paths: Sequence[str], catches: int, rater: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Draw the trials, and the key that says which side has the painting in each."""

@@ -155,7 +155,7 @@ def test_a_change_is_measured_on_the_same_paintings(small_archive):
 
 def test_colours_painter_by_painter(small_archive):
     archive = small_archive
-    table = ledger.colour_table(replace(archive, scores=archive.scores.assign(**PAINTED)))
+    table = ledger.vividness_table(replace(archive, scores=archive.scores.assign(**PAINTED)))
     assert list(table.index) == ["Painter A", "Painter B"]
     assert table["chroma_ratio"].to_numpy() == pytest.approx(1)
 

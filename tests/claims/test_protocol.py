@@ -10,9 +10,9 @@ from known import kits_protocol
 
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file, write_atomic
-from colorkit.claims.protocol import RULES
+from colorkit.claims.protocol import RULE_NAMES
 from colorkit.claims.protocol_file import keep_protocol, read_history, read_protocol
-from colorkit.claims.rules import RULES as FUNCTIONS
+from colorkit.claims.rules import RULES
 from colorkit.experiment import PROFILES
 
 ANALYSIS = {"primary": "mse_ab", "alpha": 0.05, "draws": 500}
@@ -66,7 +66,7 @@ def test_a_sound_protocol_is_read(write):
 
 
 def test_a_protocol_names_the_rules_there_are():
-    assert tuple(FUNCTIONS) == RULES
+    assert tuple(RULES) == RULE_NAMES
 
 
 def study(**content) -> dict:

@@ -118,11 +118,11 @@ def test_a_new_run_lies_in_the_prediction_interval(world):
 
 def test_dealing_at_random_gives_the_papers_ratio_in_no_deal():
     errors = np.random.default_rng(5).lognormal(0, 0.75, 300)
-    p, low, high = stats.exchangeable(errors, (104, 52), 2.15)
+    p, low, high = stats.deal_at_random(errors, (104, 52), 2.15)
     assert p < 1e-3
     assert 0.55 < low < 0.8 < 1.25 < high < 1.75
-    assert stats.exchangeable(errors, (104, 52), 1.0)[0] == pytest.approx(0.5, abs=0.05)
-    few = stats.exchangeable(errors[:60], (104, 52), 2.15)
+    assert stats.deal_at_random(errors, (104, 52), 1.0)[0] == pytest.approx(0.5, abs=0.05)
+    few = stats.deal_at_random(errors[:60], (104, 52), 2.15)
     assert few[0] < 0.01
 
 
@@ -166,7 +166,7 @@ def test_no_interval_from_next_to_nothing():
     with pytest.raises(KitError, match="1 split: an interval needs at least 2"):
         stats.over_splits([np.ones(3)])
     with pytest.raises(KitError, match="4 test paintings in a split"):
-        stats.check_enough([np.ones((1, 4))] * 2)
+        stats.check_paintings([np.ones((1, 4))] * 2)
 
 
 def test_a_model_against_itself_is_no_different_and_nothing_is_divided_by_zero():
