@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from . import __version__
-from .base.checkpoints import differing
 from .base.device import device_name
-from .base.errors import KitError, check_choice
+from .base.errors import KitError, check_choice, differing
 from .base.files import file_sha256, runs_root, slug, user_path, write_atomic
 from .batches import CPU
 from .curation import Curation, curate

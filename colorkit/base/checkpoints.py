@@ -22,7 +22,7 @@ from fastai.learner import Learner
 from torch import Tensor, nn
 
 from .backup import Backup, target
-from .errors import KitError
+from .errors import KitError, differing
 from .files import is_whole, remove_parts, write_checked
 
 KEPT = 2  # the newest, and one in case it is damaged
@@ -124,16 +124,6 @@ class Checkpoints(Callback):
                 f"{path}: a checkpoint made with {names[0]} {value}, not {mine[names[0]]}; {again}"
                 f"choose another --out, or delete {self.folder}"
             )
-
-
-def differing(made_with: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Name the settings of a result that are not the wanted ones.
-
-    The manifest's hash says which paintings: how they were asked for is free. So is the
-    precision unless one was asked for.
-    """
-    free = {"data", "painters"} | {name for name, value in wanted.items() if value == "auto"}
-    return [name for name in wanted if name not in free and made_with.get(name) != wanted[name]]
 
 
 def folder_of(out: Path, run_id: str) -> Path:

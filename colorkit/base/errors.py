@@ -62,3 +62,13 @@ def refuse_unknown(kind: str, given: Collection[str], known: Collection[str]) ->
         close = difflib.get_close_matches(name, known, n=2)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise KitError(f"{kind} '{name}': unknown; {hint}known are {', '.join(sorted(known))}")
+
+
+def differing(made_with: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Name the settings of a result that are not the wanted ones.
+
+    The manifest's hash says which paintings: how they were asked for is free. So is the
+    precision unless one was asked for.
+    """
+    free = {"data", "painters"} | {name for name, value in wanted.items() if value == "auto"}
+    return [name for name in wanted if name not in free and made_with.get(name) != wanted[name]]

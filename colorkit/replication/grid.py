@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..base.checkpoints import epochs_kept
 from ..base.errors import KitError, check_choice
 from ..curation import Curation, curate
 from ..experiment import MODELS, VARIANTS, Experiment
@@ -252,6 +251,8 @@ def _needs_imagenet(experiment: Experiment) -> bool:
 
 def standing(grid: Grid) -> str:
     """Say in brackets how many epochs of each unfinished run are safe; nothing if none are."""
+    from ..base.checkpoints import epochs_kept  # it needs fastai, and nothing else here does
+
     kept = [(run, epochs_kept(grid.folder.path, run.id)) for run in grid.experiments()]
     told = [f"{run.id} after epoch {n} of {run.epochs}" for run, n in kept if n]
     return f" ({', '.join(told)})" if told else ""

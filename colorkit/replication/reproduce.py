@@ -25,7 +25,6 @@ from ..base.errors import KitError, sigterm_as_interrupt
 from ..base.files import only_one, remove_parts, write_atomic
 from ..experiment import Experiment
 from ..folder import Folder
-from ..training import run
 from .grid import Grid, Job, check_grid, fetch_weights, missing, plan, request, standing
 
 WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it is stopped
@@ -213,6 +212,8 @@ def do(name: str, lesson: str, parameters: dict) -> None:
 
         execute(lesson, Path(parameters["out"], "notebooks", f"{name}.ipynb"), parameters)
         return
+    from ..training import run
+
     named = {key: parameters[key] for key in ("profile", "data", "painters", "split")}
     chosen = [parameters[key] for key in ("model", "table", "seed", "options")]
     run(Experiment.of(Folder(Path(parameters["out"]), **named), *chosen))

@@ -8,7 +8,7 @@ from colorkit.base.errors import KitError
 from colorkit.claims import stats
 from colorkit.claims.stats import Estimate
 
-STUDIES = 2000
+STUDIES = 1000
 # Standard deviations of splits, seeds, split x seed and paintings, as in the published runs: of the
 # U-Net less scratch (log errors), and worlds where one of them is the largest.
 WORLDS = {
@@ -76,8 +76,8 @@ def test_power_is_what_it_is_said_to_be():
 def test_beyond_a_margin_is_exact_at_its_border(border):
     """As often as alpha says, however wide the error is against the margin."""
     random, error = np.random.default_rng(4), 1.0
-    found = [Estimate(random.normal(border, error), error).p_beyond(border) for _ in range(20_000)]
-    assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=0.006)
+    found = [Estimate(random.normal(border, error), error).p_beyond(border) for _ in range(6000)]
+    assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=0.01)
 
 
 def test_equivalence_by_hand():
