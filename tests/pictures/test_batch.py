@@ -3,7 +3,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,7 @@ from colorkit.base.errors import KitError
 from colorkit.pictures.batch import Done, Settings, colour_all, find_pairs, summary
 from colorkit.pretrained import Colorizer
 
-FORMATS = {
-    "a.jpg": "L",
-    "b.png": "RGB",
-    "c.tif": "RGB",
-    "d.webp": "RGB",
-    "e.png": "LA",
-    "f.tif": "L",
-}
+FORMATS = {"a.jpg": "L", "b.png": "RGB", "c.tif": "RGB", "d.webp": "RGB", "e.png": "LA"}
 
 
 @pytest.fixture
@@ -46,17 +38,14 @@ def folder(tmp_path) -> Path:
     return folder
 
 
+def colour(model: Colorizer, source: Path, to: Path, **settings) -> list[Done]:
+    return colour_all(find_pairs([str(source)], str(to)), model, Settings(**settings))
+
+
 def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
     pairs = find_pairs([str(folder)], str(tmp_path / "out"), recursive=True)
-    assert [path.relative_to(tmp_path / "out").as_posix() for path in pairs.values()] == [
-        "a.jpg",
-        "b.png",
-        "below/a.jpg",
-        "c.tif",
-        "d.webp",
-        "e.png",
-        "f.tif",
-    ]
+    names = [path.relative_to(tmp_path / "out").as_posix() for path in pairs.values()]
+    assert names == ["a.jpg", "b.png", "below/a.jpg", "c.tif", "d.webp", "e.png"]
     seen = []
     results = colour_all(pairs, model, Settings(), seen.append)
     assert results == seen
@@ -64,49 +53,36 @@ def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
     for source, output in pairs.items():
         assert Image.open(output).size == Image.open(source).size
         assert Image.open(output).format == Image.open(source).format
-    assert summary(results, time.monotonic()).startswith("7 of 7 pictures coloured in 0 s")
-    assert len(find_pairs([str(folder)], str(tmp_path / "out"))) == 6
+    assert summary(results, time.monotonic()).startswith("6 of 6 pictures coloured in 0 s")
+    assert len(find_pairs([str(folder)], str(tmp_path / "out"))) == len(FORMATS)
 
 
 def test_nothing_is_written_over_unless_asked(folder, model, tmp_path):
-    pairs = find_pairs([str(folder / "a.jpg")], str(tmp_path / "out.png"))
-    assert colour_all(pairs, model, Settings())[0].error == ""
-    before = (tmp_path / "out.png").read_bytes()
-    (again,) = colour_all(pairs, model, Settings(strength=0))
-    assert again.error == f"{tmp_path / 'out.png'}: exists already; --overwrite writes over it"
-    assert (tmp_path / "out.png").read_bytes() == before
-    assert colour_all(pairs, model, Settings(strength=0, overwrite=True))[0].error == ""
-    assert (tmp_path / "out.png").read_bytes() != before
-
-
-def test_a_bad_file_is_named_and_the_rest_go_on(folder, model, tmp_path):
-    (folder / "b.png").write_text("no picture")
-    results = colour_all(find_pairs([str(folder)], str(tmp_path / "out")), model, Settings())
-    (failed,) = [done for done in results if done.error]
-    assert failed.error == f"{folder / 'b.png'}: cannot be read: not a picture"
-    assert not failed.output.exists()
-    assert sum(done.output.exists() for done in results) == 5
+    source, output = folder / "a.jpg", tmp_path / "out.png"
+    assert colour(model, source, output)[0].error == ""
+    before = output.read_bytes()
+    (again,) = colour(model, source, output, strength=0)
+    assert again.error == f"{output}: exists already; --overwrite writes over it"
+    assert output.read_bytes() == before
+    assert colour(model, source, output, strength=0, overwrite=True)[0].error == ""
+    assert output.read_bytes() != before
 
 
 def test_a_comparison_shows_grey_coloured_and_original(folder, model, tmp_path):
-    pairs = find_pairs([str(folder / "a.jpg"), str(folder / "b.png")], str(tmp_path / "out"))
-    colour_all(pairs, model, Settings(compare=True))
-    grey, colour = (
-        Image.open(tmp_path / "out" / f"{n}") for n in ("a-compared.jpg", "b-compared.png")
-    )
-    assert (grey.width / grey.height, colour.width / colour.height) == (1.5, 2.25)
+    for name, shape in (("a.jpg", 1.5), ("b.png", 2.25)):  # a grey one: two side by side
+        colour(model, folder / name, tmp_path / "out", compare=True)
+        shown = Image.open(tmp_path / "out" / name.replace(".", "-compared."))
+        assert shown.width / shown.height == shape
 
 
 @pytest.mark.parametrize(
     ("inputs", "output", "says"),
     [
         (["none.png"], "out", "none.png: no such file or folder"),
-        (["*.gif"], "out", r"\*.gif: no such file or folder"),
         (["below/nothing"], "out", r"no picture \(.jpg, .*\), --recursive looks into sub-folders"),
         (["a.jpg", "b.png"], "out.png", "one name for 2 pictures; name a folder"),
         (["a.jpg"], "notes.txt", "neither a folder nor a name in"),
         (["a.jpg", "below/a.jpg"], "out", "and .*below/a.jpg would both be it"),
-        (["."], ".", "would overwrite an input; choose another folder"),
         (["x" * 300], "out", "File name too long"),
         (["\0"], "out", "not a path"),
         (["loop"], "out", "loop"),
@@ -124,15 +100,14 @@ def test_patterns_and_names_with_tricks(folder, model, monkeypatch, tmp_path):
     monkeypatch.chdir(folder)
     (folder / "below" / "loop").symlink_to(folder)
     assert len(find_pairs(["*.png"], "out")) == 2
-    assert len(find_pairs(["."], str(tmp_path / "out"), recursive=True)) == 7
+    assert len(find_pairs(["."], str(tmp_path / "out"), recursive=True)) == 6
     for name in (" a b .png", "-o.png", "ü–🖼.png", "[x].png", "a%s{0}.png", "x" * 200 + ".png"):
-        shutil.copy(folder / "b.png", folder / name)
-        (done,) = colour_all(find_pairs([name], str(tmp_path / "out")), model, Settings())
-        assert done.error == ""
+        shutil.copy("b.png", name)
+        assert colour(model, Path(name), tmp_path / "out")[0].error == ""
         assert (tmp_path / "out" / name).exists()
 
 
-def test_no_input_is_ever_written_over(folder, model):
+def test_no_input_is_ever_written_over(folder):
     before = (folder / "b.png").read_bytes()
     for output in (folder / "b.png", folder):
         with pytest.raises(KitError, match="would overwrite an input"):
@@ -144,12 +119,12 @@ def test_no_input_is_ever_written_over(folder, model):
 
 
 def test_an_interrupted_folder_goes_on_where_it_was(folder, model):
-    target = str(folder / "out")
-    pairs = find_pairs([str(folder)], target, recursive=True)
-    colour_all(dict(list(pairs.items())[:3]), model, Settings())
-    assert find_pairs([str(folder)], target, recursive=True) == pairs
+    """What was written into a folder within is neither an input nor made again."""
+    pairs = find_pairs([str(folder)], str(folder / "out"), recursive=True)
+    colour(model, folder / "a.jpg", folder / "out")
+    assert find_pairs([str(folder)], str(folder / "out"), recursive=True) == pairs
     results = colour_all(pairs, model, Settings())
-    assert sum("exists already" in done.error for done in results) == 3
+    assert [done.source.name for done in results if done.error] == ["a.jpg"]
 
 
 def test_what_a_file_does_to_a_library_stays_with_that_file(folder, model, tmp_path, monkeypatch):
@@ -157,9 +132,7 @@ def test_what_a_file_does_to_a_library_stays_with_that_file(folder, model, tmp_p
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr("colorkit.pictures.batch.open_picture", fail)
-    (done,) = colour_all(
-        find_pairs([str(folder / "a.jpg")], str(tmp_path / "out")), model, Settings()
-    )
+    (done,) = colour(model, folder / "a.jpg", tmp_path / "out")
     assert done.error == f"{folder / 'a.jpg'}: RuntimeError: out of luck"
 
 
@@ -167,11 +140,11 @@ def test_a_strip_and_a_fifo(folder, model, tmp_path):
     Image.new("L", (4000, 1)).save(folder / "strip.png")
     Image.new("L", (70_000, 1)).save(folder / "long.png")
     os.mkfifo(folder / "fifo.png")
-    pairs = find_pairs([str(folder)], str(tmp_path / "out"))
-    results = {done.source.name: done for done in colour_all(pairs, model, Settings(compare=True))}
-    assert "fifo.png" not in results
-    assert results["strip.png"].error == ""
-    assert "a side of 70,000 pixels; at most 65,535" in results["long.png"].error
+    results = colour(model, folder, tmp_path / "out", compare=True)
+    errors = {done.source.name: done.error for done in results}
+    assert "fifo.png" not in errors
+    assert errors["strip.png"] == ""
+    assert "a side of 70,000 pixels; at most 65,535" in errors["long.png"]
 
 
 def test_a_strength_out_of_range_is_refused_before_anything():
@@ -179,15 +152,10 @@ def test_a_strength_out_of_range_is_refused_before_anything():
         Settings(strength=5)
 
 
-def test_a_read_only_output_is_said(folder, model, tmp_path):
-    if os.geteuid() == 0:  # who may write everywhere: a file where a folder should be
-        (tmp_path / "out").write_text("in the way")
-        pairs = {folder / "a.jpg": tmp_path / "out" / "a.jpg"}
-    else:
-        (tmp_path / "out").mkdir(mode=0o500)
-        pairs = find_pairs([str(folder / "a.jpg")], str(tmp_path / "out"))
-    (done,) = colour_all(pairs, model, Settings())
-    assert "cannot be written" in done.error
+def test_a_file_where_the_output_folder_should_be_is_said(folder, model, tmp_path):
+    (tmp_path / "out").write_text("in the way")
+    pairs = {folder / "a.jpg": tmp_path / "out" / "a.jpg"}
+    assert "cannot be written" in colour_all(pairs, model, Settings())[0].error
 
 
 FULL = """
@@ -214,7 +182,7 @@ def test_what_cannot_be_written_whole_is_not_there_and_the_rest_are(folder, tmp_
     ended = colorize_by_shell(FULL, folder, tmp_path)
     assert ended.returncode == 1
     assert "big.png: cannot be written (File too large)" in ended.stderr
-    assert "6 of 7 pictures coloured" in ended.stdout
+    assert "5 of 6 pictures coloured" in ended.stdout
     assert "UNTRAINED" in ended.stdout
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FORMATS)
 
@@ -241,32 +209,6 @@ def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
     assert Image.open(tmp_path / "out" / "big.tif").size == (10_000, 10_000)
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Two would spin for as long as another process has the second core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "size", "side", "seconds"), [(1, (4000, 3000), 256, 4), (50, (320, 240), 64, 10)]
-)
-@pytest.mark.usefixtures("one_thread")
-def test_it_is_fast_enough(tmp_path, number, size, side, seconds):
-    """Twelve megapixels in four seconds, small pictures at five a second, on a single core."""
-    (tmp_path / "in").mkdir()
-    for name in range(number):
-        Image.effect_noise(size, 30).save(tmp_path / "in" / f"{name}.jpg")
-    pairs = find_pairs([str(tmp_path / "in")], str(tmp_path / "out"))
-    model = untrained("unet_resnet18", side)
-    began = time.process_time()
-    assert not any(done.error for done in colour_all(pairs, model, Settings()))
-    assert time.process_time() - began < seconds
-
-
 def mutated(random: np.random.Generator, content: bytes) -> bytes:
     """Cut, flip, overwrite or repeat a part: what transfers, disks and jokers do."""
     data, kind = bytearray(content), random.integers(5)
@@ -277,9 +219,7 @@ def mutated(random: np.random.Generator, content: bytes) -> bytes:
             data[place] ^= 1 << random.integers(8)
     elif kind == 2:  # absurd numbers in the header
         place = random.integers(min(80, len(data) - 4))
-        data[place : place + 4] = random.choice(
-            [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0"]
-        )
+        data[place : place + 4] = random.choice([b"\xff\xff\xff\xff", b"\0\0\0\0"])
     elif kind == 3:
         start, length = random.integers(len(data)), random.integers(1, 200)
         data[start : start + length] = random.bytes(length)
@@ -297,19 +237,15 @@ def test_four_hundred_damaged_files_harm_nothing(folder, model, tmp_path):
         source = sources[number % len(sources)]
         wrong = random.choice(sources).suffix if number % 7 == 0 else source.suffix
         (bad / f"{number}{wrong}").write_bytes(mutated(random, source.read_bytes()))
-    times = [time.monotonic()]
-
-    def note(done: Done) -> None:
-        times.append(time.monotonic())
-
-    results = colour_all(find_pairs([str(bad)], str(tmp_path / "out")), model, Settings(), note)
+    results = colour(model, bad, tmp_path / "out")
     assert len(results) == 400
-    assert max(np.diff(times)) < 10
     failed = [done for done in results if done.error]
     assert 100 < len(failed) < 400
     for done in results:
         assert done.output.exists() == (not done.error)
         assert "\n" not in done.error
-        if not done.error:
+        if done.error:
+            assert done.source.name in done.error
+        else:
             Image.open(done.output).load()
     assert not list((tmp_path / "out").glob(".part-*"))

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,17 +8,17 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from filelock import FileLock
 
 from colorkit.base.errors import KitError
-from colorkit.experiment import MODELS, Experiment
+from colorkit.experiment import MODELS
 from colorkit.folder import Folder
 from colorkit.replication.grid import Grid, Job, check_grid, grid_of, missing, plan, request
 from colorkit.replication.reproduce import reproduce as run_grid
-from colorkit.training import run
 
 
-def start(gallery: Path, out: Path) -> subprocess.Popen:
-    words = ["reproduce", "--data", str(gallery), "--tables", "1", "--out", str(out)]
+def start(gallery: Path, out: Path, *more: str) -> subprocess.Popen:
+    words = ["reproduce", "--data", str(gallery), "--tables", "1", "--out", str(out), *more]
     # A shell's background job ignores Ctrl-C, and so would this.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     code += "from colorkit.cli import main; main()"
@@ -78,15 +77,20 @@ def test_killed_then_failing_then_mended(gallery, tmp_path):
 
 
 @pytest.mark.slow
-def test_stopped_by_a_signal_it_finishes_the_write_and_says_where_it_stands(gallery, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGINT, []), (signal.SIGTERM, ["--no-notebooks"])]
+)
+def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(
+    gallery, tmp_path, number, words
+):
     out = tmp_path / "out"
-    process = start(gallery, out)
+    process = start(gallery, out, *words)
     wait_for(out / "checkpoints", process)
     while not (begun := list(out.glob("checkpoints/*/*"))):  # a write, of whichever run is first
         time.sleep(0.01)
     checkpoints = begun[0].parent
-    process.send_signal(signal.SIGINT)
-    text = process.communicate(timeout=120)[0]
+    process.send_signal(number)
+    text = process.communicate(timeout=180)[0]
     assert process.returncode == 130, text
     assert f"stopped ({checkpoints.name} after epoch 1 of 2); the same command goes on" in text
     assert [path.suffix for path in checkpoints.iterdir()] == [".safetensors"]
@@ -95,13 +99,8 @@ def test_stopped_by_a_signal_it_finishes_the_write_and_says_where_it_stands(gall
 
 
 def test_two_at_once_the_second_leaves(folder):
-    from filelock import FileLock
-
     folder.path.mkdir()
-    with (
-        FileLock(folder.path / ".lock"),
-        pytest.raises(KitError, match="another colorkit is at work"),
-    ):
+    with FileLock(folder.path / ".lock"), pytest.raises(KitError, match="another colorkit is at"):
         run_grid(Grid(folder))
 
 
@@ -162,31 +161,9 @@ def test_another_set_of_runs_gets_another_report(folder):
     assert [job.name for job in missing(both)] == ["06_tables_1_and_2"]
 
 
-def test_foreign_results_are_refused_before_anything_is_run(quick, small, folder):
-    run(Experiment(folder, "pix2pix_scratch", seed=1))
-    check_grid(Grid(folder, seeds=(1,)))
-    with pytest.raises(KitError, match="made with epochs 1, not 2"):
-        check_grid(Grid(folder, seeds=(1,), options={"epochs": 2}))
-
-
 def test_results_do_not_go_into_the_paintings(gallery):
     with pytest.raises(KitError, match="lies in the folder of paintings"):
         check_grid(Grid(Folder(gallery / "out", data=str(gallery))))
-
-
-def test_only_unusable_files_are_refused_before_anything_is_written(gallery, folder):
-    for path in gallery.rglob("*.jpg"):
-        path.write_bytes(b"")
-    with pytest.raises(KitError, match="0 usable paintings"):
-        run_grid(Grid(folder))
-    assert not folder.path.exists()
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_named(gallery, tmp_path):
-    (tmp_path / "locked").mkdir(mode=0o555)
-    with pytest.raises(KitError, match="cannot be"):
-        run_grid(Grid(Folder(tmp_path / "locked" / "out", data=str(gallery))))
 
 
 def test_a_file_in_place_of_the_results_folder_is_named(folder):

@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,34 +12,22 @@ from pathlib import Path
 import pytest
 from conftest import paint
 
-from colorkit.base.checkpoints import files, folder_of
 from colorkit.experiment import Experiment
 from colorkit.folder import Folder
 
 pytestmark = pytest.mark.slow
-
-pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("COLORKIT_KILLS", "2"))
 # 32 px, four epochs of two batches: seconds on a CPU. The last batch has more than one picture.
-START = """
+CODE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from pathlib import Path
-from colorkit.folder import Folder
-model, data, out = sys.argv[1:]
-folder = Folder(Path(out), data=data)
-"""
-RUN = """
 from colorkit.experiment import PROFILES, Experiment, Profile
+from colorkit.folder import Folder
 from colorkit.training import run
 PROFILES["smoke"] = Profile(size=32, epochs=4, weights="random")
-run(Experiment(folder, model))
-"""
-# The whole grid, at 64 px: each job is a process of its own, which knows nothing of this one.
-GRID = """
-from colorkit.replication.grid import Grid
-from colorkit.replication.reproduce import reproduce
-sys.exit(reproduce(Grid(folder, options={"epochs": 4}), lessons=False))
+model, data, out = sys.argv[1:]
+run(Experiment(Folder(Path(out), data=data), model))
 """
 
 
@@ -57,7 +43,7 @@ def gallery(tmp_path_factory) -> Path:
 def whole(request, gallery, tmp_path_factory) -> tuple[Experiment, Path, float]:
     """A run that nobody disturbed, and how many seconds it trained."""
     out = tmp_path_factory.mktemp("whole")
-    process = start(RUN, request.param, gallery, out)
+    process = start(request.param, gallery, out)
     experiment = Experiment(Folder(out, data=str(gallery)), request.param)
     wait_for_training(out, experiment, process)
     began = time.monotonic()
@@ -66,9 +52,9 @@ def whole(request, gallery, tmp_path_factory) -> tuple[Experiment, Path, float]:
     return experiment, out, time.monotonic() - began
 
 
-def start(code: str, model: str, gallery: Path, out: Path) -> subprocess.Popen:
+def start(model: str, gallery: Path, out: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", START + code, model, str(gallery), str(out)],
+        [sys.executable, "-W", "ignore", "-c", CODE, model, str(gallery), str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -85,15 +71,6 @@ def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> No
 
 def wait_for_training(out: Path, experiment: Experiment, process: subprocess.Popen) -> None:
     wait_until((out / "progress" / f"{experiment.id}.json").exists, process)
-
-
-def first_stage(undisturbed: Path, out: Path) -> None:
-    """Copy the finished U-Net that the pretrained model begins with: it has its own kills."""
-    run = "t1-unet_resnet18-s0"
-    shutil.copytree(undisturbed / "models" / run, out / "models" / run)
-    (out / "runs").mkdir()
-    for name in (f"runs/{run}.json", "manifest.csv", "audit.csv"):
-        shutil.copy(undisturbed / name, out / name)
 
 
 def at_a_random_moment(
@@ -114,50 +91,34 @@ def while_a_checkpoint_is_written(
 @pytest.mark.parametrize("number", range(KILLS))
 def test_killed_and_started_again_it_ends_with_the_same_bits(whole, gallery, tmp_path, number):
     experiment, undisturbed, seconds = whole
-    if experiment.model == "pix2pix_resnet18":
-        first_stage(undisturbed, tmp_path)
     moment = while_a_checkpoint_is_written if number % 2 else at_a_random_moment
-    killed = start(RUN, experiment.model, gallery, tmp_path)
+    killed = start(experiment.model, gallery, tmp_path)
     wait_for_training(tmp_path, experiment, killed)
     moment(tmp_path, seconds, random.Random(26 + number), killed)
     killed.kill()
     killed.communicate()
     left = [path.name[:11] for path in tmp_path.glob("checkpoints/*/*")]
-    again = start(RUN, experiment.model, gallery, tmp_path)
+    again = start(experiment.model, gallery, tmp_path)
     text = again.communicate()[0]
     assert again.returncode == 0, text
-    result, wanted = (
-        json.loads((out / "runs" / f"{experiment.id}.json").read_text())
-        for out in (tmp_path, undisturbed)
-    )
+    results = []
+    weights = []
+    for out in (tmp_path, undisturbed):
+        results.append(json.loads((out / "runs" / f"{experiment.id}.json").read_text()))
+        weights.append((out / "models" / experiment.id / "model.safetensors").read_bytes())
+    result, wanted = results
     print(f"{experiment.model}, {moment.__name__}: {left}, resumed {result['resumed_after']}")
     for name in ("scores", "history", "data_order", "weights_sha256", "config"):
         assert result[name] == wanted[name], name
-    one, other = (
-        out / "models" / experiment.id / "model.safetensors" for out in (tmp_path, undisturbed)
-    )
-    assert one.read_bytes() == other.read_bytes()
+    assert weights[0] == weights[1]
     assert not list((tmp_path / "checkpoints").rglob("*.*"))
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(gallery, tmp_path, number):
-    process = start(GRID, "", gallery, tmp_path)
-    folder = folder_of(tmp_path, "t1-unet_resnet18-s0")
-    wait_until(lambda: files(folder), process)
-    process.send_signal(number)
-    text = process.communicate(timeout=180)[0]
-    assert process.returncode == 130, text
-    kept = int(files(folder)[0].name.split("-")[1])
-    assert f"stopped (t1-unet_resnet18-s0 after epoch {kept} of 4); the same command" in text
-    assert not list(tmp_path.rglob(".part-*"))
 
 
 def test_of_two_processes_on_one_run_the_second_says_so_and_leaves(gallery, tmp_path):
     experiment = Experiment(Folder(tmp_path, data=str(gallery)), "pix2pix_scratch")
-    first = start(RUN, experiment.model, gallery, tmp_path)
+    first = start(experiment.model, gallery, tmp_path)
     wait_for_training(tmp_path, experiment, first)
-    second = start(RUN, experiment.model, gallery, tmp_path)
+    second = start(experiment.model, gallery, tmp_path)
     text = second.communicate()[0]
     assert second.returncode == 1
     assert f"{experiment.id}: another process is training it" in text.splitlines()[-1]
