@@ -100,6 +100,7 @@ def test_outputs_are_committed_without_errors_or_local_paths(book):
     run = [cell for cell in code_cells(book) if cell.outputs]
     assert len(run) >= len(code_cells(book)) // 2
     text = json.dumps([cell.outputs for cell in run])
+    text = re.sub(r"base64,[\w+/=]+", "", text)  # a picture may spell /tmp
     assert '"output_type": "error"' not in text
     assert "stderr" not in text
     for local in (Path.home(), ROOT, tempfile.gettempdir(), "/home/", "/Users/", "site-packages"):
