@@ -1,8 +1,8 @@
 """The command `colorkit`: the front door, which opens the rooms that are there."""
 
 import sys
-from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 
 import typer
 from rich.table import Table
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True)
 app.add_typer(data_app, name="data", help="Look at the paintings of a source.")
 for room in ROOMS:
-    with suppress(ModuleNotFoundError):  # a room that was deleted is not offered
+    if (found := find_spec(f".{room}", __package__)) and found.origin:  # else it was deleted
         app.add_typer(import_module(f".{room}.commands", __package__).app)
 
 

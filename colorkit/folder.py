@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from . import __version__
 from .base.device import device_name
 from .base.errors import KitError, check_choice, differing
-from .base.files import file_sha256, runs_root, slug, user_path, write_atomic
+from .base.files import data_name, file_sha256, runs_root, slug, user_path, write_atomic
 from .batches import CPU
-from .curation import Curation, curate
+from .curation import curate
 from .experiment import PROFILES, Profile
 from .manifest import check_manifest, read_manifest, save
 from .metrics import Predictor, evaluate, fit_baselines
@@ -88,7 +88,8 @@ class Folder:
         Raises KitError if the folder holds results of other paintings, or of another split.
         """
         if not self.manifest_path.exists():
-            self.begin(curate(self.source, self.painters, self.split))
+            curation = curate(self.source, self.painters, self.split)
+            save(self.path, curation.manifest, curation.remarks)
         return check_manifest(self.manifest_path, self.source, self.painters, self.split)
 
     @cached_property
@@ -101,9 +102,13 @@ class Folder:
         """Which paintings, dealt how: in every result."""
         return file_sha256(self.manifest_path)
 
-    def begin(self, curation: Curation) -> None:
-        """Write manifest.csv and audit.csv of paintings that were looked at."""
-        save(self.path, curation.manifest, curation.remarks)
+    def check(self) -> None:
+        """Hold the manifest against the files; forget what was read of one that is gone."""
+        path = self.manifest_path
+        if not path.exists() or file_sha256(path) != self.__dict__.get("manifest_sha256"):
+            for name in ("manifest", "listed", "manifest_sha256", "pixels", "baselines"):
+                self.__dict__.pop(name, None)
+        self.manifest, self.manifest_sha256  # noqa: B018
 
     @cached_property
     def pixels(self) -> dict[str, Tensor]:
@@ -114,10 +119,7 @@ class Folder:
         return split_pixels(self.path, self.source.root, self.manifest, self.settings.size)
 
     def examples(self, count: int = 5) -> tuple[Tensor, list[str]]:
-        """Pick test paintings to look at, spread evenly over the painters.
-
-        Returns (count, 3, S, S) uint8, or fewer if there are fewer, and their titles.
-        """
+        """Pick test paintings, spread over the painters: (count or fewer, 3, S, S) uint8, titles."""
         titles = self.manifest.query("part == 'test'")["title"].tolist()
         chosen = np.linspace(0, len(titles) - 1, min(count, len(titles))).astype(int).tolist()
         return self.pixels["test"][chosen], [titles[index] for index in chosen]
@@ -130,15 +132,15 @@ class Folder:
     @cached_property
     def baselines(self) -> dict[str, Any]:
         """The result of the predictors without a network, fitted and scored if need be."""
-        config = self.baselines_config
-        self.manifest  # noqa: B018  (held against the files before anything is read or kept)
-        if found := self.result("baselines", config):
+        self.check()
+        if found := self.result("baselines", self.baselines_config):
             return found
         models = fit_baselines(self.pixels["train"])  # on the CPU: the same on every machine
         scores = {name: self.scores(model) for name, model in models.items()}
         tables = {name: model.table.tolist() for name, model in models.items()}
         result = self.describe("baselines", CPU)
-        return self.keep(result | {"config": config, "tables": tables, "scores": scores})
+        result |= {"config": self.baselines_config, "tables": tables, "scores": scores}
+        return self.keep(result)
 
     def scores(
         self, predict: Predictor, device: torch.device = CPU, mode: str = "eval"
@@ -146,11 +148,13 @@ class Folder:
         """Score a model painting by painting: {"train": [{"path", "painter", "mse_ab", …}], …}."""
         named = {}
         for part, pixels in self.pixels.items():
-            rows = self.manifest.loc[self.manifest["part"] == part, ["path", "painter"]]
-            scored = zip(
-                rows.to_dict("records"), evaluate(predict, pixels, device, mode), strict=True
+            mine = self.manifest[self.manifest["part"] == part]
+            rows = zip(
+                mine[["path", "painter"]].to_dict("records"),
+                evaluate(predict, pixels, device, mode),
+                strict=True,
             )
-            named[part] = [painting | scores for painting, scores in scored]
+            named[part] = [painting | scores for painting, scores in rows]
         return named
 
     def describe(self, run_id: str, device: torch.device) -> dict[str, Any]:
@@ -242,8 +246,3 @@ def read_result(path: Path) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError) as error:
         raise KitError(f"{path}: damaged ({error}); delete it to run it again") from error
     return result
-
-
-def data_name(data: str) -> str:
-    """Name a source for people: "sample", "kaggle", or a folder's own name without its path."""
-    return data if data in ("sample", "kaggle") else user_path(data).name

@@ -1,4 +1,4 @@
-"""What a notebook needs at its start, and what `colorkit doctor` looks at."""
+"""What a notebook needs: a start, figures with alt text, controls, parameters that are refused."""
 
 import ast
 import platform

@@ -41,7 +41,7 @@ def run(experiment: Experiment) -> dict[str, Any]:
     the checkpoint under way is written.
     """
     folder, name = experiment.folder, experiment.id
-    folder.manifest  # noqa: B018  (held against the files before anything is read or kept)
+    folder.check()
     backup.fetch(folder.path)
     if result := folder.result(name, experiment.config()):
         print(f"{name}: finished before, read from {folder.path.name}/runs")

@@ -1,6 +1,7 @@
 """The house has a core and rooms, and nobody looks the wrong way."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,22 @@ def test_the_core_needs_no_room():
     code += "sys.modules['colorkit.pictures'] = None\n"
     code += f"for name in {CORE}: importlib.import_module('colorkit.' + name)"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_a_room_that_is_deleted_is_not_offered(tmp_path):
+    copy = shutil.copytree(PACKAGE, tmp_path / "colorkit")
+    for name in ("claims", "pictures"):
+        shutil.rmtree(copy / name)
+    code = (
+        "import sys; from colorkit.cli import app; print('torch' in sys.modules); app(['--help'])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    ).stdout
+    assert shown.startswith("False")  # the help comes at once
+    assert all(command in shown for command in ("reproduce", "bench", "doctor"))
+    assert not any(command in shown for command in ("ledger", "colorize"))

@@ -57,6 +57,11 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
 
 
+def data_name(data: str) -> str:
+    """Name a source for people: "sample", "kaggle", or a folder's own name without its path."""
+    return data if data in ("sample", "kaggle") else user_path(data).name
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file so that it is there whole or not at all; parents are made.
 

@@ -70,6 +70,8 @@ def publish_runs(out: Path, target: Path) -> None:
     day. Raises KitError if another protocol was published there.
     """
     protocol, there = read_protocol(str(out / "protocol.yaml")), target / "protocol.yaml"
+    if target.resolve() == out.resolve():
+        raise KitError(f"{target}: is published already; choose another --publish")
     if there.exists() and there.read_text(encoding="utf-8") != protocol.text:
         raise KitError(f"{target}: another protocol is published there; choose another --publish")
     shutil.rmtree(target, ignore_errors=True)

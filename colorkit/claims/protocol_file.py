@@ -9,8 +9,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
 from ..base.errors import KitError
-from ..base.files import kit_file, runs_root, slug, user_path, write_atomic
-from ..folder import data_name
+from ..base.files import data_name, kit_file, runs_root, slug, user_path, write_atomic
 from ..replication.paper import claims as paper_claims
 from .protocol import STRICT, Analysis, Protocol, Study, Terms
 

@@ -106,7 +106,8 @@ class Job:
     @property
     def done(self) -> bool:
         """Tell whether it ran to its end and its results are there."""
-        return self.mark.exists() and all(path.exists() for path in self.results)
+        needed = (self.mark, *self.results, *([self.executed] if self.lesson else []))
+        return all(path.exists() for path in needed)
 
     @property
     def state(self) -> str:
@@ -117,9 +118,9 @@ class Job:
 
     @property
     def failure(self) -> str | None:
-        """Say where the notebook failed, or a training's last words; None if it did not fail."""
+        """Say where the notebook failed, or how a training did; None if it did not fail."""
         if not self.lesson:
-            return self.last_words
+            return self.last_words if self.folder.failure(self.run).exists() else None
         from .lessons import failure
 
         return failure(self.executed)
@@ -230,7 +231,7 @@ def check_grid(grid: Grid) -> Curation | None:
         )
     if not folder.manifest_path.exists():
         return curate(folder.source, folder.painters, folder.split)
-    folder.manifest  # noqa: B018  (held against the files)
+    folder.check()
     folder.result("baselines", folder.baselines_config)
     for experiment in experiments:
         folder.result(experiment.id, experiment.config())

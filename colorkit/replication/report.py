@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from .. import figures
-from ..base.files import write_atomic
+from ..base.files import data_name, write_atomic
 from ..base.templates import render
 from ..experiment import MODELS
-from ..folder import data_name
 from ..metrics import METRICS, ColourTable, predict_rgb
 from ..splits import PARTS
 from .grid import Grid

@@ -25,6 +25,7 @@ from ..base.errors import KitError, sigterm_as_interrupt
 from ..base.files import only_one, remove_parts, write_atomic
 from ..experiment import Experiment
 from ..folder import Folder
+from ..manifest import save
 from .grid import Grid, Job, check_grid, fetch_weights, missing, plan, request, standing
 
 WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it is stopped
@@ -38,14 +39,11 @@ def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True) -> int:
     Returns the exit code: 0 if every cell was computed, 1 if a run failed, 130 if stopped.
     Raises KitError for a request that cannot be run, or if another process is at work here.
     """
-    from .report import write_report
     from .tables import collect, terminal_table
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if (code := complete(grid, jobs, lessons, console)) == 130:
         return code
-    if code or not lessons:  # with lessons, the last one writes it
-        write_report(grid)
     frame = collect(grid)
     for table in grid.tables:
         console.print(terminal_table(frame, table))
@@ -55,14 +53,16 @@ def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True) -> int:
 
 def complete(grid: Grid, jobs: int, lessons: bool, console: Console) -> int:
     """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
+    from .report import write_report
+
     curation, out = check_grid(grid), grid.folder.path
     fetch_weights(grid)
     _make_folder(out)
     busy = f"{out}: another colorkit is at work there; wait for it, or choose another --out"
-    with only_one(out / ".lock", busy):
+    with only_one(out / ".lock", busy), sigterm_as_interrupt():
         try:
             if curation:
-                grid.folder.begin(curation)
+                save(out, curation.manifest, curation.remarks)
             if not lessons:
                 grid.folder.baselines  # noqa: B018  (made here: no job of its own does it)
             _run(grid, jobs, lessons, console)
@@ -73,6 +73,8 @@ def complete(grid: Grid, jobs: int, lessons: bool, console: Console) -> int:
         for job in failed:
             unreached = f"{job.name}: not reached, see {job.log.parent}"
             console.print(f"failed: {job.failure or job.last_words or unreached}")
+        if failed or not lessons:  # with lessons, the last one writes it
+            write_report(grid)
         return 1 if failed else 0
 
 
@@ -87,6 +89,7 @@ def _make_folder(out: Path) -> None:
 
 def _run(grid: Grid, jobs: int, lessons: bool, console: Console) -> None:
     todo, out = missing(grid, lessons), grid.folder.path
+    write_atomic(out / "grid.json", json.dumps(request(grid), indent=1) + "\n")
     if not todo:
         return
     for job in todo:  # what an earlier try left says nothing about this one
@@ -95,11 +98,9 @@ def _run(grid: Grid, jobs: int, lessons: bool, console: Console) -> None:
     for folder in (out, *(path for path in out.iterdir() if path.is_dir())):
         remove_parts(folder)  # a run's checkpoints are further down, under the run's own lock
     shutil.rmtree(out / "progress", ignore_errors=True)
-    write_atomic(out / "grid.json", json.dumps(request(grid), indent=1) + "\n")
     count = len(plan(grid, lessons))
     console.print(f"{count - len(todo)} of {count} jobs are done already")
-    with sigterm_as_interrupt():
-        _work_off(todo, jobs, _Progress(todo, console))
+    _work_off(todo, jobs, _Progress(todo, console))
 
 
 def _work_off(todo: list[Job], at_once: int, progress: "_Progress") -> None:
@@ -109,7 +110,7 @@ def _work_off(todo: list[Job], at_once: int, progress: "_Progress") -> None:
     order = TopologicalSorter({job.name: set(job.needs) & set(jobs) for job in todo})
     order.prepare()
     waiting = list(order.get_ready())
-    with _ended(todo, running):
+    with _ended(jobs, running):
         while waiting or running:
             for name in list(waiting):
                 # All trainings use the first GPU: one at a time there.
@@ -138,7 +139,7 @@ def _start(job: Job, at_once: int) -> subprocess.Popen:
 
 
 @contextmanager
-def _ended(todo: list[Job], running: Running) -> Iterator[None]:
+def _ended(jobs: dict[str, Job], running: Running) -> Iterator[None]:
     """End the processes and their children when the block is left in any way.
 
     Trainings are told first, and given time to finish the checkpoint they are writing.
@@ -146,25 +147,27 @@ def _ended(todo: list[Job], running: Running) -> Iterator[None]:
     try:
         yield
     finally:
-        _end_trainings(todo)
+        _end_trainings([jobs[name] for name in running], running)
         for process in running.values():
-            with suppress(ProcessLookupError):
+            with suppress(OSError):  # it has ended already
                 end_all = os.name == "posix"
                 os.killpg(process.pid, signal.SIGTERM) if end_all else process.terminate()
             process.wait()
 
 
-def _end_trainings(todo: list[Job]) -> None:
+def _end_trainings(jobs: list[Job], running: Running) -> None:
     trainings = set()
-    for job in todo:
+    for job in jobs:
         note = _note(job)
         if note.get("parent") == str(os.getpid()):  # a notebook opened by hand goes on
-            with suppress(ProcessLookupError):
+            with suppress(OSError):  # it has ended just now
                 os.kill(note["process"], signal.SIGTERM)
                 trainings.add(note["process"])
     end = time.monotonic() + WRITE_SECONDS
     while any(map(psutil.pid_exists, trainings)) and time.monotonic() < end:
         time.sleep(0.2)
+        for process in running.values():
+            process.poll()  # an ended child is a process until it is asked for
 
 
 def _note(job: Job) -> dict:

@@ -137,7 +137,7 @@ def test_a_failing_job_stops_what_needs_it_and_nothing_else(folder, capfd):
 
 
 def finish(job: Job) -> None:
-    for path in (job.mark, *job.results):
+    for path in (job.mark, *job.results, job.executed):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
