@@ -119,7 +119,7 @@ class Folder:
         return split_pixels(self.path, self.source.root, self.manifest, self.settings.size)
 
     def examples(self, count: int = 5) -> tuple[Tensor, list[str]]:
-        """Pick test paintings, spread over the painters: (count or fewer, 3, S, S) uint8, titles."""
+        """Pick test paintings over all painters: (count or fewer, 3, S, S) uint8, and titles."""
         titles = self.manifest.query("part == 'test'")["title"].tolist()
         chosen = np.linspace(0, len(titles) - 1, min(count, len(titles))).astype(int).tolist()
         return self.pixels["test"][chosen], [titles[index] for index in chosen]
