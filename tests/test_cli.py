@@ -28,23 +28,19 @@ def call(monkeypatch, capsys):
         (["--tables", "one"], "must be whole numbers"),
         (["--data", "/no/such/folder"], "no such folder"),
         (["--painters", "Claude Monnet"], "'Claude Monnet': not in sample; did you mean"),
+        (["--profile", "class"], "must be a file resnet18-f37072fd.pth"),
         (["--painters", "Vincent van Gogh"], "4 usable paintings; a split needs at least 10"),
     ],
 )
-def test_bad_requests_are_one_line_exit_2_and_write_nothing(call, runs, words, says):
+def test_bad_requests_are_one_line_exit_2_and_write_nothing(
+    call, runs, monkeypatch, tmp_path, words, says
+):
+    monkeypatch.setenv("COLORKIT_RESNET18", str(tmp_path / "none.pth"))
     code, _, err = call("reproduce", *words)
     assert code == 2
     assert says in err
     assert err.startswith("colorkit: ")
     assert len(err.strip().splitlines()) == 1
-    assert not runs.exists()
-
-
-def test_imagenet_weights_are_missed_before_anything_runs(call, runs, monkeypatch, tmp_path):
-    monkeypatch.setenv("COLORKIT_RESNET18", str(tmp_path / "none.pth"))
-    code, _, err = call("reproduce", "--profile", "class")
-    assert code == 2
-    assert "must be a file resnet18-f37072fd.pth" in err
     assert not runs.exists()
 
 

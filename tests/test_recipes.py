@@ -50,15 +50,6 @@ def test_first_stages():
     ]
 
 
-@pytest.fixture
-def pixels() -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return {
-        name: torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
-        for name, count in (("train", 20), ("test", 4), ("valid", 6))
-    }
-
-
 @pytest.mark.parametrize("model", GANS)
 def test_without_a_critic_there_is_none(small, pixels, model):
     learn = make_learner(nowhere(model, variant="l1_only"), pixels)
