@@ -67,23 +67,21 @@ def test_a_protocol_lists_its_jobs_folder_by_folder(call, runs, gallery, tmp_pat
     assert not runs.exists()
 
 
-def test_the_ledger_needs_runs(call, tmp_path):
-    code, _, err = call("ledger", "--out", str(tmp_path))
-    assert code == 2
-    assert "protocol.yaml: not a protocol" in err
-    code, _, err = call("ledger", "--publish", "x")
-    assert code == 2
-    assert "--publish: needs --out" in err
-
-
-def test_a_choice_needs_runs_and_votes_need_a_key(call, tmp_path):
-    code, _, err = call("choice", "--out", str(tmp_path))
-    assert code == 2
-    assert "not a folder of `colorkit reproduce`" in err
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ledger", "--out", "."], "protocol.yaml: not a protocol"),
+        (["ledger", "--publish", "x"], "--publish: needs --out"),
+        (["choice", "--out", "."], "not a folder of `colorkit reproduce`"),
+        (["votes", "a.votes.json"], "its key rater-0.key.json is missing"),
+    ],
+)
+def test_a_ledger_and_a_choice_need_runs_and_votes_a_key(call, monkeypatch, tmp_path, words, says):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "a.votes.json").write_text('{"page": "rater-0", "votes": []}')
-    code, _, err = call("votes", str(tmp_path / "a.votes.json"))
+    code, _, err = call(*words)
     assert code == 2
-    assert "its key rater-0.key.json is missing" in err
+    assert says in err
 
 
 def test_data_show_counts_and_compares_with_the_catalogue(call, gallery):

@@ -1,5 +1,8 @@
+import sys
+
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 from conftest import paint
@@ -43,13 +46,19 @@ def test_splits_keep_the_manifests_order(gallery, manifest, tmp_path):
         assert torch.equal(part, pixels[np.flatnonzero(manifest["part"] == name)])
 
 
-def test_paintings_are_decoded_once_for_each_size(gallery, manifest, tmp_path):
+def test_paintings_are_decoded_once_for_each_size_and_stay_on_disk(gallery, manifest, tmp_path):
+    """What does not fit into memory is read from the file, batch by batch."""
     first = split_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
     split_pixels(tmp_path, gallery, manifest, 48)
     for path in gallery.rglob("*.jpg"):
         path.unlink()
-    assert torch.equal(split_pixels(tmp_path, gallery, manifest, 32)["train"], first)
-    assert len(list((tmp_path / "pixels").iterdir())) == 2
+    again = split_pixels(tmp_path, gallery, manifest, 32)
+    assert torch.equal(again["train"], first)
+    files = list((tmp_path / "pixels").iterdir())
+    assert len(files) == 2
+    if sys.platform == "linux":
+        mapped = {part.path for part in psutil.Process().memory_maps()}
+        assert mapped & {str(path) for path in files}
 
 
 def test_another_manifest_is_not_read_from_the_same_file(gallery, manifest, tmp_path):
