@@ -104,6 +104,14 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def pixels() -> dict[str, torch.Tensor]:
+    """Noise of 32 px; the last batch of what is trained on has three pictures."""
+    noise = torch.randint(0, 256, (46, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    train, test, valid = noise.byte().split((35, 5, 6))
+    return {"train": train, "test": test, "valid": valid}
+
+
+@pytest.fixture
 def folder(gallery: Path, tmp_path: Path):
     """A results folder of the gallery's paintings."""
     from colorkit.folder import Folder

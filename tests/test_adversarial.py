@@ -5,21 +5,10 @@ import torch
 import torch.nn.functional as F
 from conftest import equal, nowhere
 
-from colorkit.adversarial import AdversarialCallback, real_or_fake_loss
+from colorkit.adversarial import real_or_fake_loss
 from colorkit.batches import Batches
 from colorkit.learner import make_learner
-from colorkit.models import PatchCritic, ScratchUnet, init_normal
 from colorkit.replication.bench import bare_epoch
-
-
-@pytest.fixture
-def splits() -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    names = {"train": 35, "test": 5, "valid": 6}  # the last batch has 3
-    return {
-        name: torch.randint(0, 256, (n, 3, 32, 32), generator=generator, dtype=torch.uint8)
-        for name, n in names.items()
-    }
 
 
 @pytest.mark.parametrize(
@@ -30,16 +19,16 @@ def splits() -> dict[str, torch.Tensor]:
         pytest.param("pix2pix_resnet18", "whole", marks=pytest.mark.slow),
     ],
 )
-def test_callback_equals_a_bare_loop_bit_for_bit(splits, request, model, width):
+def test_callback_equals_a_bare_loop_bit_for_bit(pixels, request, model, width):
     if width == "small":
         request.getfixturevalue("small")
     experiment = nowhere(model)
-    learn = make_learner(experiment, splits)
+    learn = make_learner(experiment, pixels)
     networks = copy.deepcopy(learn.model), copy.deepcopy(learn.adversarial.critic)
     options = {"lr": experiment.recipe.lr, "betas": (0.5, 0.999)}
     optimizers = [torch.optim.Adam(network.parameters(), **options) for network in networks]
     generator, critic = networks
-    batches = Batches(splits["train"], experiment.seed)
+    batches = Batches(pixels["train"], experiment.seed)
     torch.manual_seed(5)
     for _ in range(3):
         bare_epoch(batches, [generator.train(), critic], optimizers)
@@ -49,11 +38,17 @@ def test_callback_equals_a_bare_loop_bit_for_bit(splits, request, model, width):
     assert equal(learn.adversarial.critic, critic)
 
 
-def test_validation_moves_neither_network_and_reads_plain_l1(small, splits):
-    learn = make_learner(nowhere("pix2pix_scratch"), splits)
+@pytest.fixture
+def learn(small, pixels):
+    """A GAN after one epoch."""
+    learn = make_learner(nowhere("pix2pix_scratch"), pixels)
     learn.fit(1)
+    return learn
+
+
+def test_validation_moves_neither_network_and_reads_plain_l1(learn, pixels):
     before = copy.deepcopy((learn.model, learn.adversarial.critic))
-    L, ab = next(iter(Batches(splits["valid"])))
+    L, ab = next(iter(Batches(pixels["valid"])))
     with torch.no_grad():
         l1 = F.l1_loss(learn.model.eval()(L), ab)
     assert abs(learn.history.rows[-1]["valid_l1"] - float(l1)) < 1e-6
@@ -61,36 +56,14 @@ def test_validation_moves_neither_network_and_reads_plain_l1(small, splits):
     assert equal(before[1], learn.adversarial.critic)
 
 
-def test_the_critic_stands_still_in_the_generators_step(small, splits):
-    learn = make_learner(nowhere("pix2pix_scratch"), splits)
-    learn.fit(1)
+def test_the_critic_stands_still_in_the_generators_step_and_is_not_in_the_recorded_l1(learn):
     assert all(p.grad is None for p in learn.adversarial.critic.parameters())
-
-
-def test_recorded_l1_is_without_the_critics_part(small, splits):
-    learn = make_learner(nowhere("pix2pix_scratch"), splits)
-    learn.fit(1)
     assert 0 < learn.history.rows[0]["train_l1"] < 1.5  # 100 x as much would be far above
 
 
 @pytest.mark.parametrize("real", [True, False])
-def test_real_or_fake_loss_of_no_opinion_is_log_2(real):
-    assert torch.isclose(real_or_fake_loss(torch.zeros(2, 1, 3, 3), real), torch.tensor(2.0).log())
-
-
-def test_a_critic_alone_learns_to_tell(splits):
-    torch.manual_seed(0)
-    critic = init_normal(PatchCritic(8))
-    callback = AdversarialCallback(critic, lr=2e-3, betas=(0.5, 0.999), l1_weight=100.0)
-    L, ab = next(iter(Batches(splits["train"])))
-    fake = init_normal(ScratchUnet(32, filters=4))(L).detach()
-    losses = []
-    for _ in range(15):
-        loss = (
-            real_or_fake_loss(critic(L, fake), False) + real_or_fake_loss(critic(L, ab), True)
-        ) / 2
-        loss.backward()
-        callback.critic_opt.step()
-        callback.critic_opt.zero_grad()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
+def test_real_or_fake_loss_is_log_2_of_no_opinion_and_falls_for_the_right_one(real):
+    opinion = torch.full((2, 1, 3, 3), 9.0 if real else -9.0)
+    assert torch.isclose(real_or_fake_loss(0 * opinion, real), torch.tensor(2.0).log())
+    assert real_or_fake_loss(opinion, real) < 0.001
+    assert real_or_fake_loss(-opinion, real) > 8

@@ -28,23 +28,19 @@ def call(monkeypatch, capsys):
         (["--tables", "one"], "must be whole numbers"),
         (["--data", "/no/such/folder"], "no such folder"),
         (["--painters", "Claude Monnet"], "'Claude Monnet': not in sample; did you mean"),
+        (["--profile", "class"], "must be a file resnet18-f37072fd.pth"),
         (["--painters", "Vincent van Gogh"], "4 usable paintings; a split needs at least 10"),
     ],
 )
-def test_bad_requests_are_one_line_exit_2_and_write_nothing(call, runs, words, says):
+def test_bad_requests_are_one_line_exit_2_and_write_nothing(
+    call, runs, monkeypatch, tmp_path, words, says
+):
+    monkeypatch.setenv("COLORKIT_RESNET18", str(tmp_path / "none.pth"))
     code, _, err = call("reproduce", *words)
     assert code == 2
     assert says in err
     assert err.startswith("colorkit: ")
     assert len(err.strip().splitlines()) == 1
-    assert not runs.exists()
-
-
-def test_imagenet_weights_are_missed_before_anything_runs(call, runs, monkeypatch, tmp_path):
-    monkeypatch.setenv("COLORKIT_RESNET18", str(tmp_path / "none.pth"))
-    code, _, err = call("reproduce", "--profile", "class")
-    assert code == 2
-    assert "must be a file resnet18-f37072fd.pth" in err
     assert not runs.exists()
 
 
@@ -71,23 +67,21 @@ def test_a_protocol_lists_its_jobs_folder_by_folder(call, runs, gallery, tmp_pat
     assert not runs.exists()
 
 
-def test_the_ledger_needs_runs(call, tmp_path):
-    code, _, err = call("ledger", "--out", str(tmp_path))
-    assert code == 2
-    assert "protocol.yaml: not a protocol" in err
-    code, _, err = call("ledger", "--publish", "x")
-    assert code == 2
-    assert "--publish: needs --out" in err
-
-
-def test_a_choice_needs_runs_and_votes_need_a_key(call, tmp_path):
-    code, _, err = call("choice", "--out", str(tmp_path))
-    assert code == 2
-    assert "not a folder of `colorkit reproduce`" in err
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ledger", "--out", "."], "protocol.yaml: not a protocol"),
+        (["ledger", "--publish", "x"], "--publish: needs --out"),
+        (["choice", "--out", "."], "not a folder of `colorkit reproduce`"),
+        (["votes", "a.votes.json"], "its key rater-0.key.json is missing"),
+    ],
+)
+def test_a_ledger_and_a_choice_need_runs_and_votes_a_key(call, monkeypatch, tmp_path, words, says):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "a.votes.json").write_text('{"page": "rater-0", "votes": []}')
-    code, _, err = call("votes", str(tmp_path / "a.votes.json"))
+    code, _, err = call(*words)
     assert code == 2
-    assert "its key rater-0.key.json is missing" in err
+    assert says in err
 
 
 def test_data_show_counts_and_compares_with_the_catalogue(call, gallery):

@@ -73,13 +73,6 @@ def test_batched_equals_one_by_one(shape):
     assert torch.allclose(color.rgb_to_lab(rgb), alone, atol=1e-5)
 
 
-def test_known_colours():
-    red = color.rgb_to_lab(torch.tensor([1.0, 0, 0])[:, None, None]).flatten()
-    assert torch.allclose(red, torch.tensor([53.24, 80.09, 67.20]), atol=0.02)
-    white = color.rgb_to_lab(torch.ones(3, 1, 1)).flatten()
-    assert torch.allclose(white, torch.tensor([100.0, 0.0, 0.0]), atol=0.01)
-
-
 def test_grey_input_is_the_training_input():
     rgb = torch.rand(2, 3, 8, 8)
     assert torch.equal(color.grey_input(rgb), color.encode(rgb)[0])

@@ -19,19 +19,15 @@ def test_every_kind_of_bad_file_is_named_and_left_out(gallery, monkeypatch):
     (bad / "cut.jpg").write_bytes(whole[:700])
     (bad / "copy.jpg").write_bytes(whole)
     paint(bad / "tiny.png", seed=1, size=(40, 30))
-    Image.fromarray(np.arange(80 * 96, dtype=np.uint32).reshape(80, 96).astype(np.uint8)).save(
-        bad / "grey.png"
-    )
+    ramp = np.resize(np.arange(256, dtype=np.uint8), (80, 96))
+    Image.fromarray(ramp).save(bad / "grey.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
     paint(bad / "bomb.png", seed=2, size=(300, 300))
     result = curation.curate(open_source(str(gallery)))
     named = rules(result)
-    assert {named[f"{n}.jpg"] for n in ("zero", "text", "cut")} == {"unreadable"}
-    assert (named["tiny.png"], named["grey.png"], named["bomb.png"]) == (
-        "tiny",
-        "grey",
-        "unreadable",
-    )
+    unreadable = ("zero.jpg", "text.jpg", "cut.jpg", "bomb.png")
+    assert {named[name] for name in unreadable} == {"unreadable"}
+    assert (named["tiny.png"], named["grey.png"]) == ("tiny", "grey")
     assert "same file twice" in (named.get("copy.jpg"), named.get("Ada_Blue_1.jpg"))
     assert len(result.manifest) == 24
     assert all(f.action == "left out" for f in result.remarks)

@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 
-import numpy as np
 import pytest
 import torch
 from conftest import paint
@@ -11,11 +10,9 @@ from conftest import paint
 from colorkit import __version__
 from colorkit.base.errors import KitError
 from colorkit.curation import curate
-from colorkit.experiment import Experiment
 from colorkit.folder import Folder
 from colorkit.manifest import manifest_hash, manifest_text, read_manifest
 from colorkit.sources import open_source
-from colorkit.training import run
 
 
 def anew(folder: Folder, **changes) -> Folder:
@@ -103,22 +100,6 @@ def test_examples_are_spread_over_the_test_paintings(folder):
     assert len(folder.examples(count=99)[1]) == len(tested)
 
 
-def test_each_file_is_read_a_few_times_for_a_table(quick, folder, gallery, monkeypatch):
-    """Three models, both baselines and a second stage: the paintings are read three times."""
-    opened: list[str] = []
-    original = open
-
-    def count(file, *words, **named):
-        opened.append(str(file))
-        return original(file, *words, **named)
-
-    monkeypatch.setattr("io.open", count)  # what pathlib opens files with
-    for model in ("unet_resnet18", "pix2pix_scratch", "pix2pix_resnet18"):
-        run(Experiment(folder, model))
-    paintings = [name for name in opened if name.startswith(str(gallery))]
-    assert 0 < len(paintings) <= 4 * 24
-
-
 RESULT = {"id": "x", "versions": {"colorkit": __version__}, "config": {"weights": "random"}}
 COLUMNS = "path,painter,title,date,museum_id,licence,width,height,sha256,group,mirrored,split"
 
@@ -161,12 +142,3 @@ def test_foreign_and_damaged_results_are_refused(kept, change, says):
     folder.result_path("x").write_text(text)
     with pytest.raises(KitError, match=f"x.json: {says}.*delete it to run it again"):
         folder.result("x", {"weights": "random"})
-
-
-def test_scores_carry_their_paintings(quick, folder):
-    scores = folder.scores(lambda L: torch.zeros_like(L).expand(-1, 2, -1, -1))
-    for part, pixels in folder.pixels.items():
-        assert len(scores[part]) == len(pixels)
-    row = scores["test"][0]
-    assert list(row)[:2] == ["path", "painter"]
-    assert np.isfinite(row["mse_ab"])

@@ -1,4 +1,8 @@
+import sys
+
 import numpy as np
+import pandas as pd
+import psutil
 import pytest
 import torch
 from conftest import paint
@@ -10,8 +14,12 @@ from colorkit.pixels import load_pixels, split_pixels
 from colorkit.sources import open_source
 
 
-def test_pixels_are_pillows_bicubic_squares(gallery):
-    manifest = curate(open_source(str(gallery))).manifest
+@pytest.fixture
+def manifest(gallery) -> pd.DataFrame:
+    return curate(open_source(str(gallery))).manifest
+
+
+def test_pixels_are_pillows_bicubic_squares(gallery, manifest):
     pixels = load_pixels(gallery, manifest, 48)
     assert pixels.shape == (24, 3, 48, 48)
     assert pixels.dtype == torch.uint8
@@ -19,8 +27,7 @@ def test_pixels_are_pillows_bicubic_squares(gallery):
     assert np.array_equal(pixels[5].permute(1, 2, 0).numpy(), np.asarray(picture))
 
 
-def test_a_changed_or_missing_file_is_named(gallery):
-    manifest = curate(open_source(str(gallery))).manifest
+def test_a_changed_or_missing_file_is_named(gallery, manifest):
     path = gallery / manifest["path"][0]
     paint(path, seed=999)
     with pytest.raises(KitError, match=f"{path.name}: has changed"):
@@ -30,8 +37,7 @@ def test_a_changed_or_missing_file_is_named(gallery):
         load_pixels(gallery, manifest, 32)
 
 
-def test_splits_keep_the_manifests_order(gallery, tmp_path):
-    manifest = curate(open_source(str(gallery))).manifest
+def test_splits_keep_the_manifests_order(gallery, manifest, tmp_path):
     pixels = load_pixels(gallery, manifest, 32)
     splits = split_pixels(tmp_path, gallery, manifest, 32)
     sizes = {name: len(part) for name, part in splits.items()}
@@ -40,29 +46,29 @@ def test_splits_keep_the_manifests_order(gallery, tmp_path):
         assert torch.equal(part, pixels[np.flatnonzero(manifest["part"] == name)])
 
 
-def test_paintings_are_decoded_once_for_each_size(gallery, tmp_path):
-    manifest = curate(open_source(str(gallery))).manifest
+def test_paintings_are_decoded_once_for_each_size_and_stay_on_disk(gallery, manifest, tmp_path):
+    """What does not fit into memory is read from the file, batch by batch."""
     first = split_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
     split_pixels(tmp_path, gallery, manifest, 48)
     for path in gallery.rglob("*.jpg"):
         path.unlink()
-    assert torch.equal(split_pixels(tmp_path, gallery, manifest, 32)["train"], first)
-    assert len(list((tmp_path / "pixels").iterdir())) == 2
+    again = split_pixels(tmp_path, gallery, manifest, 32)
+    assert torch.equal(again["train"], first)
+    files = list((tmp_path / "pixels").iterdir())
+    assert len(files) == 2
+    if sys.platform == "linux":
+        mapped = {part.path for part in psutil.Process().memory_maps()}
+        assert mapped & {str(path) for path in files}
 
 
-def test_another_manifest_is_not_read_from_the_same_file(gallery, tmp_path):
-    manifest = curate(open_source(str(gallery))).manifest
+def test_another_manifest_is_not_read_from_the_same_file(gallery, manifest, tmp_path):
     split_pixels(tmp_path, gallery, manifest, 32)
-    other = manifest.iloc[::-1]
-    turned = split_pixels(tmp_path, gallery, other, 32)
-    assert torch.equal(
-        turned["test"], split_pixels(tmp_path, gallery, manifest, 32)["test"].flip(0)
-    )
+    turned = split_pixels(tmp_path, gallery, manifest.iloc[::-1], 32)["test"].flip(0)
+    assert torch.equal(turned, split_pixels(tmp_path, gallery, manifest, 32)["test"])
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"x" + content])
-def test_damaged_pixels_are_made_again(gallery, tmp_path, capsys, damage):
-    manifest = curate(open_source(str(gallery))).manifest
+def test_damaged_pixels_are_made_again(gallery, manifest, tmp_path, capsys, damage):
     first = split_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
     (path,) = (tmp_path / "pixels").iterdir()
     path.write_bytes(damage(path.read_bytes()))
@@ -70,8 +76,7 @@ def test_damaged_pixels_are_made_again(gallery, tmp_path, capsys, damage):
     assert f"{path}: damaged, made again" in capsys.readouterr().out
 
 
-def test_a_failed_decoding_leaves_no_file(gallery, tmp_path):
-    manifest = curate(open_source(str(gallery))).manifest
+def test_a_failed_decoding_leaves_no_file(gallery, manifest, tmp_path):
     (gallery / manifest["path"].iloc[-1]).unlink()
     with pytest.raises(KitError, match="No such file"):
         split_pixels(tmp_path, gallery, manifest, 32)

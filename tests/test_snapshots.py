@@ -16,7 +16,7 @@ def long(monkeypatch):
     monkeypatch.setattr(snapshots, "SCORED_EVERY", 1)
 
 
-def test_a_long_training_shows_what_it_knew_on_the_way(folder, quick, small, long):
+def test_a_long_training_shows_what_it_knew_on_the_way(folder, quick, long):
     experiment = Experiment(folder, "pix2pix_scratch", epochs=2)
     result = training.run(experiment)
     shown = folder.snapshots(experiment.id)
@@ -29,12 +29,11 @@ def test_a_long_training_shows_what_it_knew_on_the_way(folder, quick, small, lon
     # 24 paintings: 2 or 3 tested, 4 of those trained on
     sizes = {path.name: Image.open(path).size for path in shown.glob("*.jpg")}
     count = sum(min(n, len(result["scores"][part])) for part, n in snapshots.SHOWN.items())
-    assert sizes == dict.fromkeys(
-        ("paintings.jpg", "epoch-001.jpg", "epoch-002.jpg"), (32 * count, 32)
-    )
+    names = ("paintings.jpg", "epoch-001.jpg", "epoch-002.jpg")
+    assert sizes == dict.fromkeys(names, (32 * count, 32))
 
 
-def test_looking_changes_no_bit_of_the_training(folder, quick, small, long):
+def test_looking_changes_no_bit_of_the_training(folder, quick, long):
     experiment = Experiment(folder, "pix2pix_scratch", epochs=2)
     pixels = folder.pixels
     learners = [make_learner(experiment, pixels) for _ in range(2)]
@@ -47,7 +46,7 @@ def test_looking_changes_no_bit_of_the_training(folder, quick, small, long):
     assert json.loads((folder.path / "seen" / "epoch-002.json").read_text())["epoch"] == 2
 
 
-def test_a_short_training_keeps_none(folder, quick, small):
+def test_a_short_training_keeps_none(folder, quick):
     result = training.run(Experiment(folder, "pix2pix_scratch"))
     assert result["snapshots"] == []
     assert not (folder.path / "snapshots").exists()

@@ -118,13 +118,6 @@ def test_pages_and_frames_are_not_dropped_in_silence(tmp_path):
         open_picture(path)
 
 
-def test_other_decoders_than_the_named_are_never_used(tmp_path):
-    GREY.save(tmp_path / "a.bmp")
-    (tmp_path / "a.bmp").rename(tmp_path / "a.png")
-    with pytest.raises(KitError, match="cannot be read: not a picture"):
-        open_picture(tmp_path / "a.png")
-
-
 def test_metadata_go_from_format_to_format_as_they_were(tmp_path):
     exif = Image.Exif()
     exif[315], exif[33432] = "Édouard".encode("latin-1"), "© 2019".encode("latin-1")
@@ -235,10 +228,14 @@ def test_a_bomb_is_refused_from_its_header(tmp_path):
         open_picture(tmp_path / "bomb.png")
 
 
-def test_what_is_no_picture_is_named(tmp_path):
-    for name, content in (("empty.png", b""), ("text.png", b"hello"), ("cut.jpg", b"\xff\xd8\xff")):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(KitError, match=f"{name}: cannot be read"):
-            open_picture(tmp_path / name)
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff", "BMP"])
+def test_what_is_no_picture_of_a_named_kind_is_named(tmp_path, content):
+    path = tmp_path / "a.png"
+    if content == "BMP":  # other decoders are never used
+        GREY.save(path, content)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(KitError, match="a.png: cannot be read: not a picture"):
+        open_picture(path)
     with pytest.raises(KitError, match="none.png: cannot be read"):
         open_picture(tmp_path / "none.png")

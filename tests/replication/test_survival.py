@@ -19,8 +19,7 @@ pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("COLORKIT_KILLS", "2"))
 # 32 px, four epochs of two batches: seconds on a CPU. The last batch has more than one picture.
 CODE = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+import sys
 from pathlib import Path
 from colorkit.experiment import PROFILES, Experiment, Profile
 from colorkit.folder import Folder
@@ -73,41 +72,35 @@ def wait_for_training(out: Path, experiment: Experiment, process: subprocess.Pop
     wait_until((out / "progress" / f"{experiment.id}.json").exists, process)
 
 
-def at_a_random_moment(
-    _: Path, seconds: float, chance: random.Random, process: subprocess.Popen
-) -> None:
+def wait_for_a_moment(number: int, out: Path, seconds: float, process: subprocess.Popen) -> None:
+    """Wait for any moment of the training, or, for odd numbers, while a checkpoint is written."""
+    chance = random.Random(26 + number)
+    if number % 2:
+        wanted = chance.randint(0, 2)  # checkpoints there before
+        wait_until(lambda: len(list(out.glob("checkpoints/*/epoch-*"))) >= wanted, process)
+        wait_until(lambda: list(out.glob("checkpoints/*/.part-*")), process)
+        seconds = 0.1
     time.sleep(chance.uniform(0, seconds))
-
-
-def while_a_checkpoint_is_written(
-    out: Path, _: float, chance: random.Random, process: subprocess.Popen
-) -> None:
-    wanted = chance.randint(0, 2)  # checkpoints there before
-    wait_until(lambda: len(list(out.glob("checkpoints/*/epoch-*"))) >= wanted, process)
-    wait_until(lambda: list(out.glob("checkpoints/*/.part-*")), process)
-    time.sleep(chance.uniform(0, 0.1))
 
 
 @pytest.mark.parametrize("number", range(KILLS))
 def test_killed_and_started_again_it_ends_with_the_same_bits(whole, gallery, tmp_path, number):
     experiment, undisturbed, seconds = whole
-    moment = while_a_checkpoint_is_written if number % 2 else at_a_random_moment
     killed = start(experiment.model, gallery, tmp_path)
     wait_for_training(tmp_path, experiment, killed)
-    moment(tmp_path, seconds, random.Random(26 + number), killed)
+    wait_for_a_moment(number, tmp_path, seconds, killed)
     killed.kill()
     killed.communicate()
     left = [path.name[:11] for path in tmp_path.glob("checkpoints/*/*")]
     again = start(experiment.model, gallery, tmp_path)
     text = again.communicate()[0]
     assert again.returncode == 0, text
-    results = []
-    weights = []
+    results, weights = [], []
     for out in (tmp_path, undisturbed):
         results.append(json.loads((out / "runs" / f"{experiment.id}.json").read_text()))
         weights.append((out / "models" / experiment.id / "model.safetensors").read_bytes())
     result, wanted = results
-    print(f"{experiment.model}, {moment.__name__}: {left}, resumed {result['resumed_after']}")
+    print(f"{experiment.model}, kill {number}: {left}, resumed {result['resumed_after']}")
     for name in ("scores", "history", "data_order", "weights_sha256", "config"):
         assert result[name] == wanted[name], name
     assert weights[0] == weights[1]
