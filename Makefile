@@ -25,10 +25,9 @@ test: lint
 	$(PYTEST)
 	$(EMPTY_RUNS) && $(BIN)/pytest --nbval notebooks/0[12]_*.ipynb
 
-test-all: lint
-	$(PYTEST) -m ''
-	$(EMPTY_RUNS) && $(BIN)/pytest --nbval notebooks/0[12]_*.ipynb && \
-	$(BIN)/pytest --nbval-lax notebooks/0[78]_*.ipynb
+test-all: test
+	$(PYTEST) -m slow
+	$(EMPTY_RUNS) && $(BIN)/pytest --nbval-lax notebooks/0[78]_*.ipynb
 
 # Every model killed at 20 moments and started again: about half an hour on 2 CPU cores.
 test-kill: $(VENV)/.test
