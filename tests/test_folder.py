@@ -10,9 +10,11 @@ from conftest import paint
 from colorkit import __version__
 from colorkit.base.errors import KitError
 from colorkit.curation import curate
+from colorkit.experiment import Experiment
 from colorkit.folder import Folder
 from colorkit.manifest import manifest_hash, manifest_text, read_manifest
 from colorkit.sources import open_source
+from colorkit.training import run
 
 
 def anew(folder: Folder, **changes) -> Folder:
@@ -98,6 +100,22 @@ def test_examples_are_spread_over_the_test_paintings(folder):
     assert titles == [tested[0], tested[-1]]
     assert torch.equal(pictures[1], folder.pixels["test"][-1])
     assert len(folder.examples(count=99)[1]) == len(tested)
+
+
+def test_each_file_is_read_a_few_times_for_a_table(quick, folder, gallery, monkeypatch):
+    """Three models, both baselines and a second stage: the paintings are read three times."""
+    opened: list[str] = []
+    original = open
+
+    def count(file, *words, **named):
+        opened.append(str(file))
+        return original(file, *words, **named)
+
+    monkeypatch.setattr("io.open", count)  # what pathlib opens files with
+    for model in ("unet_resnet18", "pix2pix_scratch", "pix2pix_resnet18"):
+        run(Experiment(folder, model))
+    paintings = [name for name in opened if name.startswith(str(gallery))]
+    assert 0 < len(paintings) <= 4 * 24
 
 
 RESULT = {"id": "x", "versions": {"colorkit": __version__}, "config": {"weights": "random"}}

@@ -209,6 +209,22 @@ def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
     assert Image.open(tmp_path / "out" / "big.tif").size == (10_000, 10_000)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "size", "side", "seconds"), [(1, (4000, 3000), 256, 4), (50, (320, 240), 64, 10)]
+)
+def test_it_is_fast_enough(tmp_path, number, size, side, seconds):
+    """Twelve megapixels in four seconds, small pictures at five a second, on a single core."""
+    (tmp_path / "in").mkdir()
+    for name in range(number):
+        Image.effect_noise(size, 30).save(tmp_path / "in" / f"{name}.jpg")
+    pairs = find_pairs([str(tmp_path / "in")], str(tmp_path / "out"))
+    model = untrained("unet_resnet18", side)
+    began = time.process_time()
+    assert not any(done.error for done in colour_all(pairs, model, Settings()))
+    assert time.process_time() - began < seconds
+
+
 def mutated(random: np.random.Generator, content: bytes) -> bytes:
     """Cut, flip, overwrite or repeat a part: what transfers, disks and jokers do."""
     data, kind = bytearray(content), random.integers(5)

@@ -11,10 +11,11 @@ import pytest
 from filelock import FileLock
 
 from colorkit.base.errors import KitError
-from colorkit.experiment import MODELS
+from colorkit.experiment import MODELS, Experiment
 from colorkit.folder import Folder
 from colorkit.replication.grid import Grid, Job, check_grid, grid_of, missing, plan, request
 from colorkit.replication.reproduce import reproduce as run_grid
+from colorkit.training import run
 
 
 def start(gallery: Path, out: Path, *more: str) -> subprocess.Popen:
@@ -143,6 +144,13 @@ def test_another_set_of_runs_gets_another_report(folder):
     assert grid_of(folder.path) == one
     assert missing(one) == []
     assert [job.name for job in missing(both)] == ["06_tables_1_and_2"]
+
+
+def test_foreign_results_are_refused_before_anything_is_run(quick, folder):
+    run(Experiment(folder, "pix2pix_scratch", seed=1))
+    check_grid(Grid(folder, seeds=(1,)))
+    with pytest.raises(KitError, match="made with epochs 1, not 2"):
+        check_grid(Grid(folder, seeds=(1,), options={"epochs": 2}))
 
 
 def test_results_do_not_go_into_the_paintings(gallery):
