@@ -1,5 +1,5 @@
 # make reproduce: everything, from an empty machine to both tables. make test: what a change needs,
-# four minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
+# two minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
 # kills a model. make gpu-evidence DATA=FOLDER [WHEELS=FOLDER]: for GPU machines.
 PYTHON ?= python3
 VENV ?= .venv
