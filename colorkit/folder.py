@@ -30,6 +30,7 @@ from .models import build_generator
 from .pixels import split_pixels
 from .sources import Source, open_source
 
+READ = ("source", "manifest", "listed", "manifest_sha256", "pixels", "baselines")
 PACKAGES = ("colorkit", "torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
 
 
@@ -37,8 +38,8 @@ PACKAGES = ("colorkit", "torch", "torchvision", "fastai", "numpy", "scikit-image
 class Folder:
     """A results folder. What is read of the paintings is read, and checked, once.
 
-    manifest.csv says which paintings; runs/<id>.json is a run's result, and its presence says
-    that the run is finished; models/<id>/ has its weights. KitError for an unknown profile.
+    manifest.csv says which paintings; runs/<id>.json is a finished run's result; models/<id>/ has
+    its weights. KitError for an unknown profile.
     """
 
     path: Path
@@ -90,7 +91,9 @@ class Folder:
         if not self.manifest_path.exists():
             curation = curate(self.source, self.painters, self.split)
             save(self.path, curation.manifest, curation.remarks)
-        return check_manifest(self.manifest_path, self.source, self.painters, self.split)
+        manifest = check_manifest(self.manifest_path, self.source, self.painters, self.split)
+        self.manifest_sha256  # noqa: B018  (of what was checked)
+        return manifest
 
     @cached_property
     def listed(self) -> pd.DataFrame:
@@ -104,11 +107,11 @@ class Folder:
 
     def check(self) -> None:
         """Hold the manifest against the files; forget what was read of one that is gone."""
-        path = self.manifest_path
-        if not path.exists() or file_sha256(path) != self.__dict__.get("manifest_sha256"):
-            for name in ("manifest", "listed", "manifest_sha256", "pixels", "baselines"):
-                self.__dict__.pop(name, None)
-        self.manifest, self.manifest_sha256  # noqa: B018
+        there = self.manifest_path.exists()
+        if not (there and file_sha256(self.manifest_path) == self.manifest_sha256):
+            for name in READ:
+                vars(self).pop(name, None)
+        self.manifest  # noqa: B018
 
     @cached_property
     def pixels(self) -> dict[str, Tensor]:
@@ -126,7 +129,7 @@ class Folder:
 
     @property
     def baselines_config(self) -> dict[str, Any]:
-        """List the settings that decide the baselines' numbers."""
+        """What decides the baselines' numbers."""
         return {"profile": self.profile, "size": self.settings.size}
 
     @cached_property
@@ -192,8 +195,8 @@ class Folder:
 
     def keep(self, result: dict[str, Any]) -> dict[str, Any]:
         """Write a run's JSON, whole or not at all; NaN and infinity are refused."""
-        text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
-        write_atomic(self.result_path(result["id"]), text + "\n")
+        text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomic(self.result_path(result["id"]), text)
         return result
 
     def generator(self, result: dict[str, Any]) -> nn.Module:
@@ -201,11 +204,10 @@ class Folder:
 
         Raises KitError if its weights are missing, or are not the run's own.
         """
+        config, run = result["config"], self.result_path(result["id"])
         path = self.model(result.get("weights_of", result["id"])) / "model.safetensors"
         if not path.exists() or file_sha256(path) != result["weights_sha256"]:
-            run = self.result_path(result["id"])
             raise KitError(f"{path}: missing or damaged; delete {run} and run it again")
-        config = result["config"]
         generator = build_generator(config["model"], config["size"], "random")
         generator.load_state_dict(safetensors.torch.load_file(path))
         return generator.eval()
