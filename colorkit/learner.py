@@ -103,10 +103,7 @@ def make_learner(
     """
     device, recipe = device or default_device(), experiment.recipe
     prepare(experiment.seed, experiment.deterministic)
-    weights = "random" if start else experiment.weights
-    generator = build_generator(experiment.model, pixels["train"].shape[-1], weights)
-    if start:
-        generator.load_state_dict(start)
+    generator = _generator(experiment, pixels["train"].shape[-1], start)
     precision = precision_on(experiment, device)
     scaler = loss_scaler(precision, device)
     callbacks: list[Callback] = [TrainEvalCallback(), History(report, recipe.loss)]
@@ -134,6 +131,14 @@ def make_learner(
     learn.scaler = scaler
     learn.create_opt()
     return learn
+
+
+def _generator(experiment: Experiment, size: int, start: dict[str, Tensor] | None) -> nn.Module:
+    if not start:
+        return build_generator(experiment.model, size, experiment.weights)
+    generator = build_generator(experiment.model, size, "random")
+    generator.load_state_dict(start)
+    return generator
 
 
 def _loaders(

@@ -7,7 +7,7 @@ meaning. It never looks at settings: whether these runs may decide anything is f
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -160,16 +160,11 @@ class Evidence:
         interval = estimate.interval(self.confidence)
         return Finding(key, estimate.value, *interval, paper=paper, note=note)
 
-    def ratio(
-        self,
-        key: dict[str, Any],
-        estimate: stats.Estimate,
-        paper: float | None = None,
-        note: str = "",
-    ) -> Finding:
-        """Make a finding of the estimated logarithm of a ratio."""
-        low, high = map(math.exp, estimate.interval(self.confidence))
-        return Finding(key, math.exp(estimate.value), low, high, paper=paper, note=note)
+    def ratio(self, key: dict[str, Any], estimate: stats.Estimate, *told: Any) -> Finding:
+        """Make a finding of the estimated logarithm of a ratio; told: paper and note, if any."""
+        log = self.difference(key, estimate, *told)
+        ours, low, high = map(math.exp, (log.ours, log.low, log.high))
+        return replace(log, ours=ours, low=low, high=high)
 
     def not_better_than_colour(self, models: list[str]) -> str:
         """Say how many models do not surely beat the mean colour; nothing if all do."""

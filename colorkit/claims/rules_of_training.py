@@ -73,7 +73,7 @@ def falls_faster(evidence: Evidence, terms: Terms) -> Judged:
             raise KitError("one split: its loss has no interval")
         note = f"lower in {lower} of {runs} runs"
         key = {"model": model, "measure": "loss at Table 2's rate / Table 1's"}
-        findings.append(evidence.ratio(key, evidence.estimate((1, model), values, []), note=note))
+        findings.append(evidence.ratio(key, evidence.estimate((1, model), values, []), None, note))
         told.append(f"{SHORT[model]}: {key['measure']} {findings[-1].number()}, {note}")
     words = "training loss after a fifth of the epochs: " + "; ".join(told)
     return Judged(by_intervals(findings, 1.0, -1), words, findings)
