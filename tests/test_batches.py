@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +56,41 @@ def pixels() -> torch.Tensor:
     return torch.randint(0, 256, (37, 3, 8, 8), dtype=torch.uint8)
 
 
+BOUNDED = """
+import sys, psutil, torch
+from pathlib import Path
+from colorkit import batches
+from colorkit.curation import curate
+from colorkit.pixels import split_pixels
+from colorkit.sources import open_source
+cap = int(sys.argv[3])
+batches.total_memory = lambda device: cap
+manifest = curate(open_source(sys.argv[1])).manifest.assign(part="train")
+big = manifest.loc[manifest.index.repeat(300)]
+memory = lambda: psutil.Process().memory_info()
+own = lambda: memory().rss - memory().shared
+list(batches.Batches(torch.zeros(32, 3, 64, 64, dtype=torch.uint8)))  # buffers of the libraries
+before = own()
+pixels = split_pixels(Path(sys.argv[2]), Path(sys.argv[1]), big, 64)["train"]
+peak = 0
+for _ in range(2):
+    for L, ab in batches.Batches(pixels, seed=0):
+        peak = max(peak, own() - before)
+print(pixels.numel(), peak)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's account of memory")
+def test_memory_stays_bounded_on_more_pictures_than_fit(gallery, tmp_path):
+    cap = 20_000_000
+    words = [sys.executable, "-c", BOUNDED, str(gallery), str(tmp_path), str(cap)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    on_disk, peak = map(int, done.stdout.split()[-2:])
+    assert on_disk > 3 * cap
+    assert peak < cap
+
+
 def test_unseeded_batches_are_the_pictures_in_order(pixels):
     batches = Batches(pixels)
     L, ab = (torch.cat(parts) for parts in zip(*batches, strict=True))
@@ -91,4 +129,6 @@ def test_a_seed_fixes_all_epochs_and_epochs_and_their_checksums_differ(pixels):
     assert torch.equal(one[2], two[2])
     assert not torch.equal(one[0], one[2])
     assert (one[1], one[3]) == (two[1], two[3])
-    assert one[1] != one[3]
+    other = Batches(pixels, seed=5)
+    list(other)
+    assert len({one[1], one[3], other.order_sha256}) == 3

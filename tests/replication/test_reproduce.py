@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -156,6 +157,13 @@ def test_foreign_results_are_refused_before_anything_is_run(quick, folder):
 def test_results_do_not_go_into_the_paintings(gallery):
     with pytest.raises(KitError, match="lies in the folder of paintings"):
         check_grid(Grid(Folder(gallery / "out", data=str(gallery))))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named(gallery, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o555)
+    with pytest.raises(KitError, match="cannot be"):
+        run_grid(Grid(Folder(tmp_path / "locked" / "out", data=str(gallery))))
 
 
 def test_a_file_in_place_of_the_results_folder_is_named(folder):
