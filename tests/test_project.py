@@ -55,6 +55,19 @@ def test_one_version_everywhere():
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_every_file_has_its_line_in_a_tree():
+    """The core's files stand in README, the rooms' in CONTRIBUTING; none there that is gone."""
+    package, rooms, room = ROOT / "colorkit", set(), ""
+    for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines():
+        if found := re.fullmatch(r" {4}(\w+)/", line):
+            room = found[1]
+        elif found := re.match(r" {6}(\w+\.py) +\S", line):
+            rooms.add(f"{room}/{found[1]}")
+    core = set(re.findall(r"(?m)^ {6}(\w+\.py) +\S", (ROOT / "README.md").read_text()))
+    files = {str(path.relative_to(package)) for path in package.rglob("[!_]*.py")}
+    assert core | rooms == files
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "data/README.md"])
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()
