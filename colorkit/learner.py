@@ -19,7 +19,7 @@ from .adversarial import AdversarialCallback
 from .base.device import adam, best_precision, compute_in, default_device, loss_scaler, prepare
 from .base.errors import DivergedError
 from .batches import Batches
-from .experiment import Experiment
+from .experiment import Experiment, Recipe
 from .models import PatchCritic, build_generator, init_normal
 
 # Mean L1 of ab/110; no two colours are further apart than 2. The first epoch is let off: a U-Net
@@ -101,16 +101,32 @@ def make_learner(
     of new weights; device: the GPU if there is one. Call `fit(epochs)` on it;
     `learn.history.rows` has the losses. Paper: section 3.3.
     """
-    device, recipe = device or default_device(), experiment.recipe
+    device = device or default_device()
     prepare(experiment.seed, experiment.deterministic)
-    generator = _generator(experiment, pixels["train"].shape[-1], start)
+    generator = _generator(experiment, pixels["train"].shape[-1], start).to(device)
+    critic = PatchCritic() if experiment.recipe.critic else None
+    loaders = _loaders(experiment, pixels, device)
     precision = precision_on(experiment, device)
+    return put_together(experiment.recipe, generator, critic, loaders, report, precision)
+
+
+def put_together(
+    recipe: Recipe,
+    generator: nn.Module,
+    critic: nn.Module | None,
+    loaders: DataLoaders,
+    report: Callable[[dict[str, float]], None] = lambda row: None,
+    precision: str = "fp32",
+) -> Learner:
+    """Make the Learner of any generator, and of the critic that judges it, by a recipe.
+
+    generator: on the loaders' device; critic: new, it is initialised here, as pix2pix does.
+    """
+    device, networks = loaders.device, [generator]
     scaler = loss_scaler(precision, device)
     callbacks: list[Callback] = [TrainEvalCallback(), History(report, recipe.loss)]
-    networks = [generator.to(device)]
-    if recipe.critic:
-        critic = init_normal(PatchCritic()).to(device)
-        networks.append(critic)
+    if critic:
+        networks.append(init_normal(critic).to(device))
         settings = recipe.lr, recipe.betas, recipe.l1_weight, scaler, recipe.real_label
         callbacks.append(AdversarialCallback(critic, *settings))
     if scaler.is_enabled():
@@ -120,7 +136,7 @@ def make_learner(
     optimizer = partial(OptimWrapper, opt=partial(adam, betas=recipe.betas))
     # No default callbacks: the Recorder reads every loss from the device, History does not.
     learn = Learner(
-        _loaders(experiment, pixels, device),
+        loaders,
         generator,
         nn.L1Loss() if recipe.loss == "l1" else nn.MSELoss(),
         opt_func=optimizer,
