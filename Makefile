@@ -1,12 +1,13 @@
 # make reproduce: everything, from an empty machine to both tables. make test: what a change needs,
 # two minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
-# kills a model. make gpu-evidence DATA=FOLDER [WHEELS=FOLDER]: for GPU machines.
+# kills a model. make model DATA="FOLDER FOLDER": the models in the box, made anew. make
+# gpu-evidence DATA=FOLDER [WHEELS=FOLDER]: for GPU machines.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: reproduce lint test test-all test-kill lab outputs gpu-evidence
+.PHONY: reproduce lint test test-all test-kill model lab outputs gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -32,6 +33,11 @@ test-all: test
 # Every model killed at 20 moments and started again: about half an hour on 2 CPU cores.
 test-kill: $(VENV)/.test
 	COLORKIT_KILLS=20 $(BIN)/pytest -m slow -rP tests/replication/test_survival.py
+
+# About an hour on 2 CPU cores for "box"; ARGS="--only trials" for what it was chosen from.
+model: $(VENV)/.repro
+	$(BIN)/pip install --quiet --editable '.[making]'
+	$(BIN)/colorkit make $(foreach folder,$(DATA),--data '$(folder)') $(ARGS)
 
 # Tables at the paper's settings, then the bench, on any Linux machine with a CUDA GPU, no network
 # needed: packages are PYTHON's own or wheels in a folder (this kit's too), the backbone's weights

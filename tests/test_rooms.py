@@ -18,6 +18,7 @@ MAY_SEE = {
     "replication": {"base", "", "replication"},
     "claims": {"base", "", "replication", "claims"},
     "pictures": {"base", "", "pictures"},
+    "making": {"base", "", "making"},
 }
 
 

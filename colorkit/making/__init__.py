@@ -1,0 +1,1 @@
+"""The models in the box, made: from folders of paintings, by one command."""

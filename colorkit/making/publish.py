@@ -1,0 +1,106 @@
+"""What was tried, as one table, and the two models with their cards, where everybody finds them."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from ..base.errors import KitError
+from ..base.files import kit_file, write_atomic
+from ..base.templates import render
+from ..folder import Folder, read_result
+from ..metrics import BASELINES, summarize
+from ..pretrained import BOXED, CONFIG, WEIGHTS, write_description
+from .recipes import BOX, CANDIDATES
+
+RESAMPLED = 9999
+
+
+def comparison(folder: Folder) -> pd.DataFrame:
+    """Compare all there is on the held-out paintings: a row for each candidate and baseline.
+
+    "to the table": mse_ab over that of the table of forty numbers, with its 95 % interval over
+    paintings, each painting's error averaged over seeds first.
+    """
+    reference = read_result(folder.result_path("baselines"))["scores"]
+    rows = [_row(BASELINES[name], [{"scores": s}], reference) for name, s in reference.items()]
+    for name in CANDIDATES:
+        if runs := list(_runs(folder, name)):
+            facts = {
+                "parameters": runs[0]["parameters"],
+                "core minutes": np.mean([run["history"][-1]["core_minutes"] for run in runs]),
+                "epochs": np.mean([len(run["history"]) for run in runs]),
+            }
+            rows.append(_row(name, runs, reference) | facts)
+    return pd.DataFrame(rows).set_index("candidate")
+
+
+def _row(name: str, runs: list[dict[str, Any]], reference: dict[str, Any]) -> dict[str, Any]:
+    errors = np.mean([_errors(run["scores"]) for run in runs], axis=0)
+    table = _errors(reference["L_table"])
+    summary = pd.DataFrame([summarize(run["scores"], reference["mean_ab"]) for run in runs]).mean()
+    row = {"candidate": name, "seeds": len(runs)}
+    row |= {key: summary[key] for key in ("mse_ab", "skill_ab", "ciede2000", "chroma_ratio")}
+    row["to the table"] = errors.mean() / table.mean()
+    if name in CANDIDATES:
+        row["least"], row["most"] = _interval(errors, table)
+    return row
+
+
+def _interval(errors: np.ndarray, table: np.ndarray) -> tuple[float, float]:
+    found = bootstrap(
+        (errors, table),
+        lambda one, other, axis: one.mean(axis) / other.mean(axis),
+        n_resamples=RESAMPLED,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        random_state=0,
+    )
+    return found.confidence_interval
+
+
+def _errors(scores: list[dict[str, float]]) -> np.ndarray:
+    return np.array([row["mse_ab"] for row in scores])
+
+
+def _runs(folder: Folder, name: str) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.path.glob("runs/*.json")):
+        if (run := read_result(path)) and run["config"]["name"] == name:
+            yield run
+
+
+def publish_models(folder: Folder) -> Path:
+    """Write results/models-<date>/ and, with their cards, the two models in the package.
+
+    Raises KitError unless both are made.
+    """
+    runs = {name: next(_runs(folder, name), None) for name in BOX}
+    if missing := [name for name, run in runs.items() if not run]:
+        raise KitError(f"{folder.path}: {missing[0]} is not made yet; run `colorkit make` first")
+    table = comparison(folder)
+    facts = {
+        "table": table,
+        "box": list(BOX),
+        "counts": folder.listed["part"].value_counts(),
+        "painters": folder.listed.query("part == 'train'")["painter"].nunique(),
+        "versions": runs["lively"]["versions"],
+        "device": runs["lively"]["device"],
+    }
+    place = kit_file("results", f"models-{time.strftime('%Y-%m-%d')}")
+    for path in [*folder.path.glob("runs/*.json"), folder.manifest_path]:
+        write_atomic(place / path.relative_to(folder.path), path.read_bytes())
+    write_atomic(place / "README.md", render("making/comparison.md", facts))
+    for name, run in runs.items():
+        made, boxed = folder.model(run["id"]), BOXED / name
+        boxed.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made / WEIGHTS, boxed / WEIGHTS)
+        card = render("making/card.md", facts | {"name": name, "run": run, "row": table.loc[name]})
+        write_description(boxed, json.loads((made / CONFIG).read_text("utf-8")), card)
+    return place
