@@ -1,7 +1,8 @@
 """Trained models as folders, here or on the Hugging Face Hub: model.safetensors, config.json and
 a model card (README.md). Nothing is pickled.
 
-`colorkit reproduce` leaves one for each run in <results>/models/<run>/.
+Two come with the kit, in colorkit/box/: "lively" and "cautious". `colorkit reproduce` leaves one
+for each run in <results>/models/<run>/.
 """
 
 import json
@@ -17,13 +18,17 @@ from torch import Tensor, nn
 
 from . import __version__
 from .base.errors import KitError
-from .base.files import file_sha256, remove_parts, runs_root, user_path, write_atomic
+from .base.files import file_sha256, remove_parts, user_path, write_atomic
 from .color import AB_SCALE, L_CENTER
 from .experiment import MODELS
 from .models import build_generator
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+BOX = {"lively": "to look at", "cautious": "to measure"}
+BOXED = Path(__file__).parent / "box"
+DEFAULT = "lively"
+NETWORKS = MODELS | {"lite_unet": "U-Net on EfficientNet-Lite0"}
 COLOR = {"L_center": L_CENTER, "ab_scale": AB_SCALE}
 _FACTS = {"format": int, "architecture": str, "size": int, "color": dict, "weights_sha256": str}
 
@@ -56,9 +61,11 @@ class Colorizer(nn.Module):
     @property
     def name(self) -> str:
         """What it is, in a few words; says so if it is untrained."""
+        if boxed := self.config.get("boxed"):
+            return f"{boxed}, colorkit's own model {BOX[boxed]}"
         size, epochs = f"{self.size} px", self.config.get("epochs", 0)
         trained = f"{epochs} epochs" if epochs else "UNTRAINED: random weights"
-        return f"{MODELS[self.config['architecture']]}, {size}, {trained}"
+        return f"{NETWORKS[self.config['architecture']]}, {size}, {trained}"
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write the folder's three files; `load_pretrained` reads them back."""
@@ -89,13 +96,16 @@ def describe_model(architecture: str, size: int, **facts: Any) -> dict[str, Any]
     return made | {"colorkit": __version__} | facts
 
 
-def load_pretrained(name: str | Path) -> Colorizer:
-    """Read a model: its folder, or "owner/name" on the Hugging Face Hub. On the CPU, to be used.
+def load_pretrained(name: str | Path = DEFAULT) -> Colorizer:
+    """Read a model: "lively" or "cautious", its folder, or "owner/name" on the Hugging Face Hub.
 
-    Raises KitError, in one line, for a folder that is none, is damaged, or was made by a newer
-    kit.
+    On the CPU, to be used. Raises KitError, in one line, for a folder that is none, is damaged,
+    or was made by a newer kit.
     """
-    folder = user_path(str(name))
+    folder = BOXED / name if name in BOX else user_path(str(name))
+    if name in BOX and not (folder / CONFIG).exists():
+        remedy = "reinstall colorkit, or choose --model FOLDER"
+        raise KitError(f"{folder}: the model '{name}' is missing from this installation; {remedy}")
     if not folder.is_dir():
         folder = _download(str(name))
     config = _read_config(folder)
@@ -109,16 +119,6 @@ def load_pretrained(name: str | Path) -> Colorizer:
         raise KitError(f"{path}: cannot be read ({_first_line(error)}); copy it anew") from error
     card = folder / CARD
     return Colorizer(generator, config, card.read_text("utf-8", "replace") if card.exists() else "")
-
-
-def newest_model() -> Path:
-    """Find the newest finished run's folder, variants left out. KitError if there is none."""
-    if not (found := finished_models(runs_root())):
-        raise KitError(
-            "no model yet: run `colorkit reproduce` (minutes), or name one by --model FOLDER or "
-            "--model OWNER/NAME of the Hugging Face Hub"
-        )
-    return max(found, key=lambda folder: (folder / CONFIG).stat().st_mtime)
 
 
 def finished_models(root: Path) -> dict[Path, dict[str, Any]]:
@@ -159,7 +159,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise KitError(f"{folder}: not a model of this kit ({_first_line(error)})") from error
     if config["format"] != FORMAT:
         raise KitError(f"{path}: of format {config['format']}, this kit reads {FORMAT}; update it")
-    known = found == _FACTS and config["architecture"] in MODELS and config["color"] == COLOR
+    known = found == _FACTS and config["architecture"] in NETWORKS and config["color"] == COLOR
     if not known or not 32 <= config["size"] <= 1024:
         raise KitError(f"{path}: not a model of this kit (see colorkit.pretrained)")
     return config

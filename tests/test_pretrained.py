@@ -11,7 +11,7 @@ import torch
 from conftest import equal, untrained
 
 from colorkit.base.errors import KitError
-from colorkit.pretrained import CARD, CONFIG, WEIGHTS, load_pretrained, newest_model
+from colorkit.pretrained import BOX, BOXED, CARD, CONFIG, WEIGHTS, load_pretrained
 
 
 @pytest.fixture
@@ -68,18 +68,23 @@ def test_damaged_and_foreign_folders_are_named(folder, tmp_path):
         load_pretrained(tmp_path / "none")
 
 
-def test_the_newest_finished_run_is_the_default(tmp_path, monkeypatch):
-    monkeypatch.setenv("COLORKIT_RUNS", str(tmp_path))
-    with pytest.raises(KitError, match="no model yet: run `colorkit reproduce`"):
-        newest_model()
-    for name, variant in (("t1-unet_resnet18-s0", ""), ("t2-s1", ""), ("t2-s1-changed", "l1_only")):
-        model = untrained()
-        model.config["variant"] = variant
-        model.save_pretrained(tmp_path / "smoke" / "models" / name)
-    unfinished = tmp_path / "smoke" / "models" / "t2-unet_resnet18-s1"
-    unfinished.mkdir()
-    (unfinished / WEIGHTS).touch()
-    assert newest_model().name == "t2-s1"
+def test_two_models_are_in_the_box_and_together_small():
+    assert sum(path.stat().st_size for path in BOXED.rglob("*.safetensors")) <= 16e6
+    for name in BOX:
+        model = load_pretrained(name)
+        assert model.name.startswith(f"{name}, colorkit's own model")
+        assert model.card.count("| grey (a = b = 0) |") == 1
+
+
+def test_a_box_that_is_empty_or_damaged_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("colorkit.pretrained.BOXED", tmp_path)
+    with pytest.raises(KitError, match="'lively' is missing from this installation; reinstall"):
+        load_pretrained()
+    shutil.copytree(BOXED / "lively", tmp_path / "lively")
+    with (tmp_path / "lively" / WEIGHTS).open("ab") as file:
+        file.write(b"0")
+    with pytest.raises(KitError, match="truncated or changed"):
+        load_pretrained("lively")
 
 
 @pytest.fixture

@@ -13,7 +13,10 @@ Data = Annotated[str, typer.Option(help="sample, kaggle, or a folder of painting
 Out = Annotated[str, typer.Option(help="results folder; runs/<profile> if empty")]
 Painters = Annotated[str, typer.Option(help='comma-separated, such as "Claude Monet,Rembrandt"')]
 Device = Annotated[str, typer.Option(help="cuda or cpu; empty: the GPU if there is one")]
-Model = Annotated[str, typer.Option(help="a model's folder, or OWNER/NAME on the Hugging Face Hub")]
+Model = Annotated[
+    str,
+    typer.Option(help="lively, cautious, a run's runs/…/models/<run>, or OWNER/NAME on the Hub"),
+]
 Jobs = Annotated[int, typer.Option(min=1, help="jobs at once")]
 NoNotebooks = Annotated[
     bool, typer.Option("--no-notebooks", help="the trainings alone, without Jupyter")

@@ -16,7 +16,7 @@ app = typer.Typer()
 def colorize_files(
     inputs: Annotated[list[str], typer.Argument(help="picture files, folders, patterns")],
     output: Annotated[str, typer.Option("-o", "--output", help="a folder, or a picture's name")],
-    model: Model = "",
+    model: Model = "lively",
     size: Annotated[int, typer.Option(help="px the model sees; 0: its own")] = 0,
     device: Device = "",
     strength: Annotated[float, typer.Option(help="factor on the colours, 0 to 2")] = 1.0,
@@ -26,16 +26,15 @@ def colorize_files(
     recursive: Annotated[bool, typer.Option("--recursive", help="sub-folders too")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="write over outputs")] = False,
 ) -> None:
-    """Colour pictures at their full size; the newest finished run is the model if none is named."""
+    """Colour pictures at their full size, by a model that comes with the kit or by your own."""
     from ..base.device import choose_device
-    from ..pretrained import load_pretrained, newest_model
+    from ..pretrained import load_pretrained
     from .batch import Settings, colour_all, find_pairs, summary
 
     settings = Settings(strength, size, compare, overwrite)
     pairs = find_pairs(inputs, output, recursive, compare)
-    folder = model or newest_model()
-    colorizer = load_pretrained(folder).to(choose_device(device))
-    console.print(f"{len(pairs)} to colour, model {folder}: {colorizer.name}")
+    colorizer = load_pretrained(model).to(choose_device(device))
+    console.print(f"{len(pairs)} to colour by {colorizer.name}")
     began = time.monotonic()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("colouring", total=len(pairs))
@@ -62,12 +61,11 @@ def demo(
 @app.command()
 def export(
     output: Annotated[str, typer.Option("-o", "--output", help="such as model.onnx")],
-    model: Model = "",
+    model: Model = "lively",
 ) -> None:
     """Write a model as ONNX, for programs without PyTorch, and check that it gives the same."""
-    from ..pretrained import load_pretrained, newest_model
+    from ..pretrained import load_pretrained
     from .onnx import OPSET, export_onnx
 
-    folder = model or newest_model()
-    difference = export_onnx(load_pretrained(folder), output)
-    console.print(f"{output}: {folder}, ONNX opset {OPSET}, at most {difference:.1e} from PyTorch")
+    difference = export_onnx(load_pretrained(model), output)
+    console.print(f"{output}: {model}, ONNX opset {OPSET}, at most {difference:.1e} from PyTorch")

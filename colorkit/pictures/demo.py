@@ -20,13 +20,7 @@ from ..color import encode
 from ..experiment import MODELS
 from ..folder import read_result
 from ..metrics import BASELINES, ColourTable, score
-from ..pretrained import (
-    Colorizer,
-    describe_model,
-    finished_models,
-    load_pretrained,
-    newest_model,
-)
+from ..pretrained import BOX, Colorizer, describe_model, finished_models, load_pretrained
 from .files import Picture, fitted, open_picture, save_picture
 from .paint import colorize_picture, grey_version, square
 
@@ -52,6 +46,11 @@ class Answer:
     pictures: list[tuple[str, str]]
     rows: list[list[Any]]
     files: list[str]
+
+
+def boxed_models() -> dict[str, Colorizer]:
+    """Load the two models that come with the kit, by their names."""
+    return {name: load_pretrained(name) for name in BOX}
 
 
 def models_of(out: Path) -> dict[str, Colorizer]:
@@ -155,10 +154,9 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
     from ..sources import open_source
 
     gr = _gradio()
-    folder = user_path(out) if out else newest_model().parents[1]
-    models = models_of(folder)
+    models = models_of(user_path(out)) if out else boxed_models()
     if not models:
-        raise KitError(f"{folder}: has no model; run `colorkit reproduce` first")
+        raise KitError(f"{out}: has no model; run `colorkit reproduce` first")
     source = open_source("sample")
     some = source.paintings[::35]
     examples = {figures.short(painting.title, 40): source.root / painting.path for painting in some}

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from ..base.errors import KitError
 from ..color import grey_input, in_gamut, join, lab_to_rgb
-from ..pretrained import Colorizer, load_pretrained, newest_model
+from ..pretrained import DEFAULT, Colorizer, load_pretrained
 from .files import Picture, as_picture, bands, open_picture
 
 Source = str | Path | Image.Image | np.ndarray
@@ -26,7 +26,7 @@ Source = str | Path | Image.Image | np.ndarray
 
 def colorize(
     image: Source | Sequence[Source],
-    model: Colorizer | str | Path | None = None,
+    model: Colorizer | str | Path = DEFAULT,
     strength: float = 1.0,
     size: int = 0,
 ) -> Image.Image | list[Image.Image]:
@@ -34,13 +34,13 @@ def colorize(
 
     image: a file, a PIL image, an array (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1],
     or a batch of such, (N, H, W, 3); of a colour picture only the lightness is used. model: a
-    Colorizer, its folder or "owner/name" on the Hugging Face Hub; None: the newest finished run.
+    Colorizer, "lively" or "cautious", a folder, or "owner/name" on the Hugging Face Hub.
     strength: factor on the colours, 0 to 2. size: the square the model sees; 0: its own.
     Returns sRGB pictures ("RGB", or "RGBA" if the input has transparency); warns if the model is
     untrained. Raises KitError for what is no picture or no model.
     """
     if not isinstance(model, Colorizer):
-        model = load_pretrained(model or newest_model())
+        model = load_pretrained(model)
     if not model.config.get("epochs"):
         warnings.warn(f"{model.name}: what it gives are no colours of anything", stacklevel=2)
     if isinstance(image, (list, tuple)) or (isinstance(image, np.ndarray) and image.ndim == 4):
