@@ -100,51 +100,55 @@ class Evidence:
                 names = ", ".join(SHORT[model] for model in MODELS if model in lacking)
                 raise KitError(f"Table {table}: no runs of {names}")
 
-    def errors(self, table: int, model: str, part: str = "test") -> list[np.ndarray]:
-        """Return errors for each split: (seeds, paintings)."""
-        study, metric = self.studies[table, model], self.archive.protocol.analysis.primary
-        return self.archive.cell(table, model, part, metric, study)
-
-    def baseline(
-        self, table: int, model: str, part: str = "test", name: str = MEAN_COLOUR
+    def errors(
+        self, table: int, model: str, part: str = "test", baseline: str = ""
     ) -> list[np.ndarray]:
-        """Return a baseline's errors on the paintings of a model's runs: for each split (n,)."""
+        """Return errors for each split, (seeds, paintings), or a baseline's: (1, paintings)."""
         study, metric = self.studies[table, model], self.archive.protocol.analysis.primary
-        return [split[0] for split in self.archive.cell(0, name, part, metric, study)]
+        asked = (0, baseline) if baseline else (table, model)
+        return self.archive.cell(*asked, part, metric, study)
 
-    def relative(self, table: int, model: str, part: str = "test") -> list[np.ndarray]:
-        """Return runs' mean errors over the mean colour's: for each split (seeds,)."""
-        pairs = zip(self.errors(table, model, part), self.baseline(table, model, part), strict=True)
-        return [errors.mean(1) / colour.mean() for errors, colour in pairs]
+    def means(self, *cell: Any, **asked: str) -> np.ndarray:
+        """Average `errors` over the paintings: (splits, seeds), a baseline's (splits, 1)."""
+        return np.array([split.mean(1) for split in self.errors(*cell, **asked)])
+
+    def relative(self, table: int, model: str, part: str = "test") -> np.ndarray:
+        """Return runs' mean errors over the mean colour's: (splits, seeds)."""
+        return self.means(table, model, part) / self.means(table, model, part, MEAN_COLOUR)
 
     def log_relative(self, table: int, model: str, name: str = MEAN_COLOUR) -> stats.Estimate:
         """Estimate log(test error / a baseline's): below 0 if the model is better.
 
         A failed run counts as one that just failed: how far it went astray says nothing.
         """
-        errors, baseline = self.errors(table, model), self.baseline(table, model, name=name)
-        stats.check_paintings(errors)
-        values, noise = [], []
-        for e, b, colour in zip(errors, baseline, self.baseline(table, model), strict=True):
-            values.append(np.log(np.minimum(e.mean(1), FAILED * colour.mean()) / b.mean()))
-            noise.append(stats.log_ratio_error(e.mean(0), b))
-        return self.estimate((table, model), values, noise)
+        stats.check_paintings(self.errors(table, model))
+        just_failed = FAILED * self.means(table, model, baseline=MEAN_COLOUR)
+        runs = np.minimum(self.means(table, model), just_failed)
+        values = np.log(runs / self.means(table, model, baseline=name))
+        return self.estimate((table, model), values, self.by_chance(table, model, baseline=name))
+
+    def by_chance(
+        self, table: int, model: str, part: str = "test", baseline: str = MEAN_COLOUR
+    ) -> float:
+        """Return the standard error that the first split's paintings give `log_relative`."""
+        runs, colour = self.errors(table, model, part), self.errors(table, model, part, baseline)
+        return stats.log_ratio_error(runs[0].mean(0), colour[0][0])
 
     def estimate(
         self,
         cell: tuple[int, str],
-        values: Sequence[np.ndarray],
-        paintings: Sequence[float],
+        values: np.ndarray,
+        paintings: float = 0.0,
         noise: str = "runs",
     ) -> stats.Estimate:
-        """Estimate the mean of runs' values (for each split (seeds,)).
+        """Estimate the mean of runs' values (splits, seeds).
 
         For a single split: paintings is the standard error that its paintings give, noise names
         the protocol's standard deviation of one run.
         """
         if len(values) == 1:
             runs = self.archive.protocol.analysis.noise[noise]
-            return stats.of_one_split(values[0], paintings[0], runs)
+            return stats.of_one_split(values[0], paintings, runs)
         study = self.archive.study(self.studies[cell])
         crossed = not study.own_seeds  # every split was trained with the same seeds
         return stats.over_splits(values, self.archive.tested(study.name), crossed)
@@ -205,25 +209,9 @@ class Evidence:
         return 1 - 2 * self.alpha
 
 
-def capped(errors: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Return runs' errors over one colour's, (seeds,); a failed run counts as just failed."""
-    return np.minimum(errors.mean(1) / colour.mean(), FAILED)
-
-
-def middle_runs(relative: np.ndarray) -> float:
-    """Average the middle runs; a failed one among two, which have no middle, as just failed."""
-    return stats.middle(np.minimum(relative, FAILED))
-
-
-def failures(runs: Sequence[np.ndarray]) -> tuple[int, int]:
-    """Count the runs (for each split (seeds,), over one colour's error) that failed, and all."""
-    return sum(int((split > FAILED).sum()) for split in runs), sum(map(len, runs))
-
-
 def by_intervals(findings: Sequence[Finding], border: float, sign: int = 1) -> str:
     """All above a border (sign -1: below it): replicated. One on the other side: not."""
-    lows = [min(sign * f.low, sign * f.high) - sign * border for f in findings]
-    highs = [max(sign * f.low, sign * f.high) - sign * border for f in findings]
-    if min(lows) > 0:
+    ends = [(sign * (f.low - border), sign * (f.high - border)) for f in findings]
+    if min(map(min, ends)) > 0:
         return REPLICATED
-    return NOT if min(highs) < 0 else INCONCLUSIVE
+    return NOT if min(map(max, ends)) < 0 else INCONCLUSIVE

@@ -31,11 +31,8 @@ def multiverse(archive: Archive) -> pd.DataFrame:
 
 
 def _ways_to_compare(evidence: Evidence) -> list[Way]:
-    scales, rows = {"difference": [], "log ratio": []}, []
-    models = [evidence.errors(1, model) for model in ("unet_resnet18", "pix2pix_scratch")]
-    for unet, scratch in zip(*models, strict=True):
-        scales["difference"].append(unet.mean(1) - scratch.mean(1))
-        scales["log ratio"].append(np.log(unet.mean(1) / scratch.mean(1)))
+    unet, scratch = (evidence.means(1, model) for model in ("unet_resnet18", "pix2pix_scratch"))
+    scales, rows = {"difference": unet - scratch, "log ratio": np.log(unet / scratch)}, []
     tested = evidence.archive.tested(evidence.studies[1, "unet_resnet18"])
     tests = {
         "folds independent": {},
@@ -56,10 +53,10 @@ def _ways_to_hold_cells(evidence: Evidence) -> list[Way]:
     for scale, painters in (("raw", 0.0), ("log", 0.0), ("log", noise)):
         outside = 0
         for table, part, model in cells:
-            means = [split.mean(1) for split in evidence.errors(table, model, part)]
+            means = evidence.means(table, model, part)
             if len(means) < 2:
                 return []
-            means = [np.log(mean) for mean in means] if scale == "log" else means
+            means = np.log(means) if scale == "log" else means
             _, low, high = stats.prediction_interval(means, confidence, painters)
             theirs = paper_cell(table, part, model)
             theirs = theirs if scale == "log" else math.exp(theirs)

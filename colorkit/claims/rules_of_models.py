@@ -1,7 +1,6 @@
 """Rules that hold one model against another, or against what knows nothing."""
 
 import itertools
-import math
 
 import numpy as np
 
@@ -10,7 +9,9 @@ from ..experiment import MODELS, SHORT
 from ..replication.paper import paper_cell
 from . import stats
 from .evidence import (
+    FAILED,
     INCONCLUSIVE,
+    MEAN_COLOUR,
     NOT,
     REPLICATED,
     SCRATCH,
@@ -19,8 +20,6 @@ from .evidence import (
     Finding,
     Judged,
     by_intervals,
-    capped,
-    failures,
 )
 from .protocol import Terms
 from .rules_of_numbers import ratios_told
@@ -90,24 +89,21 @@ def _difference(evidence: Evidence, table: int, a: str, b: str) -> stats.Estimat
     """
     if evidence.studies[table, a] != evidence.studies[table, b]:
         raise KitError(f"Table {table}: {SHORT[a]} and {SHORT[b]} are of two studies")
-    ones, others = evidence.errors(table, a), evidence.errors(table, b)
-    stats.check_paintings(ones)
-    values, noise = [], []
-    for one, other, colour in zip(ones, others, evidence.baseline(table, a), strict=True):
-        seeds = min(len(one), len(other))
-        one, other = one[:seeds], other[:seeds]
-        share = capped(one, colour) - capped(other, colour)
-        influence = ((one - other).mean(0) - share.mean() * colour) / colour.mean()
-        values.append(share)
-        noise.append(float(influence.std(ddof=1) / math.sqrt(len(colour))))
-    return evidence.estimate((table, a), values, noise)
+    stats.check_paintings(evidence.errors(table, a))
+    shares = np.subtract(*(np.minimum(evidence.relative(table, m), FAILED) for m in (a, b)))
+    one, other = (evidence.errors(table, model)[0] for model in (a, b))
+    colour = evidence.errors(table, a, baseline=MEAN_COLOUR)[0][0]
+    influence = ((one - other).mean(0) - shares[0].mean() * colour) / colour.mean()
+    return evidence.estimate((table, a), shares, stats.standard_error(influence))
 
 
 def _failures_told(evidence: Evidence, table: int) -> str:
     told = ""
     for model in evidence.models(table):
-        failed, runs = failures(evidence.relative(table, model))
-        told += f", {failed} of {runs} {SHORT[model]} runs fail" if failed else ""
+        failed = evidence.relative(table, model) > FAILED
+        told += (
+            f", {failed.sum()} of {failed.size} {SHORT[model]} runs fail" if failed.any() else ""
+        )
     return told
 
 
@@ -122,8 +118,8 @@ def nearer_than_scratch(evidence: Evidence, terms: Terms) -> Judged:
     for table in evidence.tables:
         cell = (table, "unet_resnet18")
         apart = evidence.archive.distances_by_kind(evidence.studies[cell], table)
-        excess.append(evidence.estimate(cell, apart["pair"] - apart["seeds"], [0.0]))
-        nearer.append(evidence.estimate(cell, apart["pair"] - apart["scratch"], [0.0]))
+        excess.append(evidence.estimate(cell, apart["pair"] - apart["seeds"]))
+        nearer.append(evidence.estimate(cell, apart["pair"] - apart["scratch"]))
         over = evidence.difference({"table": table, "measure": "excess over seeds"}, excess[-1])
         less = evidence.difference({"table": table, "measure": "less than to scratch"}, nearer[-1])
         findings += [over, less]

@@ -12,7 +12,17 @@ from ..metrics import BASELINES
 from ..replication.paper import PARTS, paper_cell
 from . import stats
 from .archive import Archive
-from .evidence import FAILED, INCONCLUSIVE, NOT, ODDS, REPLICATED, Evidence, Finding, Judged
+from .evidence import (
+    FAILED,
+    INCONCLUSIVE,
+    MEAN_COLOUR,
+    NOT,
+    ODDS,
+    REPLICATED,
+    Evidence,
+    Finding,
+    Judged,
+)
 from .protocol import Terms
 
 SIZES = 104, 52  # of the paper's validation and test parts
@@ -42,14 +52,13 @@ def consistent(evidence: Evidence, terms: Terms) -> Judged:
 
 
 def _of_a_cell(evidence: Evidence, confidence: float, table: int, part: str, model: str) -> Finding:
-    errors = evidence.errors(table, model, part)
-    colour = float(np.mean([c.mean() for c in evidence.baseline(table, model, part)]))
+    logs = np.log(evidence.means(table, model, part))
+    colour = evidence.means(table, model, part, MEAN_COLOUR).mean()
     noise, theirs = evidence.archive.protocol.analysis.noise, paper_cell(table, part, model)
-    logs = [np.log(split.mean(1)) for split in errors]
     if len(logs) > 1:
         ours, low, high = stats.prediction_interval(logs, confidence, noise["painters"])
     else:
-        each = errors[0].mean(0)
+        each = evidence.errors(table, model, part)[0].mean(0)
         paintings = each.std(ddof=1) / each.mean() / math.sqrt(len(each))
         spread = math.hypot(noise["runs"], noise["painters"], paintings, paintings)
         one = stats.Estimate(float(logs[0].mean()), spread)
@@ -115,8 +124,8 @@ def _predictors(archive: Archive) -> list[np.ndarray]:
 def _test_over_valid(evidence: Evidence, table: int, model: str) -> float:
     if (table, model) not in evidence.studies:
         return math.nan
-    test, valid = (evidence.errors(table, model, part) for part in ("test", "valid"))
-    ratios = [t.mean() / v.mean() for t, v in zip(test, valid, strict=True)]
+    parts = [evidence.errors(table, model, part) for part in ("test", "valid")]
+    ratios = [test.mean() / valid.mean() for test, valid in zip(*parts, strict=True)]
     return float(np.exp(np.mean(np.log(ratios))))
 
 
@@ -133,17 +142,9 @@ def like_training(evidence: Evidence, terms: Terms) -> Judged:
 
 
 def _valid_over_train(evidence: Evidence, table: int, model: str) -> stats.Estimate:
-    values, noise = [], []
-    relative = [evidence.relative(table, model, part) for part in ("valid", "train")]
-    for valid, train in zip(*relative, strict=True):
-        values.append(np.log(valid) - np.log(train))
-    parts = []
-    for part in ("valid", "train"):
-        errors, colour = evidence.errors(table, model, part), evidence.baseline(table, model, part)
-        pairs = zip(errors, colour, strict=True)
-        parts.append([stats.log_ratio_error(e.mean(0), c) for e, c in pairs])
-    noise = [math.hypot(*both) for both in zip(*parts, strict=True)]
-    return evidence.estimate((table, model), values, noise, "ratios")
+    valid, train = (np.log(evidence.relative(table, model, part)) for part in ("valid", "train"))
+    chance = [evidence.by_chance(table, model, part) for part in ("valid", "train")]
+    return evidence.estimate((table, model), valid - train, math.hypot(*chance), "ratios")
 
 
 def ratios_told(findings: list[Finding]) -> str:

@@ -12,6 +12,7 @@ from ..splits import SHARES
 from . import stats
 from .archive import Archive
 from .evidence import (
+    FAILED,
     INCONCLUSIVE,
     NOT,
     REPLICATED,
@@ -19,8 +20,6 @@ from .evidence import (
     Finding,
     Judged,
     by_intervals,
-    failures,
-    middle_runs,
 )
 from .protocol import Terms
 
@@ -29,13 +28,12 @@ def same_rate(evidence: Evidence, terms: Terms) -> Judged:
     """Does each model fail as seldom, and err as much, at Table 2's rate as at Table 1's?"""
     models, findings, estimates, failing, told = evidence.at_both_rates, [], [], [], []
     for model in models:
-        runs = [evidence.relative(table, model) for table in (1, 2)]
-        (few, all_few), (many, all_many) = map(failures, runs)
-        failing.append(stats.more_failures((few, all_few), (many, all_many)))
+        few, many = (evidence.relative(table, model) > FAILED for table in (1, 2))
+        failing.append(stats.more_failures(few, many))
         estimates.append(_two_over_one(evidence, model))
         note = (
-            f"worse than twice one colour's: {many} of {all_many} runs at Table 2's rate, "
-            f"{few} of {all_few} at Table 1's"
+            f"worse than twice one colour's: {many.sum()} of {many.size} runs at Table 2's rate, "
+            f"{few.sum()} of {few.size} at Table 1's"
         )
         theirs = paper_cell(2, "test", model) / paper_cell(1, "test", model)
         key = {"model": model, "measure": "Table 2 / Table 1"}
@@ -52,35 +50,34 @@ def same_rate(evidence: Evidence, terms: Terms) -> Judged:
 
 
 def _two_over_one(evidence: Evidence, model: str) -> stats.Estimate:
-    """Estimate log(test error at Table 2's rate / at Table 1's), of the middle runs."""
-    values, noise = [], []
-    for one, two in zip(*(evidence.relative(table, model) for table in (1, 2)), strict=True):
-        values.append(np.array([math.log(middle_runs(two) / middle_runs(one))]))
-    for one, two in zip(*(evidence.errors(table, model) for table in (1, 2)), strict=True):
-        noise.append(stats.log_ratio_error(two.mean(0), one.mean(0)))
-    return evidence.estimate((1, model), values, noise)
+    """Estimate log(test error at Table 2's rate / at Table 1's), of the middle runs.
+
+    A failed run among two, which have no middle, counts as one that just failed.
+    """
+    runs = [np.minimum(evidence.relative(table, model), FAILED) for table in (2, 1)]
+    values = np.log(np.divide(*map(stats.middle, runs)))[:, None]
+    two, one = (evidence.errors(table, model)[0].mean(0) for table in (2, 1))
+    return evidence.estimate((1, model), values, stats.log_ratio_error(two, one))
 
 
 def falls_faster(evidence: Evidence, terms: Terms) -> Judged:
     """Does the training loss fall faster at Table 2's rate? After a fifth of the epochs."""
     findings, told = [], []
     for model in evidence.at_both_rates:
-        values, lower, runs = [], 0, 0
-        for one, two in zip(*(_losses(evidence, table, model) for table in (1, 2)), strict=True):
-            values.append(np.log(two).mean(keepdims=True) - np.log(one).mean())
-            lower, runs = lower + int((two < one).sum()), runs + len(one)
-        if len(values) < 2:
+        one, two = (_losses(evidence, table, model) for table in (1, 2))
+        if len(one) < 2:
             raise KitError("one split: its loss has no interval")
-        note = f"lower in {lower} of {runs} runs"
+        logs = np.log(two).mean(1, keepdims=True) - np.log(one).mean(1, keepdims=True)
+        note = f"lower in {(two < one).sum()} of {one.size} runs"
         key = {"model": model, "measure": "loss at Table 2's rate / Table 1's"}
-        findings.append(evidence.ratio(key, evidence.estimate((1, model), values, []), None, note))
+        findings.append(evidence.ratio(key, evidence.estimate((1, model), logs), None, note))
         told.append(f"{SHORT[model]}: {key['measure']} {findings[-1].number()}, {note}")
     words = "training loss after a fifth of the epochs: " + "; ".join(told)
     return Judged(by_intervals(findings, 1.0, -1), words, findings)
 
 
-def _losses(evidence: Evidence, table: int, model: str) -> list[np.ndarray]:
-    """Return runs' training losses after a fifth of the epochs: for each split (seeds,).
+def _losses(evidence: Evidence, table: int, model: str) -> np.ndarray:
+    """Return runs' training losses after a fifth of the epochs: (splits, seeds).
 
     After two at least: the first epoch is mostly the scale of new weights.
     """
@@ -91,8 +88,8 @@ def _losses(evidence: Evidence, table: int, model: str) -> list[np.ndarray]:
             history = run["history"]
             epoch = history[min(len(history), max(2, len(history) // 5)) - 1]
             row.append(next(loss for name, loss in epoch.items() if name.startswith("train_")))
-        losses.append(np.array(row))
-    return losses
+        losses.append(row)
+    return np.array(losses)
 
 
 def within_hours(evidence: Evidence, terms: Terms) -> Judged:

@@ -114,26 +114,30 @@ def of_one_split(values: np.ndarray, paintings: float, runs: float) -> Estimate:
 
 def log_ratio_error(a: np.ndarray, b: np.ndarray) -> float:
     """Return the standard error of log(mean a / mean b) over the same paintings, (n,) each."""
-    influence = a / a.mean() - b / b.mean()
-    return float(influence.std(ddof=1) / math.sqrt(len(influence)))
+    return standard_error(a / a.mean() - b / b.mean())
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Return the standard error of a mean of values (n,)."""
+    return float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
 def prediction_interval(
-    logs: Sequence[np.ndarray], confidence: float, more: float = 0.0
+    logs: np.ndarray, confidence: float, more: float = 0.0
 ) -> tuple[float, float, float]:
     """Say where one new run, with a new split and a new seed, is to be expected.
 
-    logs: for each split the runs' log errors (seeds,). more: standard deviation of what a new
+    logs: runs' log errors (splits, seeds). more: standard deviation of what a new
     run would have anew and these share, such as the painters. Returns the mean, low and high as
     errors: Student's interval with the variance between splits and within them (one-way random
     effects), and Satterthwaite's degrees of freedom (1946).
     """
-    means, count = np.array([run.mean() for run in logs]), len(logs)
-    seeds = min(len(run) for run in logs)
+    (count, seeds), means = logs.shape, logs.mean(1)
     between = means.var(ddof=1) * (1 + 1 / count)
-    within = np.mean([run.var(ddof=1) for run in logs]) * (1 - 1 / seeds) if seeds > 1 else 0.0
-    squares = between**2 / (count - 1)
-    squares += within**2 / (count * (seeds - 1)) if seeds > 1 else 0.0
+    squares, within = between**2 / (count - 1), 0.0
+    if seeds > 1:
+        within = logs.var(axis=1, ddof=1).mean() * (1 - 1 / seeds)
+        squares += within**2 / (count * (seeds - 1))
     total = between + within + more**2
     freedom = total**2 / squares if squares else math.inf
     low, high = Estimate(float(means.mean()), math.sqrt(total), freedom).interval(confidence)
@@ -163,12 +167,13 @@ def deal_at_random(
     return float(np.mean(ratios >= ratio)), float(low), float(high)
 
 
-def middle(values: np.ndarray) -> float:
+def middle(values: np.ndarray) -> np.ndarray:
     """Average the middle half (interquartile mean), or take the median of three or fewer.
 
-    One failed run among three or more does not move it.
+    values: (splits, runs). One failed run among three or more does not move it.
     """
-    return float(np.median(values) if len(values) < 4 else stats.trim_mean(values, 0.25))
+    few = values.shape[1] < 4
+    return np.median(values, axis=1) if few else stats.trim_mean(values, 0.25, axis=1)
 
 
 def cluster_bootstrap(
@@ -207,9 +212,9 @@ def signed_ranks(differences: np.ndarray) -> float:
     return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
 
 
-def more_failures(few: tuple[int, int], many: tuple[int, int]) -> float:
-    """Return Fisher's two-sided p of "both fail as often"; (failed, runs) each."""
-    table = [[failed, runs - failed] for failed, runs in (few, many)]
+def more_failures(few: np.ndarray, many: np.ndarray) -> float:
+    """Return Fisher's two-sided p of "both fail as often"; of each run: did it fail?"""
+    table = [[failed.sum(), (~failed).sum()] for failed in (few, many)]
     return float(stats.fisher_exact(table).pvalue)
 
 
