@@ -71,10 +71,9 @@ class Archive:
         """Return a study of the protocol, the main one if unnamed. KitError if there is none."""
         if not name:
             return self.protocol.main
-        for study in self.protocol.studies:
-            if study.name == name:
-                return study
-        raise KitError(f"{name}: no such study in this protocol")
+        if name not in self.protocol.studies:
+            raise KitError(f"{name}: no such study in this protocol")
+        return self.protocol.studies[name]
 
     def cell(
         self,

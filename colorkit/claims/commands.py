@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from ..base.errors import KitError
-from ..base.files import user_path
+from ..base.files import data_name, runs_root, slug, user_path
 from ..base.terminal import Data, DryRun, Jobs, NoNotebooks, absolute, console
 from ..experiment import MODELS
 from ..replication.commands import list_jobs
@@ -29,11 +29,12 @@ def protocol(
     dry_run: DryRun = False,
 ) -> None:
     """Make the runs that a protocol fixes; goes on where it was stopped."""
-    from .protocol_file import protocol_folder, read_protocol
+    from .protocol_file import read_protocol
 
     data = absolute(data)
     fixed = read_protocol(file)
-    folder = protocol_folder(out, file, data)
+    unnamed = runs_root() / slug(f"{Path(file).stem}-{data_name(data)}")
+    folder = user_path(out) if out else unnamed
     if not dry_run:
         raise typer.Exit(run_protocol(fixed, data, folder, jobs, not no_notebooks))
     for grid in fixed.grids(folder, data).values():

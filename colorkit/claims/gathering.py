@@ -11,11 +11,9 @@ import pandas as pd
 
 from ..base.errors import KitError
 from ..base.files import write_atomic
-from ..folder import Folder
 from ..replication.grid import Grid
 from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
 from .distances import COLOUR_BINS, made_of
-from .protocol import split_folder
 from .protocol_file import HISTORY, read_history, read_protocol
 from .votes import read_votes
 
@@ -75,9 +73,9 @@ def publish_runs(out: Path, target: Path) -> None:
     if there.exists() and there.read_text(encoding="utf-8") != protocol.text:
         raise KitError(f"{target}: another protocol is published there; choose another --publish")
     shutil.rmtree(target, ignore_errors=True)
-    shown = set()
+    shown, targets = set(), protocol.grids(target)
     for (study, split), grid in protocol.grids(out).items():
-        there, source = Folder(split_folder(target, study, split)), grid.folder.path
+        there, source = targets[study, split].folder, grid.folder.path
         for path in sorted(source.glob("runs/*.json")):
             write_atomic(
                 there.result_path(path.stem), _in_columns(path.read_text(encoding="utf-8"))

@@ -39,8 +39,8 @@ def invent(
     truth = papers_truth() | (truth or {})
     sizes = sizes or {"train": 363, "valid": 104, "test": 52}
     scores, paintings, distances, runs = [], [], [], {}
-    for study in protocol.studies:
-        if studies and study.name not in studies:
+    for name, study in protocol.studies.items():
+        if studies and name not in studies:
             continue
         for number, split in enumerate(study.splits):
             paintings += _invented_paintings(study.name, split, 10_000 * number, sizes)

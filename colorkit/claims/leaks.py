@@ -54,7 +54,7 @@ def _tried(archive: Archive) -> list[tuple[str, str, str, str, str]]:
 
 def _source(archive: Archive, scheme: str) -> tuple[str, tuple[str, ...]]:
     """Name the study and the splits that show a scheme; no splits if none does."""
-    studies, main = {study.name: study for study in archive.protocol.studies}, archive.protocol.main
+    studies, main = archive.protocol.studies, archive.protocol.main
     if "leaks" in studies:  # one split of each, in one study
         return "leaks", tuple({scheme} & set(studies["leaks"].splits))
     if f"leak-{scheme}" in studies:

@@ -31,7 +31,7 @@ def scope(archive: Archive) -> list[str]:
     protocol, named = archive.protocol, {archive.protocol.main.name}
     for terms in protocol.claims.values() if protocol.version > 1 else ():
         named |= set(deciding(archive, terms).studies.values())
-    told = [about(archive, study) for study in protocol.studies if study.name in named]
+    told = [about(archive, study) for study in protocol.studies.values() if study.name in named]
     told = [line for line in told if line] or ["no run has a result yet"]
     if doubt := untrusted(archive):
         told.append(f"EDITED: {doubt}")
@@ -116,8 +116,8 @@ def change_table(archive: Archive, study: str = "ablations") -> pd.DataFrame:
     alone, for these very runs.
     """
     alpha, rows = archive.protocol.analysis.alpha, []
-    variants = next((s.variants for s in archive.protocol.studies if s.name == study), ())
-    for variant in variants:
+    studies = archive.protocol.studies
+    for variant in studies[study].variants if study in studies else ():
         for model in VARIANTS[variant].models:
             rows.append(_change(archive, study, variant, model))
     columns = ["changed", "model", "as in the paper", "changed to", "difference", "low", "high"]
@@ -152,7 +152,7 @@ def painter_table(archive: Archive) -> pd.DataFrame:
     Table 1; `low` and `high`: the difference to the mean colour (BCa over paintings, these runs).
     """
     rows = []
-    for study in archive.protocol.studies:
+    for study in archive.protocol.studies.values():
         if study.name in ("ablations", "leaks") or 1 not in study.tables:
             continue
         for split, model in itertools.product(study.splits, study.models):

@@ -4,11 +4,12 @@ The file is YAML (results/protocol.yaml); its studies run as a single grid does,
 split into a results folder of its own: <out>/<study>/<split>/.
 """
 
+import datetime
 import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -19,32 +20,19 @@ from ..base.files import slug
 from ..experiment import MODELS
 from ..folder import Folder
 from ..replication.grid import Grid
+from ..replication.paper import claims as paper_claims
 from ..replication.paper import paper_text
 from ..splits import SCHEMES
 
-VERSION = 2  # 1: seeds shared by all splits, no needs; it can be read, and decides nothing
 LEAST_ASSURANCE = 0.8  # a study less likely to find the truth decides nothing
 SEEDS_A_SPLIT = 1000  # seeds of split n: 1000 n + the study's
-# The names of the rules (rules.RULES), and which of them need no runs.
+# The names of the rules, in the order of the paper's claims, and which of them need no runs.
 RULE_NAMES = ("consistent", "exchangeable", "like_training", "lowest", "equal_models", "same_rate")
 RULE_NAMES += ("nearer_than_scratch", "beats_table", "by_votes", "within_hours", "falls_faster")
 RULE_NAMES += ("more_helps",)
 ARITHMETIC = ("exchangeable",)
 UNDECIDABLE = ("beats_table",)  # their claims do not say what would be true
 CLEAN = ("paper", "usual", "fold", "draw")  # schemes of splits that no lesson spoils
-NEEDS = {  # in words, in this order
-    "size": "{} px",
-    "epochs": "{} epochs",
-    "batch_size": "batches of {}",
-    "weights": "a ResNet-18 with {} weights",
-    "models": "{} three models",
-    "tables": "{} tables",
-    "runs": "{} runs a model and table",
-    "training_paintings": "{} training paintings",
-    "device": "a {}",
-    "votes": "{} votes a model",
-    "raters": "{} raters",
-}
 
 # What a file may say. Types are strict: "1" is no 1; an unknown name is refused.
 STRICT = ConfigDict(strict=True, extra="forbid")
@@ -73,6 +61,19 @@ def _a_folders_name(name: str) -> str:
     if name != slug(name):
         raise ValueError("its name must be letters, digits, dots and dashes")
     return name
+
+
+def _not_to_come(day: datetime.date) -> datetime.date:
+    if day > datetime.date.today():
+        raise ValueError("must be a date, and not to come")
+    return day
+
+
+def _all_of_the_papers(claims: dict[str, Any]) -> dict[str, Any]:
+    ids = {claim["id"] for claim in paper_claims()}
+    if wrong := sorted(ids ^ set(claims)):
+        raise ValueError(f"{wrong[0]} {'is missing' if wrong[0] in ids else 'is unknown'}")
+    return claims
 
 
 SOME, DIFFERENT = Field(min_length=1), AfterValidator(_different)
@@ -114,20 +115,23 @@ class Study:
 
 
 class Needs(TypedDict, total=False):
-    """What runs must be to decide a claim; epochs, runs, paintings, votes and raters at least."""
+    """What runs must be to decide a claim, and how it is said.
+
+    Epochs, runs, paintings, votes and raters: at least so many.
+    """
 
     __pydantic_config__ = STRICT
-    size: Number
-    epochs: Number
-    batch_size: Number
-    weights: str
-    models: Literal["all"]
-    tables: Number
-    runs: Number
-    training_paintings: Number
-    device: str
-    votes: Number
-    raters: Number
+    size: Annotated[Number, "{} px"]
+    epochs: Annotated[Number, "{} epochs"]
+    batch_size: Annotated[Number, "batches of {}"]
+    weights: Annotated[str, "a ResNet-18 with {} weights"]
+    models: Annotated[Literal["all"], "{} three models"]
+    tables: Annotated[Number, "{} tables"]
+    runs: Annotated[Number, "{} runs a model and table"]
+    training_paintings: Annotated[Number, "{} training paintings"]
+    device: Annotated[str, "a {}"]
+    votes: Annotated[Number, "{} votes a model"]
+    raters: Annotated[Number, "{} raters"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -147,7 +151,9 @@ class Terms:
     @property
     def needed(self) -> str:
         """Say the needs in words."""
-        told = [NEEDS[name].format(self.needs[name]) for name in NEEDS if name in self.needs]
+        kinds = get_type_hints(Needs, include_extras=True).items()
+        words = {name: kind.__metadata__[-1] for name, kind in kinds if name in self.needs}
+        told = [word.format(self.needs[name]) for name, word in words.items()]
         return ", ".join(told).replace("imagenet", "ImageNet")
 
 
@@ -175,19 +181,22 @@ class Analysis:
     twice: float = 1.9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Protocol:
-    """A protocol file, checked. `fixed` is the day it was fixed; `text` the file itself."""
+    """A protocol file, checked. `fixed` is the day it was fixed; `text` the file itself.
 
-    fixed: str
+    Version 1 has seeds shared by all splits and no needs: it can be read, and decides nothing.
+    """
+
+    version: Literal[1, 2]
+    fixed: Annotated[datetime.date, AfterValidator(_not_to_come)]
     paintings: str  # in words: what the results are about
     profile: str
-    painters: str
-    studies: tuple[Study, ...]
+    studies: Annotated[dict[str, Study], Field(min_length=1)]
     analysis: Analysis
-    claims: dict[str, Terms]  # by the claim's id
+    claims: Annotated[dict[str, Terms], AfterValidator(_all_of_the_papers)]  # by the claim's id
     text: str
-    version: int = VERSION
+    painters: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -198,7 +207,7 @@ class Protocol:
     @property
     def main(self) -> Study:
         """Return the study that is shown where nothing else is asked for: clean, with most runs."""
-        studies = [study for study in self.studies if study.clean and not study.painters]
+        studies = [s for s in self.studies.values() if s.clean and not s.painters]
         if not studies:
             raise KitError("no study with a clean split of all the painters")
         return max(studies, key=lambda study: study.runs)
@@ -206,11 +215,11 @@ class Protocol:
     def grids(self, out: Path, data: str = "sample") -> dict[tuple[str, str], Grid]:
         """List the grids to be run: {(study, split): grid}, each with a folder of its own."""
         grids = {}
-        for study in self.studies:
+        for name, study in self.studies.items():
+            painters = study.painters or self.painters or ""
             for split in study.splits:
-                profile, painters = study.profile or self.profile, study.painters or self.painters
-                path = split_folder(out, study.name, split)
-                grids[study.name, split] = Grid(
+                path, profile = out / name / slug(split), study.profile or self.profile
+                grids[name, split] = Grid(
                     Folder(path, profile, data, painters, split),
                     study.tables,
                     study.seeds_of(split),
@@ -219,8 +228,3 @@ class Protocol:
                     {"epochs": study.epochs} if study.epochs else {},
                 )
         return grids
-
-
-def split_folder(out: Path, study: str, split: str) -> Path:
-    """Return the results folder of one split of a study."""
-    return out / study / slug(split)

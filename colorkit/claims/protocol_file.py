@@ -3,52 +3,22 @@
 import datetime
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
+from pydantic import TypeAdapter, ValidationError
 
 from ..base.errors import KitError
-from ..base.files import data_name, kit_file, runs_root, slug, user_path, write_atomic
-from ..replication.paper import claims as paper_claims
-from .protocol import STRICT, Analysis, Protocol, Study, Terms
+from ..base.files import kit_file, user_path, write_atomic
+from .protocol import Protocol
 
 HISTORY = "protocol-history.json"
-OURS = "name", "own_seeds"  # of a study: what the file says otherwise, or its version does
 UNKNOWN = "unknown name; delete or correct it"
 REMEDIES = {
     "missing": "is missing",
     "extra_forbidden": UNKNOWN,
     "unexpected_keyword_argument": UNKNOWN,
 }
-
-
-def _not_to_come(day: datetime.date) -> datetime.date:
-    if day > datetime.date.today():
-        raise ValueError("must be a date, and not to come")
-    return day
-
-
-class _File(BaseModel):
-    """What a protocol's file holds."""
-
-    model_config = STRICT
-    version: Literal[1, 2]
-    fixed: Annotated[datetime.date, AfterValidator(_not_to_come)]
-    paintings: str
-    profile: str
-    painters: str | None = None
-    studies: Annotated[dict[str, Study], Field(min_length=1)]
-    analysis: Analysis
-    claims: dict[str, Terms]
-
-    @field_validator("claims")
-    @classmethod
-    def _all_of_the_papers(cls, claims: dict[str, Terms]) -> dict[str, Terms]:
-        ids = {claim["id"] for claim in paper_claims()}
-        if wrong := sorted(ids ^ set(claims)):
-            raise ValueError(f"{wrong[0]} {'is missing' if wrong[0] in ids else 'is unknown'}")
-        return claims
 
 
 def read_protocol(path: str) -> Protocol:
@@ -67,11 +37,6 @@ def read_protocol(path: str) -> Protocol:
         raise KitError(f"{path}: not a protocol ({' '.join(str(error).split())})") from error
 
 
-def protocol_folder(out: str, protocol: str, data: str) -> Path:
-    """Choose where a protocol's results go: `out`, or runs/<the file's name>-<data>."""
-    return user_path(out) if out else runs_root() / slug(f"{Path(protocol).stem}-{data_name(data)}")
-
-
 def keep_protocol(protocol: Protocol, rules: str, out: Path) -> list[dict[str, Any]]:
     """Keep the protocol with its results, and note when another one was used before.
 
@@ -81,7 +46,7 @@ def keep_protocol(protocol: Protocol, rules: str, out: Path) -> list[dict[str, A
     """
     history = read_history(out)
     if not history or (history[-1]["sha256"], history[-1]["rules"]) != (protocol.sha256, rules):
-        facts = {"sha256": protocol.sha256, "rules": rules, "fixed": protocol.fixed}
+        facts = {"sha256": protocol.sha256, "rules": rules, "fixed": str(protocol.fixed)}
         facts |= {"used_from": datetime.date.today().isoformat()}
         history.append(facts | {"results": len(list(out.glob("*/*/runs/t*.json")))})
         write_atomic(out / HISTORY, json.dumps(history, indent=1) + "\n")
@@ -104,36 +69,25 @@ def read_history(out: Path) -> list[dict[str, Any]]:
 
 def _protocol(content: dict[str, Any], text: str) -> Protocol:
     content = _of_today(content) if content.get("version") == 1 else content
-    whole = content | {"studies": _with_names(content.get("studies"), content.get("version") != 1)}
+    studies, seeds = content.get("studies"), {"own_seeds": content.get("version") != 1}
+    if isinstance(studies, dict):
+        named = {n: _with(f"studies {n} ", study, name=n, **seeds) for n, study in studies.items()}
+        content = content | {"studies": named}
+    whole = _with("", content, text=text)
     # As JSON, where a list is a tuple and a date is a text; all else is strict.
-    file = _File.model_validate_json(json.dumps(whole, default=str))
-    protocol = Protocol(
-        file.fixed.isoformat(),
-        file.paintings,
-        file.profile,
-        file.painters or "",
-        tuple(file.studies.values()),
-        file.analysis,
-        file.claims,
-        text,
-        file.version,
-    )
+    protocol = TypeAdapter(Protocol).validate_json(json.dumps(whole, default=str))
     for grid in protocol.grids(Path("/")).values():
         grid.experiments()  # KitError for what no run can be
     return protocol
 
 
-def _with_names(studies: Any, own_seeds: bool) -> Any:
-    """Give each study its name and its kind of seeds."""
-    if not isinstance(studies, dict):
-        return studies
-    named = {}
-    for name, study in studies.items():
-        for word in set(OURS) & set(study if isinstance(study, dict) else ()):
-            raise KitError(f"studies {name} {word}: {UNKNOWN}")
-        ours = dict(zip(OURS, (name, own_seeds), strict=True))
-        named[name] = study | ours if isinstance(study, dict) else study
-    return named
+def _with(place: str, told: Any, **ours: Any) -> Any:
+    """Add to some names of a file what it may not say itself."""
+    if not isinstance(told, dict):
+        return told
+    for word in ours.keys() & told:
+        raise KitError(f"{place}{word}: {UNKNOWN}")
+    return told | ours
 
 
 def _of_today(content: dict[str, Any]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _by_training_share(archive: Archive) -> dict[tuple[int, str, str], list[np.n
     is the main study's. KitError for a hole.
     """
     found, main = {}, archive.protocol.main
-    for study in archive.protocol.studies:
+    for study in archive.protocol.studies.values():
         schemes = {split.partition("-")[0] for split in study.splits}
         if not (schemes <= set(SHARES) and len(schemes) == 1):
             continue

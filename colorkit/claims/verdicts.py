@@ -110,11 +110,11 @@ def deciding(archive: Archive, terms: Terms) -> Evidence:
     """Find the runs that meet a claim's needs: per table and model, the study with most."""
     studies: dict[tuple[int, str], str] = {}
     most: dict[tuple[int, str], int] = {}
-    for study in sorted(archive.protocol.studies, key=lambda study: study.name):
+    for name, study in sorted(archive.protocol.studies.items()):
         for cell in itertools.product(study.tables, study.models) if study.clean else ():
-            runs = archive.runs_of({cell: study.name})
-            if len(runs) >= most.get(cell, 1) and meets(archive, study.name, runs, terms.needs):
-                studies[cell], most[cell] = study.name, len(runs)
+            runs = archive.runs_of({cell: name})
+            if len(runs) >= most.get(cell, 1) and meets(archive, name, runs, terms.needs):
+                studies[cell], most[cell] = name, len(runs)
     enough = _enough_models(studies, terms.needs) and _enough_votes(archive, terms.needs)
     return Evidence(archive, studies if enough else {})
 
@@ -221,4 +221,4 @@ def _known_protocol() -> Protocol:
     study = Study("known", tuple(f"fold-{n}" for n in range(1, 6)), seeds=(0, 1))
     noise = {"runs": 0.15, "ratios": 0.08, "painters": 0.26, "paintings": 0.75}
     analysis = Analysis("mse_ab", 0.05, 10_000, noise)
-    return replace(protocol, studies=(study,), analysis=analysis, painters="")
+    return replace(protocol, studies={study.name: study}, analysis=analysis, painters="")

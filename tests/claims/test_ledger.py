@@ -44,7 +44,7 @@ def with_study(archive: Archive, study: str, splits: dict[str, dict], **columns)
         paintings.append(rows.assign(study=study, split=split))
     variants = ("train_mode",) if study == "leaks" else tuple(VARIANTS)
     added = Study(study, tuple(splits), (1,), variants=variants, own_seeds=False)
-    studies = (*archive.protocol.studies, added)
+    studies = archive.protocol.studies | {study: added}
     return replace(
         archive,
         scores=pd.concat(scores, ignore_index=True),
@@ -95,7 +95,7 @@ def test_a_study_of_several_splits_is_one_row_with_its_own_interval():
     leak = Study("leak-inside", ("inside-1", "inside-2", "inside-3"), (1,), models=tuple(MODELS))
     protocol = full_protocol(splits=("fold-1", "fold-2", "fold-3"), seeds=(0, 1))
     archive = little(scaled(CONSTANT, 1.0))
-    both = replace(protocol, studies=(*protocol.studies, leak))
+    both = replace(protocol, studies=protocol.studies | {leak.name: leak})
     copies = archive.scores.assign(study="leak-inside")
     copies = copies[copies["seed"] % 1000 == 0]
     copies["split"] = copies["split"].str.replace("fold", "inside")
