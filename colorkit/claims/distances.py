@@ -5,16 +5,16 @@ alike" is two trainings that differ in their seed only), and which colours they 
 """
 
 import itertools
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import torch
 from skimage.color import deltaE_ciede2000
 from torch import Tensor
 
 from ..base.errors import KitError
+from ..batches import CPU
 from ..color import AB_SCALE, rgb_to_lab
 from ..metrics import predict_rgb
 
@@ -25,67 +25,48 @@ COLOUR_BINS = np.arange(-AB_SCALE, AB_SCALE + 1, 10)
 Record = dict[str, Any]  # a run's JSON
 
 
-def compare_outputs(grid: "Grid") -> Record | None:
-    """Measure how far each pair of a table's finished runs is apart, painting by painting.
+def look_at_pictures(grid: "Grid") -> None:
+    """Measure how far a table's finished runs are apart, pair by pair, and which colours they use.
 
-    Writes <out>/runs/distances.json: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]},
-    unless there are no two runs to be compared.
+    Writes <out>/runs/distances.json, painting by painting, unless there are no two runs to be
+    compared: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]}; and colours.json, of the
+    first table and seed: {"counts": {painter: {"painting" or model: 22 x 22 counts of pixels by
+    a* and b*, ten units wide}}}.
     """
     runs, folder = grid.finished(), grid.folder
-    if len(runs) < 2:
-        return None
-    if known := _known(grid, "distances", runs):
-        return known
-    paths = _tested(grid)["path"].tolist()
-    pixels = folder.pixels["test"]
+    made = {"config": made_of(runs)}
+    with suppress(KitError):  # of other runs than there are now
+        names = ("distances", "colours") if len(runs) > 1 else ("colours",)
+        if all(folder.result(name, made["config"]) for name in names):
+            return
+    tested, pixels = folder.listed.query("part == 'test'"), folder.pixels["test"]
     shown = {run["id"]: _lab(predict_rgb(folder.generator(run), pixels)) for run in runs}
-    pairs = []
+    if len(runs) > 1:
+        pairs = list(_pairs(runs, shown, tested["path"]))
+        folder.keep(folder.describe("distances", CPU) | made | {"pairs": pairs})
+    sources = {"painting": _lab(pixels.float() / 255)}
+    for run in grid.finished(grid.tables[0]):
+        sources[run["config"]["model"]] = shown[run["id"]]
+    counts = {}
+    for painter in sorted(set(tested["painter"])):
+        mine = (tested["painter"] == painter).to_numpy()
+        counts[painter] = {name: _histogram(lab[mine]) for name, lab in sources.items()}
+    folder.keep(folder.describe("colours", CPU) | made | {"counts": counts})
+
+
+def _pairs(
+    runs: list[Record], shown: dict[str, np.ndarray], paths: Iterable[str]
+) -> Iterator[Record]:
     for a, b in itertools.combinations(runs, 2):
         if a["config"]["table"] == b["config"]["table"]:
-            apart = _ciede2000_between(shown[a["id"]], shown[b["id"]])
-            pair = {"a": a["id"], "b": b["id"], "ciede2000": dict(zip(paths, apart, strict=True))}
-            pairs.append(pair)
-    return _keep(grid, "distances", runs, {"pairs": pairs})
-
-
-def count_colours(grid: "Grid") -> Record:
-    """Count the colours of the test paintings and of each model's colouring, painter by painter.
-
-    Writes <out>/runs/colours.json: {"counts": {painter: {"painting" or model: 22 x 22 counts of
-    pixels by a* and b*, ten units wide}}}, for the first table and seed.
-    """
-    runs, folder = grid.finished(), grid.folder
-    if known := _known(grid, "colours", runs):
-        return known
-    painters, pixels = _tested(grid)["painter"].to_numpy(), folder.pixels["test"]
-    lab = {"painting": _lab(pixels.float() / 255)}
-    for run in grid.finished(grid.tables[0]):
-        lab[run["config"]["model"]] = _lab(predict_rgb(folder.generator(run), pixels))
-    counts = {}
-    for painter in sorted(set(painters)):
-        mine = painters == painter
-        counts[painter] = {name: _histogram(some[mine]) for name, some in lab.items()}
-    return _keep(grid, "colours", runs, {"counts": counts})
+            apart = map(_ciede2000, shown[a["id"]], shown[b["id"]])
+            by_path = dict(zip(paths, apart, strict=True))
+            yield {"a": a["id"], "b": b["id"], "ciede2000": by_path}
 
 
 def made_of(runs: list[Record]) -> Record:
     """Say of which weights something was measured: other weights, and it is measured anew."""
     return {"weights": {run["id"]: run["weights_sha256"] for run in runs}}
-
-
-def _tested(grid: "Grid") -> pd.DataFrame:
-    return grid.folder.listed.query("part == 'test'")
-
-
-def _known(grid: "Grid", name: str, runs: list[Record]) -> Record | None:
-    with suppress(KitError):  # of other runs than there are now
-        return grid.folder.result(name, made_of(runs))
-    return None
-
-
-def _keep(grid: "Grid", name: str, runs: list[Record], found: Record) -> Record:
-    described = grid.folder.describe(name, torch.device("cpu"))
-    return grid.folder.keep(described | {"config": made_of(runs)} | found)
 
 
 def _histogram(lab: np.ndarray) -> list[list[int]]:
@@ -97,6 +78,5 @@ def _lab(rgb: Tensor) -> np.ndarray:
     return rgb_to_lab(rgb).movedim(1, -1).numpy()
 
 
-def _ciede2000_between(ones: np.ndarray, others: np.ndarray) -> list[float]:
-    pairs = zip(ones, others, strict=True)
-    return [float(deltaE_ciede2000(one, other).mean()) for one, other in pairs]
+def _ciede2000(one: np.ndarray, other: np.ndarray) -> float:
+    return float(deltaE_ciede2000(one, other).mean())
