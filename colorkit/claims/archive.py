@@ -39,12 +39,10 @@ class RunKey(NamedTuple):
     variant: str = ""
 
     def __str__(self) -> str:
-        if not self.table:
-            return f"{self.study}, {self.split}: baselines"
-        named = f"Table {self.table}, {SHORT[self.model]}, seed {self.seed}"
-        return f"{self.study}, {self.split}: {named}" + (
-            f", {self.variant}" if self.variant else ""
-        )
+        run = "baselines"
+        if self.table:
+            run = f"Table {self.table}, {SHORT[self.model]}, seed {self.seed}"
+        return f"{self.study}, {self.split}: {run}" + (self.variant and f", {self.variant}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +50,10 @@ class Archive:
     """What a protocol's runs gave. `holes` says which runs have no result, and why.
 
     scores: KEYS and SCORES, a row a run and painting. paintings: PAINTINGS, numbered within each
-    part. distances: DISTANCES, between the pictures of two runs of a table, models a and b.
-    colours: COLOURS, how many pixels of the test paintings have which a* and b* (middle of a bin).
-    votes: VOTES, of the forced choice. runs: the runs' records without scores.
+    part. Both are in the paintings' order. distances: DISTANCES, between the pictures of two runs
+    of a table, models a and b. colours: COLOURS, how many pixels of the test paintings have which
+    a* and b* (middle of a bin). votes: VOTES, of the forced choice. runs: their records without
+    scores.
     """
 
     protocol: Protocol
@@ -97,8 +96,7 @@ class Archive:
         found = []
         for split in splits or self.study(study).splits:
             wanted = self._wanted(study, split, table, model, variant)
-            scores = self._grouped if grouped else self._scores_of
-            found.append(np.array([scores(key, part, metric) for key in wanted]))
+            found.append(np.array([self._scores(key, part, metric, grouped) for key in wanted]))
         return found
 
     def runs_of(self, studies: dict[tuple[int, str], str]) -> list[dict[str, Any]]:
@@ -127,14 +125,10 @@ class Archive:
             shares.append(test / (test + train))
         return float(np.mean(shares))
 
-    def paintings_of(self, study: str, split: str, part: str) -> int:
-        """Count the paintings of a part, near-duplicates one by one."""
-        return len(self._groups[study, split, part])
-
     def training_paintings(self, study: str) -> int:
         """Return how many paintings the smallest training part of a study has."""
-        here = self.paintings[self.paintings["study"] == study]
-        counts = here[here["part"] == "train"].groupby("split")["path"].nunique()
+        trained = self.paintings.query("study == @study and part == 'train'")
+        counts = trained.groupby("split")["path"].nunique()
         return int(counts.min()) if len(counts) else 0
 
     def distances_by_kind(self, study: str, table: int) -> dict[str, np.ndarray]:
@@ -144,12 +138,9 @@ class Archive:
         scratch; "unets", "pretrained", "seeds": two seeds of the one, the other, of either (their
         mean). KitError if a split lacks one.
         """
-        here = self.distances[
-            (self.distances["study"] == study) & (self.distances["table"] == table)
-        ]
-        sides = here[["a", "b", "a_seed", "b_seed"]].itertuples(index=False)
-        here = here.assign(kind=[_kind(*side) for side in sides])
-        means = here.groupby(["kind", "split"])["ciede2000"].mean().to_dict()
+        here = self.distances.query("study == @study and table == @table")
+        kinds = list(map(_kind, here["a"], here["b"], here["a_seed"], here["b_seed"]))
+        means = here.assign(kind=kinds).groupby(["kind", "split"])["ciede2000"].mean().to_dict()
         found = {}
         for kind in ("pair", "scratch", "unets", "pretrained"):
             for split in self.study(study).splits:
@@ -176,52 +167,28 @@ class Archive:
         seeds = (0,) if model in BASELINES else wanted.seeds_of(split)
         return [RunKey(wanted.name, split, table, model, seed, variant) for seed in seeds]
 
-    def _grouped(self, key: RunKey, part: str, metric: str) -> np.ndarray:
-        """Return a run's scores, (groups of near-duplicates,): each the mean of its paintings."""
-        if (key, part, metric) not in self._known:
-            scores, groups = self._scores_of(key, part, metric), self._groups[(*key[:2], part)]
-            means = np.bincount(groups, scores) / np.bincount(groups)
-            self._known[key, part, metric] = means
-        return self._known[key, part, metric]
-
-    def _scores_of(self, key: RunKey, part: str, metric: str) -> np.ndarray:
-        """Return a run's scores on a part, (paintings,). KitError if any is missing."""
+    def _scores(self, key: RunKey, part: str, metric: str, grouped: bool) -> np.ndarray:
+        """Return a run's scores on a part, (paintings,), or the mean of each group, (groups,)."""
         if (*key, part) not in self._rows:
             raise KitError(self.missing(key))
-        scores = self._columns[metric][self._rows[(*key, part)]]
-        paintings, fine = len(self._groups[(*key[:2], part)]), int(np.isfinite(scores).sum())
-        if not fine == len(scores) == paintings:
+        scores = self.scores[metric].to_numpy(float)[self._rows[(*key, part)]]
+        groups, fine = self._groups[(*key[:2], part)], int(np.isfinite(scores).sum())
+        if not fine == len(scores) == len(groups):
             raise KitError(
-                f"{key}: {fine} of {paintings} {part} paintings have a score; run it again"
+                f"{key}: {fine} of {len(groups)} {part} paintings have a score; run it again"
             )
-        return scores
-
-    @cached_property
-    def _known(self) -> dict[tuple[RunKey, str, str], np.ndarray]:
-        """Remember what was asked for: every claim and table asks for the same few cells."""
-        return {}
-
-    @cached_property
-    def _ordered(self) -> pd.DataFrame:
-        return self.scores.sort_values("painting", kind="stable").reset_index(drop=True)
-
-    @cached_property
-    def _columns(self) -> dict[str, np.ndarray]:
-        return {name: self._ordered[name].to_numpy(float) for name in SCORES}
+        return np.bincount(groups, scores) / np.bincount(groups) if grouped else scores
 
     @cached_property
     def _rows(self) -> dict[tuple[Any, ...], np.ndarray]:
-        """Find the rows of each run and part, in the order of the paintings."""
-        return dict(self._ordered.groupby([*RunKey._fields, "part"]).indices)
+        """Find the rows of each run and part."""
+        return dict(self.scores.groupby([*RunKey._fields, "part"]).indices)
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str, str], np.ndarray]:
-        """Number the groups of near-duplicates of each part, in the order of the paintings."""
-        ordered = self.paintings.sort_values("painting", kind="stable")
-        return {
-            key: np.unique(part["group"], return_inverse=True)[1]
-            for key, part in ordered.groupby(["study", "split", "part"])
-        }
+        """Number the groups of near-duplicates of each part's paintings."""
+        parts = self.paintings.groupby(["study", "split", "part"])["group"]
+        return {key: np.unique(part, return_inverse=True)[1] for key, part in parts}
 
 
 def _kind(a: str, b: str, a_seed: int, b_seed: int) -> str:

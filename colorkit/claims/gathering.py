@@ -30,23 +30,23 @@ def read_archive(out: Path) -> Archive:
     protocol = read_protocol(str(out / "protocol.yaml"))
     runs, holes, paintings, scores, distances, colours = {}, {}, [], [], [], []
     for (study, split), grid in protocol.grids(out).items():
-        if not grid.folder.manifest_path.exists():
-            holes[RunKey(study, split, 0, "baselines", 0)] = NOT_THERE
-            for e in grid.experiments():
-                holes[RunKey(study, split, e.table, e.model, e.seed, e.variant)] = NOT_THERE
-            continue
         where = {"study": study, "split": split}
         here = _records(grid, study, split)
         holes |= {key: found for key, found in here.items() if isinstance(found, str)}
         records = {key: found for key, found in here.items() if key not in holes}
-        paintings.append(_numbered(grid.folder.listed).assign(**where))
+        if grid.folder.manifest_path.exists():
+            listed = grid.folder.listed
+            number = listed.groupby("part").cumcount()
+            paintings.append(listed.assign(painting=number, **where))
         for key, record in records.items():
             scores += _score_tables(key, record.pop("scores"))
         plain = [record for key, record in records.items() if key.table and not key.variant]
         distances += [row | where for row in _distances(grid, plain)]
         colours += [row | where for row in _colours(grid, plain)]
         runs |= records
-    _check_one_version(runs)
+    made_by = sorted({run["versions"]["colorkit"] for run in runs.values()})
+    if len(made_by) > 1:
+        raise KitError(f"runs by colorkit {' and '.join(made_by)}: they are never mixed; run anew")
     return Archive(
         protocol,
         read_history(out),
@@ -104,39 +104,27 @@ def newest_first(names: Iterable[str]) -> list[str]:
 
 def _records(grid: Grid, study: str, split: str) -> dict[RunKey, Any]:
     """Read a split's records, or why there is none."""
-    folder = grid.folder
-    baselines = folder.result("baselines", by="")
-    found = {RunKey(study, split, 0, "baselines", 0): baselines or NOT_THERE}
+    wanted = {RunKey(study, split, 0, "baselines", 0): ("baselines", {})}
     for e in grid.experiments():
-        asked = {name: e.config()[name] for name in ASKED}
-        record, failed = folder.result(e.id, asked, by=""), folder.failure(e.id)
-        if not record and failed.exists():
-            record = json.loads(failed.read_text(encoding="utf-8"))["reason"]
-        found[RunKey(study, split, e.table, e.model, e.seed, e.variant)] = record or NOT_THERE
+        key = RunKey(study, split, e.table, e.model, e.seed, e.variant)
+        wanted[key] = e.id, {name: e.config()[name] for name in ASKED}
+    found: dict[RunKey, Any] = dict.fromkeys(wanted, NOT_THERE)
+    for key, (name, asked) in wanted.items() if grid.folder.manifest_path.exists() else ():
+        failed = grid.folder.failure(name)
+        if record := grid.folder.result(name, asked, by=""):
+            found[key] = record
+        elif failed.exists():
+            found[key] = json.loads(failed.read_text(encoding="utf-8"))["reason"]
     return found
-
-
-def _check_one_version(runs: dict[RunKey, dict[str, Any]]) -> None:
-    made_by = sorted({run["versions"]["colorkit"] for run in runs.values()})
-    if len(made_by) > 1:
-        raise KitError(f"runs by colorkit {' and '.join(made_by)}: they are never mixed; run anew")
-
-
-def _numbered(manifest: pd.DataFrame) -> pd.DataFrame:
-    return manifest.assign(painting=manifest.groupby("part").cumcount())
 
 
 def _score_tables(key: RunKey, scores: dict[str, Any]) -> Iterable[pd.DataFrame]:
     """Make a table of each part of a run, or of each baseline."""
-    if key.table == 0:
-        named = {key._replace(model=model): parts for model, parts in scores.items()}
-    else:
-        named = {key: scores}
-    for run, parts in named.items():
+    for model, parts in ({key.model: scores} if key.table else scores).items():
         for part, rows in parts.items():
             columns = _columns(rows)
-            keys = run._asdict() | {"part": part, "painting": range(len(columns["path"]))}
-            yield pd.DataFrame(columns | keys)
+            keys = key._replace(model=model)._asdict() | {"part": part}
+            yield pd.DataFrame(columns | keys | {"painting": range(len(columns["path"]))})
 
 
 def _columns(rows: list[dict[str, Any]] | dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -152,11 +140,9 @@ def _columns(rows: list[dict[str, Any]] | dict[str, list[Any]]) -> dict[str, lis
 def _in_columns(text: str) -> str:
     """Write a run's JSON small: its scores as columns."""
     result = json.loads(text)
-    if "scores" in result and result["id"] == "baselines":
-        for parts in result["scores"].values():
-            parts |= {part: _columns(rows) for part, rows in parts.items()}
-    elif "scores" in result:
-        result["scores"] = {part: _columns(rows) for part, rows in result["scores"].items()}
+    scores = result.get("scores", {})
+    for parts in scores.values() if result["id"] == "baselines" else [scores]:
+        parts |= {part: _columns(rows) for part, rows in parts.items()}
     return json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -89,8 +89,8 @@ def _both_ratios(
         interval = e.interval(1 - 2 * archive.protocol.analysis.alpha)
         numbers += [math.exp(n) for n in (e.value, *interval)]
     run = archive.runs_of({(1, SCRATCH): name})
-    trained = archive.paintings_of(name, splits[0], "train")
-    return sum(map(len, logs["test"])), steps(run[0], trained) if run else 0, numbers
+    trained = archive.cell(0, MEAN_COLOUR, "train", study=name, splits=splits[:1], grouped=False)
+    return sum(map(len, logs["test"])), steps(run[0], trained[0].size) if run else 0, numbers
 
 
 def _level(archive: Archive, name: str, splits: tuple[str, ...], metric: str) -> float:
