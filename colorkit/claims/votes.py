@@ -11,9 +11,8 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -36,21 +35,16 @@ PASS = 0.8  # share of catch trials a rater must get right to be counted
 CATCH = "catch"
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """Votes on one model: how often its picture was taken for the painting."""
 
     model: str
     votes: int
     fooled: int
+    rate: float  # the share of votes that took the model's picture for the painting
     low: float  # of the rate, Wilson's interval, 95 %
     high: float
     p: float  # of "as often as not", two-sided binomial test
-
-    @property
-    def rate(self) -> float:
-        """Return the share of votes that took the model's picture for the painting."""
-        return self.fooled / self.votes
 
 
 def make_page(grid: "Grid", table: int, rater: int) -> Path:
@@ -66,15 +60,19 @@ def make_page(grid: "Grid", table: int, rater: int) -> Path:
             f"{folder.path}: {len(runs)} of Table {table}'s {len(MODELS)} models are finished; "
             "colorkit reproduce first"
         )
-    test, valid = folder.pixels["test"], folder.pixels["valid"]
-    pictures = {"test": test, "valid": _most_vivid(valid, len(test))}
-    colourings = {}
+    test = folder.pixels["test"]
+    vivid = _most_vivid(folder.pixels["valid"], len(test))
+    pairs = {CATCH: (vivid.float() / 255, _negative(vivid))}
     for run in runs:
-        colourings[run["config"]["model"]] = predict_rgb(folder.generator(run), test)
-    colourings[CATCH] = _negative(pictures["valid"])
+        coloured = predict_rgb(folder.generator(run), test)
+        pairs[run["config"]["model"]] = test.float() / 255, coloured
     paths = folder.listed.query("part == 'test'")["path"].tolist()
-    trials, key = _draw_trials(paths, len(pictures["valid"]), rater)
-    shown = [_trial(number, trial, pictures, colourings) for number, trial in enumerate(trials)]
+    numbers, key = _draw_trials(paths, len(vivid), rater)
+    shown = []
+    for trial, (number, drawn) in enumerate(zip(numbers, key, strict=True)):
+        pair = [_png(pictures[number]) for pictures in pairs[drawn["model"]]]
+        left, right = pair if drawn["painting"] == "left" else pair[::-1]
+        shown.append({"trial": trial, "left": left, "right": right})
     facts = {"runs": [run["id"] for run in runs], "trials": key}
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
     pages, name = folder.path / "choice", f"rater-{rater}-{digest}"
@@ -95,7 +93,11 @@ def read_votes(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
     rows, remarks = [], []
     for file in files:
         votes, key = _votes_and_key(file)
-        counted = [_count(vote, key) for vote in votes]
+        counted = []
+        for vote in votes:
+            trial = key[vote["trial"]]
+            fooled = vote["side"] != trial["painting"]
+            counted.append({"model": trial["model"], "path": trial["path"], "fooled": fooled})
         caught = [row["fooled"] for row in counted if row["model"] == CATCH]
         if not caught or 1 - np.mean(caught) < PASS:
             missed = f"{sum(caught)} of {len(caught)} catch trials missed"
@@ -114,53 +116,35 @@ def tally(rows: Iterable[dict[str, Any]]) -> list[Tally]:
         if votes:
             test = stats.binomtest(sum(votes), len(votes), 0.5)
             low, high = test.proportion_ci(method="wilson")
-            found.append(Tally(model, len(votes), sum(votes), low, high, float(test.pvalue)))
+            counts = len(votes), sum(votes), test.statistic
+            found.append(Tally(model, *counts, low, high, float(test.pvalue)))
     return found
 
 
-def votes_needed(rate: float, power: float = 0.8, alpha: float = 0.05) -> int:
-    """Return how many votes tell a rate from 50 % (normal approximation, two-sided)."""
+def votes_needed(rate: float) -> int:
+    """Return how many votes tell a rate from 50 %, at 5 % with a power of 80 %.
+
+    Normal approximation, two-sided.
+    """
     if rate == 0.5:
         raise KitError("rate 0.5: no number of votes tells it from 0.5")
-    reach = stats.norm.ppf(1 - alpha / 2) / 2 + stats.norm.ppf(power) * (rate * (1 - rate)) ** 0.5
+    reach = stats.norm.ppf(0.975) / 2 + stats.norm.ppf(0.8) * (rate * (1 - rate)) ** 0.5
     return int(np.ceil((reach / (rate - 0.5)) ** 2))
 
 
 def _draw_trials(
     paths: Sequence[str], catches: int, rater: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Draw the trials, and the key that says which side has the painting in each."""
+) -> tuple[list[int], list[dict[str, str]]]:
+    """Draw which picture is shown in each trial, and the key: its path, the model, the side."""
     random, models = np.random.default_rng(rater), list(MODELS)
-    trials = [
-        {"picture": number, "model": models[(number + rater) % len(models)]}
-        for number in range(len(paths))
-    ]
-    trials += [{"picture": number, "model": CATCH} for number in range(catches)]
+    trials = [(n, path, models[(n + rater) % len(models)]) for n, path in enumerate(paths)]
+    trials += [(n, "", CATCH) for n in range(catches)]
     random.shuffle(trials)
-    for trial in trials:
-        trial["painting"] = ("left", "right")[random.integers(2)]
-    key = [
-        {
-            "path": "" if trial["model"] == CATCH else paths[trial["picture"]],
-            "model": trial["model"],
-            "painting": trial["painting"],
-        }
-        for trial in trials
-    ]
-    return trials, key
-
-
-def _trial(
-    number: int,
-    trial: dict[str, Any],
-    pictures: dict[str, Tensor],
-    colourings: dict[str, Tensor],
-) -> dict[str, Any]:
-    source = pictures["valid" if trial["model"] == CATCH else "test"]
-    truth = source[trial["picture"]].float() / 255
-    pair = [truth, colourings[trial["model"]][trial["picture"]]]
-    left, right = pair if trial["painting"] == "left" else pair[::-1]
-    return {"trial": number, "left": _png(left), "right": _png(right)}
+    key = []
+    for _, path, model in trials:
+        side = ("left", "right")[random.integers(2)]
+        key.append({"path": path, "model": model, "painting": side})
+    return [number for number, *_ in trials], key
 
 
 def _most_vivid(pixels: Tensor, tested: int) -> Tensor:
@@ -200,9 +184,3 @@ def _votes_and_key(file: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any
     if len(set(trials)) < len(trials) or not set(trials) <= known or not sides <= {"left", "right"}:
         raise KitError(f"{file}: does not fit {key_file.name}: trials repeated or unknown")
     return votes, key
-
-
-def _count(vote: dict[str, Any], key: list[dict[str, Any]]) -> dict[str, Any]:
-    trial = key[vote["trial"]]
-    fooled = vote["side"] != trial["painting"]
-    return {"model": trial["model"], "path": trial["path"], "fooled": fooled}

@@ -74,10 +74,11 @@ def test_the_page_does_not_give_itself_away(page):
 
 def test_sides_and_order_are_drawn():
     paths = [f"{n}.jpg" for n in range(400)]
-    trials, key = forced_choice._draw_trials(paths, 10, rater=5)
+    numbers, key = forced_choice._draw_trials(paths, 10, rater=5)
     left = np.mean([trial["painting"] == "left" for trial in key])
     assert 0.42 < left < 0.58
-    order = [trial["picture"] for trial in trials if trial["model"] != CATCH]
+    pairs = zip(numbers, key, strict=True)
+    order = [number for number, trial in pairs if trial["model"] != CATCH]
     assert sorted(order) == list(range(400)) != order
 
 
