@@ -26,17 +26,10 @@ from .verdicts import Verdict, untrusted
 
 TITLE = "What has been tested, and what has not"
 LEDGER_MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
-SIGNS = {REPLICATED: "✓", NOT: "✗", INCONCLUSIVE: "~", ODDS: "≠", NOT_TESTED: "○", UNTESTABLE: "–"}
+SIGNS = {REPLICATED: "✓", NOT: "✗", INCONCLUSIVE: "~", NOT_TESTED: "○", UNTESTABLE: "–"}
+SIGNED = {verdict: f"{sign} {verdict}" for verdict, sign in SIGNS.items()}
+SIGNED[ODDS] = "≠ at odds with the paper's own method"
 STYLES = {REPLICATED: "green", NOT: "red", INCONCLUSIVE: "yellow", ODDS: "magenta"}
-LONGER = {ODDS: "at odds with the paper's own method"}
-MEANING = {
-    REPLICATED: "runs at the claim's own settings confirm it",
-    NOT: "such runs refute it, on these paintings",
-    INCONCLUSIVE: "such runs can tell neither",
-    ODDS: "arithmetic: the tables do not come from the method as described",
-    NOT_TESTED: "no run meets what it needs, or the design could not find it",
-    UNTESTABLE: "it does not say what would be true",
-}
 SHOWN: dict[str, Callable[[Archive], pd.DataFrame]] = {
     "models": ledger.model_table,
     "baselines": ledger.baseline_table,
@@ -62,15 +55,10 @@ def terminal(scopes: Iterable[str], judged: Sequence[Verdict]) -> Group:
     for column in ("claim", "verdict", "because", "in small runs (no verdict)", "where"):
         shown.add_column(column)
     for verdict in judged:
-        said = Text(sign(verdict), style=STYLES.get(verdict.verdict, ""))
+        said = Text(SIGNED[verdict.verdict], style=STYLES.get(verdict.verdict, ""))
         where = f"{verdict.claim['where']} ({verdict.claim['kind']})"
         shown.add_row(verdict.claim["says"], said, verdict.because, verdict.small, where)
     return Group(first_line(judged), *(f"  {line}" for line in scopes), shown)
-
-
-def sign(verdict: Verdict) -> str:
-    """Write a verdict with its sign."""
-    return f"{SIGNS[verdict.verdict]} {LONGER.get(verdict.verdict, verdict.verdict)}"
 
 
 def first_line(judged: Sequence[Verdict]) -> str:
@@ -100,15 +88,14 @@ def write_pages(
         "first_line": first_line(judged),
         "scope": scopes,
         "judged": judged,
-        "sign": sign,
-        "meaning": [(SIGNS[v], LONGER.get(v, v), text) for v, text in MEANING.items()],
+        "signed": SIGNED,
         "tables": {name: _html(make, archive) for name, make in SHOWN.items()},
         "figures": _drawn(archive, judged),
         "painting_count": tested["path"].nunique(),
         "archive": archive,
         "edited": untrusted(archive),
     }
-    stored = _without_nan([asdict(verdict) for verdict in judged])
+    stored = [asdict(verdict, dict_factory=_without_nan) for verdict in judged]
     text = json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
     for target in targets:
         facts["name"] = target.name
@@ -131,30 +118,14 @@ def _drawn(archive: Archive, judged: Sequence[Verdict]) -> dict[str, str]:
 
 def ledger_section(folders: Iterable[str], scopes: Iterable[str], judged: Sequence[Verdict]) -> str:
     """Write the kit's README's ledger from all that is published; folders: their names."""
-    rows = [f"| {v.claim['says']} | {sign(v)} | {v.because} | {v.small} |" for v in judged]
-    lines = [
-        LEDGER_MARKS[0],
-        first_line(judged),
-        "",
-        "| the paper's claim | verdict | because | in small runs (no verdict) |",
-        "|---|---|---|---|",
-        *rows,
-        "",
-        f"From {', '.join(f'[{name}](results/{name}/README.md)' for name in folders)}:",
-        "",
-        *(f"- {line}" for line in scopes),
-        LEDGER_MARKS[1],
-    ]
-    return "\n".join(lines)
+    facts = {"first_line": first_line(judged), "judged": judged, "signed": SIGNED, "scope": scopes}
+    return render("claims/section.md", facts | {"folders": folders, "marks": LEDGER_MARKS})
 
 
-def _without_nan(content: Any) -> Any:
+def _without_nan(facts: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Write NaN, which JSON does not know, as null."""
-    if isinstance(content, dict):
-        return {key: _without_nan(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_without_nan(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
+    wrong = {name for name, value in facts if isinstance(value, float) and not math.isfinite(value)}
+    return dict(facts) | dict.fromkeys(wrong)
 
 
 def _html(make: Callable[[Archive], pd.DataFrame], archive: Archive) -> str:
