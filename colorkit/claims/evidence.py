@@ -7,7 +7,7 @@ meaning. It never looks at settings: whether these runs may decide anything is f
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from .archive import Archive
 REPLICATED, NOT, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
 ODDS, NOT_TESTED, UNTESTABLE = "at odds", "not tested yet", "not testable as stated"
 MEAN_COLOUR, SCRATCH = "mean_ab", "pix2pix_scratch"
+Key = dict[str, Any]  # what a number is of
 FAILED = 2.0  # a run is a failure if it is so many times worse than one constant colour
 
 
@@ -28,16 +29,18 @@ class Finding:
     """One number held against the paper's, or against another model's.
 
     key: what it is of, as facts: table, part, model, or models a and b, and the measure. low and
-    high are a 90 % interval unless the rule says otherwise.
+    high are a 90 % interval unless the rule says otherwise. estimate: what they come from, if an
+    estimate; nobody keeps it.
     """
 
-    key: dict[str, Any]
+    key: Key
     ours: float
     low: float = math.nan
     high: float = math.nan
     paper: float | None = None
     verdict: str = ""
     note: str = ""
+    estimate: stats.Estimate | None = None
 
     @property
     def what(self) -> str:
@@ -153,22 +156,15 @@ class Evidence:
         crossed = not study.own_seeds  # every split was trained with the same seeds
         return stats.over_splits(values, self.archive.tested(study.name), crossed)
 
-    def difference(
-        self,
-        key: dict[str, Any],
-        estimate: stats.Estimate,
-        paper: float | None = None,
-        note: str = "",
-    ) -> Finding:
+    def difference(self, key: Key, estimate: stats.Estimate, note: str = "") -> Finding:
         """Make a finding of an estimated difference."""
-        interval = estimate.interval(self.confidence)
-        return Finding(key, estimate.value, *interval, paper=paper, note=note)
+        numbers = estimate.value, *estimate.interval(self.confidence)
+        return Finding(key, *numbers, note=note, estimate=estimate)
 
-    def ratio(self, key: dict[str, Any], estimate: stats.Estimate, *told: Any) -> Finding:
-        """Make a finding of the estimated logarithm of a ratio; told: paper and note, if any."""
-        log = self.difference(key, estimate, *told)
-        ours, low, high = map(math.exp, (log.ours, log.low, log.high))
-        return replace(log, ours=ours, low=low, high=high)
+    def ratio(self, key: Key, estimate: stats.Estimate, *paper: float, note: str = "") -> Finding:
+        """Make a finding of the estimated logarithm of a ratio; paper: the paper's, if any."""
+        numbers = estimate.ratio(self.confidence)
+        return Finding(key, *numbers, *paper, note=note, estimate=estimate)
 
     def not_better_than_colour(self, models: list[str]) -> str:
         """Say how many models do not surely beat the mean colour; nothing if all do."""
@@ -178,25 +174,27 @@ class Evidence:
             return ""
         return f"{sum(beats)} of {len(beats)} surely beat one constant colour, which comes first"
 
-    def equal(self, estimates: Sequence[stats.Estimate], margin: float) -> str:
-        """All surely within the margin: replicated. One surely beyond it: not replicated."""
-        if self.any_beyond(estimates, margin):
-            return NOT
-        within = [e.p_within(margin) < self.alpha for e in estimates]
-        return REPLICATED if all(within) else INCONCLUSIVE
+    def equal(self, findings: list[Finding], margin: float, told: str, doubt: str = "") -> Judged:
+        """All surely within the margin: replicated. One (Holm) surely beyond it: not replicated.
 
-    def any_beyond(self, estimates: Sequence[stats.Estimate], margin: float) -> bool:
-        """Tell whether one of a family (Holm) is surely further from 0 than the margin."""
-        return min(stats.holm([e.p_beyond(margin) for e in estimates])) < self.alpha
+        What is doubtful is not replicated either.
+        """
+        if min(stats.holm([f.estimate.p_beyond(margin) for f in findings])) < self.alpha:
+            return Judged(NOT, told, findings)
+        if doubt:
+            return Judged(INCONCLUSIVE, f"{doubt}; {told}", findings)
+        within = [f.estimate.p_within(margin) < self.alpha for f in findings]
+        return Judged(REPLICATED if all(within) else INCONCLUSIVE, told, findings)
 
-    def any_above(self, estimates: Sequence[stats.Estimate], margin: float) -> bool:
+    def any_above(self, findings: Sequence[Finding], margin: float) -> bool:
         """Tell whether one of a family (Holm) is surely more than the margin."""
+        estimates = [f.estimate for f in findings]
         p_values = [e.p_beyond(margin) if e.value > 0 else 1.0 for e in estimates]
         return min(stats.holm(p_values)) < self.alpha
 
-    def all_below(self, estimates: Sequence[stats.Estimate], margin: float) -> bool:
+    def all_below(self, findings: Sequence[Finding], margin: float) -> bool:
         """Tell whether each is surely less than the margin."""
-        return all(e.p_below(margin) < self.alpha for e in estimates)
+        return all(f.estimate.p_below(margin) < self.alpha for f in findings)
 
     @property
     def alpha(self) -> float:

@@ -69,28 +69,28 @@ def _both_ratios(
     name, splits = _source(archive, scheme)
     if not splits or tested_as not in ("", *archive.study(name).variants):
         raise KitError(f"{name}: no such runs")
-    logs, errors = {}, {}
+    logs, chance = {}, {}
     ways = {"train": ("", space), "valid": ("", space), "test": (tested_as, "mse_ab")}
     for part, (variant, metric) in ways.items():
         cells = archive.cell(1, SCRATCH, part, metric, name, variant, splits)
         colours = archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits)
         level = _level(archive, name, splits, metric)  # in ab and in RGB errors differ by a factor
-        pairs = [(cell, colour[0]) for cell, colour in zip(cells, colours, strict=True)]
-        logs[part] = [np.log(e.mean(1) / c.mean() * level) for e, c in pairs]
-        errors[part] = [stats.log_ratio_error(e.mean(0), c) for e, c in pairs]
+        runs = np.array([cell.mean(1) for cell in cells])
+        relative = runs / np.array([colour.mean(1) for colour in colours])
+        logs[part] = np.log(relative * level)
+        chance[part] = stats.log_ratio_error(cells[0].mean(0), colours[0][0])
     numbers = []
     for over, under in (("valid", "train"), ("test", "valid")):
-        values = [o - u for o, u in zip(logs[over], logs[under], strict=True)]
-        noise = [math.hypot(o, u) for o, u in zip(errors[over], errors[under], strict=True)]
+        values, paintings = logs[over] - logs[under], math.hypot(chance[over], chance[under])
         if len(values) == 1:
-            e = stats.of_one_split(values[0], noise[0], archive.protocol.analysis.noise["ratios"])
+            noise = archive.protocol.analysis.noise["ratios"]
+            e = stats.of_one_split(values[0], paintings, noise)
         else:
             e = stats.over_splits(values, archive.tested(name))
-        interval = e.interval(1 - 2 * archive.protocol.analysis.alpha)
-        numbers += [math.exp(n) for n in (e.value, *interval)]
+        numbers += e.ratio(1 - 2 * archive.protocol.analysis.alpha)
     run = archive.runs_of({(1, SCRATCH): name})
     trained = archive.cell(0, MEAN_COLOUR, "train", study=name, splits=splits[:1], grouped=False)
-    return sum(map(len, logs["test"])), steps(run[0], trained[0].size) if run else 0, numbers
+    return logs["test"].size, steps(run[0], trained[0].size) if run else 0, numbers
 
 
 def _level(archive: Archive, name: str, splits: tuple[str, ...], metric: str) -> float:

@@ -85,7 +85,7 @@ def model_table(archive: Archive) -> pd.DataFrame:
     for table, model, label in _labelled(archive):
         mse, times = _mean(archive, table, model), [math.nan] * 3
         if table:
-            times = _times(evidence.log_relative(table, model), evidence.confidence)
+            times = evidence.log_relative(table, model).ratio(evidence.confidence)
         rows[label] = [mse, 1 - mse / colour, *times]
     columns = ["mse_ab", "skill", "times the mean colour's", "low", "high"]
     return pd.DataFrame.from_dict(rows, "index", columns=columns)
@@ -103,7 +103,7 @@ def baseline_table(archive: Archive) -> pd.DataFrame:
         adjusted = stats.holm([estimate.p_zero() for estimate in found])
         for (table, model), e, p in zip(cells, found, adjusted, strict=True):
             told = "cannot be told" if p >= evidence.alpha else "better" if e.value < 0 else "worse"
-            times = _times(e, evidence.confidence)
+            times = e.ratio(evidence.confidence)
             rows.append([f"Table {table}: {SHORT[model]}", BASELINE_SHORT[baseline], *times, told])
     columns = ["model", "baseline", "times its error", "low", "high", "beyond noise"]
     return pd.DataFrame(rows, columns=columns)
@@ -231,7 +231,3 @@ def _mean(archive: Archive, table: int, model: str, metric: str = "mse_ab") -> f
     """Average the main study's test errors, every painting once."""
     cells = archive.cell(table, model, metric=metric, grouped=False)
     return float(np.mean([cell.mean() for cell in cells]))
-
-
-def _times(estimate: stats.Estimate, confidence: float) -> list[float]:
-    return [math.exp(n) for n in (estimate.value, *estimate.interval(confidence))]

@@ -123,9 +123,10 @@ def ledger_section(folders: Iterable[str], scopes: Iterable[str], judged: Sequen
 
 
 def _without_nan(facts: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Write NaN, which JSON does not know, as null."""
-    wrong = {name for name, value in facts if isinstance(value, float) and not math.isfinite(value)}
-    return dict(facts) | dict.fromkeys(wrong)
+    """Write NaN, which JSON does not know, as null; leave out what a finding comes from."""
+    kept = {name: value for name, value in facts if name != "estimate"}
+    wrong = [n for n, v in kept.items() if isinstance(v, float) and not math.isfinite(v)]
+    return kept | dict.fromkeys(wrong)
 
 
 def _html(make: Callable[[Archive], pd.DataFrame], archive: Archive) -> str:

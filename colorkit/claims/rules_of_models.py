@@ -36,12 +36,12 @@ def lowest(evidence: Evidence, terms: Terms) -> Judged:
     """
     evidence.need_all()
     pairs = [(table, SCRATCH, other) for table in evidence.tables for other in OTHERS]
-    estimates, findings, told = _differences(evidence, pairs)
-    if evidence.any_above(estimates, terms.margin):
+    findings, told = _differences(evidence, pairs)
+    if evidence.any_above(findings, terms.margin):
         return Judged(NOT, told, findings)
     if doubt := evidence.not_better_than_colour([SCRATCH]):
         return Judged(INCONCLUSIVE, f"{doubt}; {told}", findings)
-    fine = evidence.all_below(estimates, terms.margin)
+    fine = evidence.all_below(findings, terms.margin)
     return Judged(REPLICATED if fine else INCONCLUSIVE, told, findings)
 
 
@@ -49,24 +49,19 @@ def equal_models(evidence: Evidence, terms: Terms) -> Judged:
     """Are the three models' test errors equal, within a share of the mean colour's error?"""
     evidence.need_all()
     pairs = [(t, a, b) for t in evidence.tables for a, b in itertools.combinations(MODELS, 2)]
-    estimates, findings, told = _differences(evidence, pairs)
+    findings, told = _differences(evidence, pairs)
     doubt = evidence.not_better_than_colour(list(MODELS))
-    if doubt and not evidence.any_beyond(estimates, terms.margin):
-        return Judged(INCONCLUSIVE, f"{doubt}; {told}", findings)
-    return Judged(evidence.equal(estimates, terms.margin), told, findings)
+    return evidence.equal(findings, terms.margin, told, doubt)
 
 
-def _differences(
-    evidence: Evidence, pairs: list[Pair]
-) -> tuple[list[stats.Estimate], list[Finding], str]:
+def _differences(evidence: Evidence, pairs: list[Pair]) -> tuple[list[Finding], str]:
     """Estimate pairs' differences of test error, and say them."""
-    estimates, findings = [], []
+    findings = []
     for table, a, b in pairs:
         estimate = _difference(evidence, table, a, b)
         theirs = paper_cell(table, "test", a) - paper_cell(table, "test", b)
         note = f"a true difference of {estimate.detectable(evidence.alpha):.1%} would be found"
         note += f"; the paper's MSE differ by {theirs:+.4f}"
-        estimates.append(estimate)
         findings.append(evidence.difference({"table": table, "a": a, "b": b}, estimate, note=note))
     told = []
     for table in evidence.tables:
@@ -75,11 +70,7 @@ def _differences(
         range_told = f"{min(ours):+.0%} to {max(ours):+.0%}"
         known = f"known to ±{min(reach):.0%} to ±{max(reach):.0%}"
         told.append(f"Table {table}: {range_told}, {known}{_failures_told(evidence, table)}")
-    return (
-        estimates,
-        findings,
-        f"differences of test error, in shares of one colour's: {'; '.join(told)}",
-    )
+    return findings, f"differences of test error, in shares of one colour's: {'; '.join(told)}"
 
 
 def _difference(evidence: Evidence, table: int, a: str, b: str) -> stats.Estimate:
@@ -114,25 +105,26 @@ def nearer_than_scratch(evidence: Evidence, terms: Terms) -> Judged:
     of the same two models have on average.
     """
     evidence.need_all()
-    findings, told, nearer, excess = [], [], [], []
+    told, nearer, excess = [], [], []
     for table in evidence.tables:
         cell = (table, "unet_resnet18")
         apart = evidence.archive.distances_by_kind(evidence.studies[cell], table)
-        excess.append(evidence.estimate(cell, apart["pair"] - apart["seeds"]))
-        nearer.append(evidence.estimate(cell, apart["pair"] - apart["scratch"]))
-        over = evidence.difference({"table": table, "measure": "excess over seeds"}, excess[-1])
-        less = evidence.difference({"table": table, "measure": "less than to scratch"}, nearer[-1])
-        findings += [over, less]
+        over = evidence.estimate(cell, apart["pair"] - apart["seeds"])
+        less = evidence.estimate(cell, apart["pair"] - apart["scratch"])
+        excess.append(evidence.difference({"table": table, "measure": "excess over seeds"}, over))
+        key = {"table": table, "measure": "less than to scratch"}
+        nearer.append(evidence.difference(key, less))
         means = {kind: float(some.mean()) for kind, some in apart.items()}
         told.append(
             f"Table {table}: the pair {means['pair']:.1f} apart, either and scratch "
             f"{means['scratch']:.1f}, two seeds of either {means['seeds']:.1f} (excess "
-            f"{over.number('+.1f')})"
+            f"{excess[-1].number('+.1f')})"
         )
+    findings = list(itertools.chain(*zip(excess, nearer, strict=True)))
     words = "CIEDE2000: " + "; ".join(told)
     if doubt := evidence.not_better_than_colour(["unet_resnet18", "pix2pix_resnet18"]):
         return Judged(INCONCLUSIVE, f"{doubt}; {words}", findings)
-    if all(evidence.all_below(some, terms.margin) for some in (excess, nearer)):
+    if evidence.all_below(findings, terms.margin):
         return Judged(REPLICATED, words, findings)
     if not evidence.all_below(nearer, 0.0) and evidence.any_above(excess, terms.margin):
         return Judged(NOT, words, findings)
@@ -141,16 +133,15 @@ def nearer_than_scratch(evidence: Evidence, terms: Terms) -> Judged:
 
 def beats_table(evidence: Evidence, terms: Terms) -> Judged:
     """Is a model closer to the truth than a table of 40 numbers? Necessary, not enough."""
-    cells, findings = evidence.cells, []
-    estimates = [evidence.log_relative(*cell, name="L_table") for cell in cells]
-    for (table, model), estimate in zip(cells, estimates, strict=True):
+    findings = []
+    for table, model in evidence.cells:
         key = {"table": table, "model": model, "measure": "error / the L table's"}
-        findings.append(evidence.ratio(key, estimate))
-    adjusted = stats.holm([estimate.p_zero() for estimate in estimates])
-    sure = [e.value for e, p in zip(estimates, adjusted, strict=True) if p < evidence.alpha]
-    better = sum(value < 0 for value in sure)
+        findings.append(evidence.ratio(key, evidence.log_relative(table, model, "L_table")))
+    adjusted = stats.holm([found.estimate.p_zero() for found in findings])
+    sure = [f.ours for f, p in zip(findings, adjusted, strict=True) if p < evidence.alpha]
+    better = sum(ratio < 1 for ratio in sure)
     told = (
-        f"what is necessary: to beat a table of 40 numbers; {better} of {len(cells)} surely do, "
+        f"what is necessary: to beat a table of 40 numbers; {better} of {len(findings)} surely do, "
         f"{len(sure) - better} are surely worse (times its error: {ratios_told(findings)})"
     )
     return Judged(UNTESTABLE, told, findings)

@@ -61,8 +61,7 @@ def _of_a_cell(evidence: Evidence, confidence: float, table: int, part: str, mod
         each = evidence.errors(table, model, part)[0].mean(0)
         paintings = each.std(ddof=1) / each.mean() / math.sqrt(len(each))
         spread = math.hypot(noise["runs"], noise["painters"], paintings, paintings)
-        one = stats.Estimate(float(logs[0].mean()), spread)
-        ours, low, high = map(math.exp, (one.value, *one.interval(confidence)))
+        ours, low, high = stats.Estimate(float(logs[0].mean()), spread).ratio(confidence)
     verdict = NOT
     if low <= theirs <= high:
         verdict = INCONCLUSIVE if low <= colour <= high else REPLICATED
@@ -131,14 +130,14 @@ def _test_over_valid(evidence: Evidence, table: int, model: str) -> float:
 
 def like_training(evidence: Evidence, terms: Terms) -> Judged:
     """Are validation errors like training errors, each relative to the mean colour's?"""
-    findings, estimates = [], []
+    findings = []
     for table, model in evidence.cells:
-        estimates.append(_valid_over_train(evidence, table, model))
+        ours = _valid_over_train(evidence, table, model)
         theirs = paper_cell(table, "valid", model) / paper_cell(table, "train", model)
         key = {"table": table, "model": model, "measure": "valid / train"}
-        findings.append(evidence.ratio(key, estimates[-1], theirs, "over one colour's"))
+        findings.append(evidence.ratio(key, ours, theirs, note="over one colour's"))
     told = f"validation over training error, each relative to one colour's: {ratios_told(findings)}"
-    return Judged(evidence.equal(estimates, math.log1p(terms.margin)), told, findings)
+    return evidence.equal(findings, math.log1p(terms.margin), told)
 
 
 def _valid_over_train(evidence: Evidence, table: int, model: str) -> stats.Estimate:

@@ -11,42 +11,29 @@ from ..replication.paper import HOURS, paper_cell
 from ..splits import SHARES
 from . import stats
 from .archive import Archive
-from .evidence import (
-    FAILED,
-    INCONCLUSIVE,
-    NOT,
-    REPLICATED,
-    Evidence,
-    Finding,
-    Judged,
-    by_intervals,
-)
+from .evidence import FAILED, INCONCLUSIVE, NOT, REPLICATED, Evidence, Finding, Judged, by_intervals
 from .protocol import Terms
 
 
 def same_rate(evidence: Evidence, terms: Terms) -> Judged:
     """Does each model fail as seldom, and err as much, at Table 2's rate as at Table 1's?"""
-    models, findings, estimates, failing, told = evidence.at_both_rates, [], [], [], []
+    models, findings, failing, told = evidence.at_both_rates, [], [], []
     for model in models:
         few, many = (evidence.relative(table, model) > FAILED for table in (1, 2))
         failing.append(stats.more_failures(few, many))
-        estimates.append(_two_over_one(evidence, model))
         note = (
             f"worse than twice one colour's: {many.sum()} of {many.size} runs at Table 2's rate, "
             f"{few.sum()} of {few.size} at Table 1's"
         )
         theirs = paper_cell(2, "test", model) / paper_cell(1, "test", model)
         key = {"model": model, "measure": "Table 2 / Table 1"}
-        findings.append(evidence.ratio(key, estimates[-1], theirs, note))
+        findings.append(evidence.ratio(key, _two_over_one(evidence, model), theirs, note=note))
         told.append(f"{SHORT[model]} {findings[-1].number()}, {note}")
     words = f"test error at Table 2's rate over Table 1's (middle runs): {'; '.join(told)}"
-    margin = math.log1p(terms.margin)
     if min(stats.holm(failing)) < evidence.alpha:
         return Judged(NOT, words, findings)
     doubt = evidence.not_better_than_colour(models)
-    if doubt and not evidence.any_beyond(estimates, margin):
-        return Judged(INCONCLUSIVE, f"{doubt}; {words}", findings)
-    return Judged(evidence.equal(estimates, margin), words, findings)
+    return evidence.equal(findings, math.log1p(terms.margin), words, doubt)
 
 
 def _two_over_one(evidence: Evidence, model: str) -> stats.Estimate:
@@ -70,7 +57,7 @@ def falls_faster(evidence: Evidence, terms: Terms) -> Judged:
         logs = np.log(two).mean(1, keepdims=True) - np.log(one).mean(1, keepdims=True)
         note = f"lower in {(two < one).sum()} of {one.size} runs"
         key = {"model": model, "measure": "loss at Table 2's rate / Table 1's"}
-        findings.append(evidence.ratio(key, evidence.estimate((1, model), logs), None, note))
+        findings.append(evidence.ratio(key, evidence.estimate((1, model), logs), note=note))
         told.append(f"{SHORT[model]}: {key['measure']} {findings[-1].number()}, {note}")
     words = "training loss after a fifth of the epochs: " + "; ".join(told)
     return Judged(by_intervals(findings, 1.0, -1), words, findings)

@@ -32,6 +32,10 @@ class Estimate:
         reach = self._quantile((1 + confidence) / 2) * self.error
         return self.value - reach, self.value + reach
 
+    def ratio(self, confidence: float) -> tuple[float, float, float]:
+        """Return the ratio whose logarithm it is, and Student's interval of that."""
+        return tuple(math.exp(n) for n in (self.value, *self.interval(confidence)))
+
     def p_zero(self) -> float:
         """Return the two-sided p of "the truth is 0"."""
         return self.p_beyond(0.0)
@@ -140,8 +144,7 @@ def prediction_interval(
         squares += within**2 / (count * (seeds - 1))
     total = between + within + more**2
     freedom = total**2 / squares if squares else math.inf
-    low, high = Estimate(float(means.mean()), math.sqrt(total), freedom).interval(confidence)
-    return math.exp(means.mean()), math.exp(low), math.exp(high)
+    return Estimate(float(means.mean()), math.sqrt(total), freedom).ratio(confidence)
 
 
 def deal_at_random(
