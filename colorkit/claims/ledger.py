@@ -139,11 +139,9 @@ def _change(archive: Archive, study: str, variant: str, model: str) -> dict[str,
     except KitError as error:
         return row | {"for these runs": str(error)}
     each = np.concatenate([(b - a).mean(0) for a, b in zip(plain, changed, strict=True)])
-    analysis = archive.protocol.analysis
-    low, high = stats.over_paintings(each, 1 - analysis.alpha, analysis.draws)
     row |= {"as in the paper": np.mean([a.mean() for a in plain])}
     row |= {"changed to": np.mean([b.mean() for b in changed]), "difference": each.mean()}
-    return row | {"low": low, "high": high, "p": stats.signed_ranks(each)}
+    return row | _interval(archive, each) | {"p": stats.signed_ranks(each)}
 
 
 def painter_table(archive: Archive) -> pd.DataFrame:
@@ -164,20 +162,24 @@ def painter_table(archive: Archive) -> pd.DataFrame:
 
 def _skill(archive: Archive, study: str, split: str, model: str) -> dict[str, float]:
     """Say how a split's runs do against baselines; nothing if one is missing."""
-    errors = {}
-    for table, name in ((1, model), (0, MEAN_COLOUR), (0, "grey")):
-        try:
-            (cell,) = archive.cell(table, name, study=study, splits=(split,), grouped=False)
-        except KitError:
-            return {}
-        errors[name] = cell.mean(0)
-    mse, colour, grey = (each.mean() for each in errors.values())
-    low, high, analysis = math.nan, math.nan, archive.protocol.analysis
-    each = errors[model] - errors[MEAN_COLOUR]
-    if len(each) >= stats.LEAST_PAINTINGS:
-        low, high = stats.over_paintings(each, 1 - analysis.alpha, analysis.draws)
+    asked, errors = {"study": study, "splits": (split,), "grouped": False}, []
+    try:
+        for table, name in ((1, model), (0, MEAN_COLOUR), (0, "grey")):
+            errors.append(archive.cell(table, name, **asked)[0].mean(0))
+    except KitError:
+        return {}
+    mse, colour, grey = (each.mean() for each in errors)
     numbers = {"grey": grey, "mean colour": colour, "mse_ab": mse, "skill": 1 - mse / colour}
-    return numbers | {"low": low, "high": high}
+    if len(errors[0]) >= stats.LEAST_PAINTINGS:
+        numbers |= _interval(archive, errors[0] - errors[1])
+    return numbers
+
+
+def _interval(archive: Archive, each: np.ndarray) -> dict[str, float]:
+    """Bootstrap the mean of paintings' differences (n,)."""
+    analysis = archive.protocol.analysis
+    low, high = stats.over_paintings(each, 1 - analysis.alpha, analysis.draws)
+    return {"low": low, "high": high}
 
 
 def vividness_table(archive: Archive) -> pd.DataFrame:

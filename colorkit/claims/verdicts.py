@@ -51,19 +51,15 @@ def verdicts(archives: Iterable[Archive]) -> list[Verdict]:
 
 def judge(archives: Sequence[Archive], claim_id: str) -> Verdict:
     """Judge one claim from archives, the newest first."""
-    small, shown = small_runs(archives, claim_id)
-    needed, judged = "", Judged(NOT_TESTED, "")
-    for archive in archives:
-        judged = _decide(archive, archive.protocol.claims[claim_id])
-        needed = needed or judged.told
-        if judged.verdict != NOT_TESTED:
-            needed = judged.told
-            break
+    found = [_decide(archive, archive.protocol.claims[claim_id]) for archive in archives]
+    undecided = found[-1]._replace(told=found[0].told)
+    judged = next((one for one in found if one.verdict != NOT_TESTED), undecided)
+    small, shown = _small_runs(archives, claim_id)
     findings = tuple(judged.findings or shown)
-    return Verdict(claim_of(claim_id), judged.verdict, needed, small, findings)
+    return Verdict(claim_of(claim_id), judged.verdict, judged.told, small, findings)
 
 
-def small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[Finding]]:
+def _small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[Finding]]:
     """Say what runs that decide nothing show: the first archive that has any."""
     told = ""
     for archive in archives:
@@ -110,34 +106,29 @@ def deciding(archive: Archive, terms: Terms) -> Evidence:
     """Find the runs that meet a claim's needs: per table and model, the study with most."""
     studies: dict[tuple[int, str], str] = {}
     most: dict[tuple[int, str], int] = {}
+    needs, votes = terms.needs, archive.votes
     for name, study in sorted(archive.protocol.studies.items()):
         for cell in itertools.product(study.tables, study.models) if study.clean else ():
             runs = archive.runs_of({cell: name})
-            if len(runs) >= most.get(cell, 1) and meets(archive, name, runs, terms.needs):
+            if len(runs) >= most.get(cell, 1) and meets(archive, name, runs, needs):
                 studies[cell], most[cell] = name, len(runs)
-    enough = _enough_models(studies, terms.needs) and _enough_votes(archive, terms.needs)
-    return Evidence(archive, studies if enough else {})
-
-
-def _enough_models(studies: dict[tuple[int, str], str], needs: dict[str, Any]) -> bool:
     tables = {table for table, _ in studies}
-    if needs.get("models") == "all" and len(studies) < len(tables) * len(MODELS):
-        return False
-    return len(tables) >= needs.get("tables", 1)
-
-
-def _enough_votes(archive: Archive, needs: dict[str, Any]) -> bool:
-    enough = len(archive.votes) >= needs.get("votes", 0) * len(MODELS)
-    return enough and archive.votes["rater"].nunique() >= needs.get("raters", 0)
+    enough = len(tables) >= needs.get("tables", 1)
+    if needs.get("models") == "all":
+        enough &= len(studies) == len(tables) * len(MODELS)
+    enough &= len(votes) >= needs.get("votes", 0) * len(MODELS)
+    enough &= votes["rater"].nunique() >= needs.get("raters", 0)
+    return Evidence(archive, studies if enough else {})
 
 
 def meets(archive: Archive, study: str, runs: list[dict[str, Any]], needs: dict[str, Any]) -> bool:
     """Tell whether every run of a model in a study has the settings a claim needs."""
     for run in runs:
-        config = run["config"]
-        same = all(config[name] == needs.get(name, config[name]) for name in ("size", "batch_size"))
-        begins = config["weights"] in ("none", needs.get("weights", config["weights"]))
-        trained = config["epochs"] >= needs.get("epochs", 0)
+        made = run["config"]
+        wanted = made | needs
+        same = all(made[name] == wanted[name] for name in ("size", "batch_size"))
+        begins = made["weights"] in ("none", wanted["weights"])
+        trained = made["epochs"] >= needs.get("epochs", 0)
         if not (same and begins and trained and needs.get("device", "") in run["device"]):
             return False
     paintings = archive.training_paintings(study)
