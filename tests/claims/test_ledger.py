@@ -6,16 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from known import (
-    CONSTANT,
-    full_protocol,
-    kits_protocol,
-    known,
-    left_by,
-    little,
-    protocol_of,
-    scaled,
-)
+from known import CONSTANT, kits_protocol, known, left_by, little, protocol_of, scaled
 from typer.testing import CliRunner
 
 from colorkit.claims import ledger, pages
@@ -92,21 +83,8 @@ def test_a_part_that_is_easy_by_chance_makes_no_pattern():
 
 
 def test_a_study_of_several_splits_is_one_row_with_its_own_interval():
-    leak = Study("leak-inside", ("inside-1", "inside-2", "inside-3"), (1,), models=tuple(MODELS))
-    protocol = full_protocol(splits=("fold-1", "fold-2", "fold-3"), seeds=(0, 1))
-    archive = little(scaled(CONSTANT, 1.0))
-    both = replace(protocol, studies=protocol.studies | {leak.name: leak})
-    copies = archive.scores.assign(study="leak-inside")
-    copies = copies[copies["seed"] % 1000 == 0]
-    copies["split"] = copies["split"].str.replace("fold", "inside")
-    places = archive.paintings.assign(study="leak-inside")
-    places["split"] = places["split"].str.replace("fold", "inside")
-    archive = replace(
-        archive,
-        protocol=both,
-        scores=pd.concat([archive.scores, copies], ignore_index=True),
-        paintings=pd.concat([archive.paintings, places], ignore_index=True),
-    )
+    splits = {f"inside-{n}": {"valid": 0.7 + n / 10} for n in (1, 2, 3)}
+    archive = with_study(little(CONSTANT), "leak-inside", splits)
     row = leak_table(archive).set_index("tried").loc["validation drawn from training"]
     assert row["runs"] == 3
     assert row["low"] < row["valid / train"] < row["high"]
@@ -192,16 +170,17 @@ def test_a_finding_holds_facts_and_says_them(small_archive):
     assert first.what == "Table 1, U-Net - scratch"
 
 
-@pytest.mark.slow
 def test_the_cpu_protocols_own_runs_make_pages(small_archive, tmp_path):
     """Scratch alone, several studies, one run at the paper's settings."""
-    sizes = {"train": 363, "valid": 104, "test": 52}
-    archive = invent(protocol_of(kits_protocol()), np.random.default_rng(0), sizes=sizes)
+    archive = invent(protocol_of(kits_protocol()), np.random.default_rng(0))
     stored = {v.claim["id"]: v for v in write([archive, small_archive], tmp_path)}
     assert stored["gap_valid"].verdict == "replicated"
     assert "of 6 cells (12 have no runs)" in stored["cells"].because
-    assert "half / all" in stored["more_data"].small
     assert stored["close"].because.startswith("needs 256 px")
+    for share in ("half / all", "quarter / all"):
+        assert share in stored["more_data"].small
+    assert "0 of 20 runs at Table 2's rate" in stored["learning_rate"].small
+    assert "lower in 20 of 20 runs" in stored["rate_raises_rate"].small
 
 
 def test_small_runs_have_neither_sign_nor_verdict(tmp_path):

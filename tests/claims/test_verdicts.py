@@ -9,7 +9,7 @@ from known import CONSTANT, full_protocol, kits_protocol, known, protocol_of
 
 from colorkit.claims import evidence
 from colorkit.claims import verdicts as claims
-from colorkit.claims.archive import SCORES, Archive, RunKey
+from colorkit.claims.archive import SCORES, Archive
 from colorkit.claims.evidence import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 from colorkit.claims.invented import invent, papers_truth
 from colorkit.experiment import MODELS
@@ -212,8 +212,8 @@ def test_the_first_archive_that_meets_the_needs_decides_and_others_show_numbers(
     assert found.because.startswith("differences of test error")
 
 
-def test_an_archive_of_the_first_protocols_decides_nothing(small_archive):
-    old = replace(small_archive, protocol=replace(small_archive.protocol, version=1))
+def test_an_archive_of_the_first_protocols_decides_nothing(papers):
+    old = replace(papers, protocol=replace(papers.protocol, version=1))
     assert {verdict(old, claim) for claim in ("close", "learning_rate")} == {NOT_TESTED}
     assert verdict(old, "gap_test") == ODDS
 
@@ -270,22 +270,3 @@ def test_no_assurance_without_runs_that_meet_the_needs():
     protocol = protocol_of(kits_protocol())
     assert claims.assurance(protocol, "close", studies=3) == 0
     assert claims.assurance(full_protocol(), "close", studies=1) == 1
-
-
-def test_a_hole_is_named(papers):
-    gone = (papers.scores[["table", "model", "seed"]] == (2, SCRATCH, 3001)).all(axis=1)
-    key = RunKey("whole", "paper-3", 2, SCRATCH, 3001)
-    torn = replace(papers, scores=papers.scores[~gone], holes={key: "the training diverged"})
-    assert told(torn, "cells") == f"no verdict: {key} has no result (the training diverged)"
-
-
-def test_small_runs_of_rates_and_fewer_paintings_show_numbers():
-    protocol = protocol_of(kits_protocol())
-    archive = invent(
-        protocol, np.random.default_rng(0), sizes={"train": 40, "valid": 30, "test": 40}
-    )
-    shown = {v.claim["id"]: v.small for v in claims.verdicts([archive])}
-    assert "half / all" in shown["more_data"]
-    assert "quarter / all" in shown["more_data"]
-    assert "0 of 20 runs at Table 2's rate" in shown["learning_rate"]
-    assert "lower in 20 of 20 runs" in shown["rate_raises_rate"]
