@@ -157,14 +157,11 @@ def by_votes(evidence: Evidence, terms: Terms) -> Judged:
     if votes.empty:
         raise KitError("no vote has been cast")
     drawn, rates = {}, {}
+    for model, mine in votes.groupby("model"):
+        fooled = mine["fooled"].to_numpy(float)
+        drawn[model] = stats.cluster_bootstrap(fooled, mine["rater"], mine["path"])
+        rates[model] = float(fooled.mean())
     for other in OTHERS:
-        for model in (SCRATCH, other):
-            mine = votes[votes["model"] == model]
-            fooled = mine["fooled"].to_numpy(float)
-            drawn[model] = stats.cluster_bootstrap(
-                fooled, mine["rater"].to_numpy(), mine["path"].to_numpy()
-            )
-            rates[model] = float(fooled.mean())
         count = min(len(drawn[SCRATCH]), len(drawn[other]))
         differences = drawn[SCRATCH][:count] - drawn[other][:count]
         low, high = np.quantile(differences, [evidence.alpha / 2, 1 - evidence.alpha / 2])

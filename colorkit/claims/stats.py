@@ -7,7 +7,8 @@ are compared on the log scale, because a run fails upwards. Every verdict comes 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -46,9 +47,7 @@ class Estimate:
 
     def p_within(self, margin: float) -> float:
         """Return the p of "the truth is `margin` or more from 0" (two one-sided tests)."""
-        return max(
-            self.p_below(margin), Estimate(-self.value, self.error, self.freedom).p_below(margin)
-        )
+        return max(self.p_below(margin), replace(self, value=-self.value).p_below(margin))
 
     def p_beyond(self, margin: float) -> float:
         """Return the p of "the truth is at most `margin` from 0", exact at that border."""
@@ -148,7 +147,7 @@ def prediction_interval(
 
 
 def deal_at_random(
-    errors: np.ndarray, sizes: tuple[int, int], ratio: float, draws: int = DEALS, seed: int = 0
+    errors: np.ndarray, sizes: tuple[int, int], ratio: float
 ) -> tuple[float, float, float]:
     """Deal paintings at random to two parts: how often is the second's mean so much larger?
 
@@ -156,14 +155,14 @@ def deal_at_random(
     least `ratio` times the first, and the ratios that 99 of 100 deals lie between. Where there
     are fewer paintings than the parts need they are drawn with replacement.
     """
-    random, (first, second) = np.random.default_rng(seed), sizes
+    random, (first, second) = np.random.default_rng(0), sizes
     if len(errors) >= first + second:
-        lots = random.random((draws, len(errors)))  # the lowest are dealt, in their order
+        lots = random.random((DEALS, len(errors)))  # the lowest are dealt, in their order
         lowest = lots.argpartition(first + second - 1, axis=1)[:, : first + second]
         by_lot = np.take_along_axis(lots, lowest, axis=1).argsort(axis=1)
         order = np.take_along_axis(lowest, by_lot, axis=1)
     else:
-        order = random.integers(0, len(errors), (draws, first + second))
+        order = random.integers(0, len(errors), (DEALS, first + second))
     drawn = errors[order]
     ratios = drawn[:, first:].mean(1) / drawn[:, :first].mean(1)
     low, high = np.quantile(ratios, [0.005, 0.995])
@@ -180,16 +179,15 @@ def middle(values: np.ndarray) -> np.ndarray:
 
 
 def cluster_bootstrap(
-    values: np.ndarray, raters: np.ndarray, paintings: np.ndarray, draws: int = 2000, seed: int = 0
+    values: np.ndarray, raters: Sequence[Any], paintings: Sequence[Any]
 ) -> np.ndarray:
-    """Draw raters and paintings anew, both with replacement; (draws,) means of votes (n,)."""
-    random = np.random.default_rng(seed)
-    weights = np.ones((draws, len(values)))
+    """Draw raters and paintings anew, both with replacement; (2000,) means of votes (n,)."""
+    random = np.random.default_rng(0)
+    weights = np.ones((2000, len(values)))
     for clusters in (raters, paintings):
         names, index = np.unique(clusters, return_inverse=True)
-        weights *= random.multinomial(len(names), np.full(len(names), 1 / len(names)), draws)[
-            :, index
-        ]
+        shares = np.full(len(names), 1 / len(names))
+        weights *= random.multinomial(len(names), shares, 2000)[:, index]
     sums = weights.sum(1)
     return (weights[sums > 0] @ values) / sums[sums > 0]
 
@@ -230,21 +228,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def detectable(spread: float, n: int, alpha: float = 0.05) -> float:
-    """Return the smallest true difference that n paintings show with a power of 80 %.
-
-    spread: standard deviation of the paintings' paired differences.
-    """
-    return Estimate(0.0, spread / math.sqrt(n)).detectable(alpha)
-
-
-def paintings_needed(spread: float, difference: float, alpha: float = 0.05) -> int:
-    """Return how many paintings show a difference of that size with a power of 80 %."""
-    return math.ceil((detectable(spread, 1, alpha) / difference) ** 2)
-
-
-def check_paintings(values: Sequence[np.ndarray], paintings: int = LEAST_PAINTINGS) -> None:
+def check_paintings(values: Sequence[np.ndarray]) -> None:
     """Raise KitError where an interval would come from next to nothing."""
-    fewest = min(split.shape[-1] for split in values)
-    if fewest < paintings:
-        raise KitError(f"{fewest} test paintings in a split: a test needs at least {paintings}")
+    fewest, least = min(split.shape[-1] for split in values), LEAST_PAINTINGS
+    if fewest < least:
+        raise KitError(f"{fewest} test paintings in a split: a test needs at least {least}")
