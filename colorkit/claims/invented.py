@@ -1,6 +1,7 @@
 """Archives invented from a known truth: what a protocol's runs would give if it held."""
 
 import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ from ..experiment import MODELS, PROFILES
 from ..metrics import BASELINES
 from ..replication.paper import PARTS, paper_cell
 from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
-from .protocol import Protocol, Study
+from .protocol import Noise, Protocol, Study
 
 LEVELS = {"grey": 0.0196, "mean_ab": 0.0149, "L_table": 0.0138}  # of a quartet of 519
 OWN = 0.35  # of a painting's error, what is one model's own: standard deviation on the log scale
 Truth = dict[tuple[int, str, str], float]  # (table, model, part): the mean error
+Sizes = dict[str, int]  # paintings in each part
+Pair = tuple[str, str, int, int, float]  # two models, their seeds, CIEDE2000
 
 
 def papers_truth() -> Truth:
@@ -36,20 +39,20 @@ def invent(
     noise says. sizes: paintings in each part; apart: CIEDE2000 of the pair, to scratch, and of two
     seeds. Only the named studies are made, all if none is named; variants never are.
     """
-    truth = papers_truth() | (truth or {})
-    sizes = sizes or {"train": 363, "valid": 104, "test": 52}
-    scores, paintings, distances, runs = [], [], [], {}
-    for name, study in protocol.studies.items():
-        if studies and name not in studies:
-            continue
+    truth, scores, paintings, distances, runs = papers_truth() | (truth or {}), [], [], [], {}
+    sizes, noise = sizes or {"train": 363, "valid": 104, "test": 52}, protocol.analysis.noise
+    for study in protocol.studies.values():
         for number, split in enumerate(study.splits):
-            paintings += _invented_paintings(study.name, split, 10_000 * number, sizes)
-            scores += _split_scores(protocol, random, truth, sizes, study, split)
-            for key in _keys(study, split):
-                if key.table:
-                    runs[key] = _record(protocol, study, key)
+            if studies and study.name not in studies:
+                continue
+            where, keys = {"study": study.name, "split": split}, _keys(study, split)
+            paintings += [table.assign(**where) for table in _paintings(10_000 * number, sizes)]
+            scores += _scores(random, noise, truth, sizes, keys)
+            runs |= {key: _record(protocol, study, key) for key in keys if key.table}
             if set(study.models) == set(MODELS):
-                distances += _invented_distances(random, study, split, apart, sizes["test"])
+                asked = itertools.product(study.tables, _pairs(study.seeds_of(split), *apart))
+                made = _distances(random, asked, sizes["test"])
+                distances += [table.assign(**where) for table in made]
     return Archive(
         protocol,
         [],
@@ -64,25 +67,18 @@ def invent(
 
 def _keys(study: Study, split: str) -> list[RunKey]:
     keys = [RunKey(study.name, split, 0, baseline, 0) for baseline in BASELINES]
-    for run in itertools.product(study.tables, study.seeds_of(split), study.models):
-        table, seed, model = run
+    for table, seed, model in itertools.product(study.tables, study.seeds_of(split), study.models):
         keys.append(RunKey(study.name, split, table, model, seed))
     return keys
 
 
-def _split_scores(
-    protocol: Protocol,
-    random: np.random.Generator,
-    truth: Truth,
-    sizes: dict[str, int],
-    study: Study,
-    split: str,
-) -> list[pd.DataFrame]:
+def _scores(
+    random: np.random.Generator, noise: Noise, truth: Truth, sizes: Sizes, keys: list[RunKey]
+) -> Iterator[pd.DataFrame]:
     """Draw the scores of a split's runs: a painting's difficulty, a split's and a run's luck."""
-    noise, tables = protocol.analysis.noise, []
     hard = {part: _centred(random, size, noise["paintings"]) for part, size in sizes.items()}
     shift = random.normal(0, noise["runs"] / 4)
-    for key in _keys(study, split):
+    for key in keys:
         luck = random.normal(shift, noise["runs"]) if key.table else 0.0
         for part, size in sizes.items():
             own = _centred(random, size, OWN)
@@ -93,8 +89,7 @@ def _split_scores(
                 level = LEVELS[key.model]
             columns = dict.fromkeys(SCORES, level * hard[part] * own)
             facts = key._asdict() | {"part": part, "painting": np.arange(size)}
-            tables.append(pd.DataFrame(columns | facts))
-    return tables
+            yield pd.DataFrame(columns | facts)
 
 
 def _centred(random: np.random.Generator, size: int, spread: float) -> np.ndarray:
@@ -102,16 +97,12 @@ def _centred(random: np.random.Generator, size: int, spread: float) -> np.ndarra
     return np.exp(random.normal(-(spread**2) / 2, spread, size))
 
 
-def _invented_paintings(
-    study: str, split: str, first: int, sizes: dict[str, int]
-) -> list[pd.DataFrame]:
-    tables = []
+def _paintings(first: int, sizes: Sizes) -> Iterator[pd.DataFrame]:
     for order, (part, size) in enumerate(sizes.items()):
         ids = np.arange(size) + first + 1_000 * order
-        facts = {"study": study, "split": split, "part": part, "mirrored": 0, "group": ids}
-        facts |= {"painting": np.arange(size), "path": [f"{part}/{n}.jpg" for n in ids]}
-        tables.append(pd.DataFrame(facts | {"painter": [f"Painter {'AB'[n % 2]}" for n in ids]}))
-    return tables
+        facts = {"part": part, "mirrored": 0, "group": ids, "painting": np.arange(size)}
+        facts |= {"path": [f"{part}/{n}.jpg" for n in ids]}
+        yield pd.DataFrame(facts | {"painter": [f"Painter {'AB'[n % 2]}" for n in ids]})
 
 
 def _record(protocol: Protocol, study: Study, key: RunKey) -> dict[str, Any]:
@@ -126,25 +117,22 @@ def _record(protocol: Protocol, study: Study, key: RunKey) -> dict[str, Any]:
     return facts | {"versions": {"colorkit": "0"}, "manifest_sha256": "0" * 64}
 
 
-def _invented_distances(
-    random: np.random.Generator,
-    study: Study,
-    split: str,
-    apart: tuple[float, float, float],
-    size: int,
-) -> list[pd.DataFrame]:
-    """Draw distances between pictures: of the pair, to scratch, and of one model's two seeds."""
-    pair, scratch, seeds = apart
-    unet, pretrained, own = "unet_resnet18", "pix2pix_resnet18", study.seeds_of(split)
+def _pairs(own: tuple[int, ...], pair: float, scratch: float, seeds: float) -> list[Pair]:
+    """List what is compared, and how far it is apart: the pair, to scratch, a model's two seeds."""
+    unet, pretrained = "unet_resnet18", "pix2pix_resnet18"
     asked = [(unet, pretrained, seed, seed, pair) for seed in own]
     for model, seed in itertools.product((unet, pretrained), own):
         asked.append((model, "pix2pix_scratch", seed, seed, scratch))
     for model in (unet, pretrained):
         asked += [(model, model, one, other, seeds) for one, other in itertools.pairwise(own)]
-    tables = []
-    for table, (a, b, a_seed, b_seed, mean) in itertools.product(study.tables, asked):
+    return asked
+
+
+def _distances(
+    random: np.random.Generator, asked: Iterable[tuple[int, Pair]], size: int
+) -> Iterator[pd.DataFrame]:
+    for table, (a, b, a_seed, b_seed, mean) in asked:
         values = mean + random.normal(0, 0.3) + random.normal(0, 1, size)
-        facts = {"study": study.name, "split": split, "table": table, "ciede2000": values}
-        facts |= {"a": a, "a_seed": a_seed, "b": b, "b_seed": b_seed}
-        tables.append(pd.DataFrame(facts | {"path": [f"test/{n}.jpg" for n in range(size)]}))
-    return tables
+        facts = {"table": table, "a": a, "a_seed": a_seed, "b": b, "b_seed": b_seed}
+        paths = [f"test/{n}.jpg" for n in range(size)]
+        yield pd.DataFrame(facts | {"ciede2000": values, "path": paths})
