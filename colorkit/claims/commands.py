@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,9 +12,6 @@ from ..base.files import data_name, runs_root, slug, user_path
 from ..base.terminal import Data, DryRun, Jobs, NoNotebooks, absolute, console
 from ..experiment import MODELS
 from ..replication.commands import list_jobs
-
-if TYPE_CHECKING:
-    from .protocol import Protocol
 
 app = typer.Typer()
 
@@ -29,44 +26,31 @@ def protocol(
     dry_run: DryRun = False,
 ) -> None:
     """Make the runs that a protocol fixes; goes on where it was stopped."""
-    from .protocol_file import read_protocol
-
-    data = absolute(data)
-    fixed = read_protocol(file)
-    unnamed = runs_root() / slug(f"{Path(file).stem}-{data_name(data)}")
-    folder = user_path(out) if out else unnamed
-    if not dry_run:
-        raise typer.Exit(run_protocol(fixed, data, folder, jobs, not no_notebooks))
-    for grid in fixed.grids(folder, data).values():
-        list_jobs(grid, not no_notebooks)
-
-
-def run_protocol(
-    protocol: "Protocol", data: str, out: Path, jobs: int = 1, lessons: bool = True
-) -> int:
-    """Run what is missing of a protocol, one results folder after the other.
-
-    Returns the exit code: 0 if every run has a result, 1 if some failed, 130 if stopped: the
-    same command goes on. Raises KitError for a request that cannot be run.
-    """
     from ..replication.grid import check_grid
     from ..replication.reproduce import complete
     from .distances import look_at_pictures
-    from .protocol_file import keep_protocol
+    from .protocol_file import keep_protocol, read_protocol
     from .verdicts import rules_sha256
 
-    grids, codes = protocol.grids(out, data), [0]
+    data, fixed, codes = absolute(data), read_protocol(file), [0]
+    unnamed = runs_root() / slug(f"{Path(file).stem}-{data_name(data)}")
+    folder = user_path(out) if out else unnamed
+    grids = fixed.grids(folder, data)
+    if dry_run:
+        for grid in grids.values():
+            list_jobs(grid, not no_notebooks)
+        return
     for grid in grids.values():
         check_grid(grid)
-    keep_protocol(protocol, rules_sha256(), out)
+    keep_protocol(fixed, rules_sha256(), folder)
     for number, ((study, split), grid) in enumerate(grids.items(), start=1):
         console.print(f"{study}, {split} ({number} of {len(grids)})")
-        codes.append(complete(grid, jobs, lessons, console))
+        codes.append(complete(grid, jobs, not no_notebooks, console))
         if codes[-1] == 130:
-            return 130
-        if study == protocol.main.name and set(grid.models) == set(MODELS):
+            break
+        if study == fixed.main.name and set(grid.models) == set(MODELS):
             look_at_pictures(grid)
-    return max(codes)
+    raise typer.Exit(max(codes))  # 0: every run has a result; 1: some failed; 130: stopped
 
 
 @app.command()
