@@ -3,6 +3,8 @@ twice as high?
 """
 
 import math
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,7 @@ from .archive import Archive
 from .evidence import MEAN_COLOUR, SCRATCH
 from .ledger import steps
 
-LEAK_COLUMNS = ["tried", "cause", "runs", "steps", "valid / train", "low", "high"]
-LEAK_COLUMNS += ["test / valid", "low ", "high ", "the paper's pattern"]
+RATIOS = "valid / train", "low", "high", "test / valid", "low ", "high "
 
 
 def leak_table(archive: Archive) -> pd.DataFrame:
@@ -25,16 +26,14 @@ def leak_table(archive: Archive) -> pd.DataFrame:
     that is easy by chance does not count. Columns: what is tried, the kind of cause, runs, steps,
     both ratios with 90 % intervals, and whether the pattern is there.
     """
-    analysis, rows = archive.protocol.analysis, []
+    rows = []
     for what, cause, scheme, tested_as, space in _tried(archive):
-        try:
-            runs, steps, found = _both_ratios(archive, scheme, tested_as, space)
-        except KitError:
-            rows.append([what, cause, 0, 0, *[math.nan] * 6, "no result"])
-            continue
-        fits = found[0] <= analysis.like_training and found[3] >= analysis.twice
-        rows.append([what, cause, runs, steps, *found, "yes" if fits else "no"])
-    return pd.DataFrame(rows, columns=LEAK_COLUMNS)
+        row = {"tried": what, "cause": cause, "runs": 0, "steps": 0}
+        row |= dict.fromkeys(RATIOS, math.nan) | {"the paper's pattern": "no result"}
+        with suppress(KitError):
+            row |= _both_ratios(archive, scheme, tested_as, space)
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _tried(archive: Archive) -> list[tuple[str, str, str, str, str]]:
@@ -62,14 +61,12 @@ def _source(archive: Archive, scheme: str) -> tuple[str, tuple[str, ...]]:
     return main.name, main.splits if scheme == "paper" else ()
 
 
-def _both_ratios(
-    archive: Archive, scheme: str, tested_as: str, space: str
-) -> tuple[int, int, list[float]]:
+def _both_ratios(archive: Archive, scheme: str, tested_as: str, space: str) -> dict[str, Any]:
     """Return runs, steps, and both ratios with their intervals, of Table 1's scratch."""
     name, splits = _source(archive, scheme)
     if not splits or tested_as not in ("", *archive.study(name).variants):
         raise KitError(f"{name}: no such runs")
-    logs, chance = {}, {}
+    logs, chance, analysis = {}, {}, archive.protocol.analysis
     ways = {"train": ("", space), "valid": ("", space), "test": (tested_as, "mse_ab")}
     for part, (variant, metric) in ways.items():
         cells = archive.cell(1, SCRATCH, part, metric, name, variant, splits)
@@ -83,22 +80,22 @@ def _both_ratios(
     for over, under in (("valid", "train"), ("test", "valid")):
         values, paintings = logs[over] - logs[under], math.hypot(chance[over], chance[under])
         if len(values) == 1:
-            noise = archive.protocol.analysis.noise["ratios"]
-            e = stats.of_one_split(values[0], paintings, noise)
+            e = stats.of_one_split(values[0], paintings, analysis.noise["ratios"])
         else:
             e = stats.over_splits(values, archive.tested(name))
-        numbers += e.ratio(1 - 2 * archive.protocol.analysis.alpha)
-    run = archive.runs_of({(1, SCRATCH): name})
-    trained = archive.cell(0, MEAN_COLOUR, "train", study=name, splits=splits[:1], grouped=False)
-    return logs["test"].size, steps(run[0], trained[0].size) if run else 0, numbers
+        numbers += e.ratio(1 - 2 * analysis.alpha)
+    fits = numbers[0] <= analysis.like_training and numbers[3] >= analysis.twice
+    found = {"runs": logs["test"].size, "the paper's pattern": "yes" if fits else "no"}
+    if run := archive.runs_of({(1, SCRATCH): name}):
+        trained = archive.cell(0, MEAN_COLOUR, "train", "mse_ab", name, "", splits[:1], False)
+        found["steps"] = steps(run[0], trained[0].size)
+    return found | dict(zip(RATIOS, numbers, strict=True))
 
 
 def _level(archive: Archive, name: str, splits: tuple[str, ...], metric: str) -> float:
     """Return the mean colour's error over all parts: what an error is in another space."""
-    found = []
-    for part in PARTS:
-        found += archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits)
-    return float(np.mean(np.concatenate([split[0] for split in found])))
+    found = [archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits) for part in PARTS]
+    return float(np.concatenate([split[0] for cell in found for split in cell]).mean())
 
 
 def _torn(archive: Archive) -> int:
