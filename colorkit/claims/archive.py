@@ -5,6 +5,7 @@ pictures. How they come together is claims/gathering.py's.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -109,13 +110,13 @@ class Archive:
             if key in self.runs
         ]
 
-    def records(self, study: str, split: str, table: int, model: str) -> list[dict[str, Any]]:
-        """List the records of a split's runs, without variants. KitError if one is missing."""
-        wanted = self._wanted(study, split, table, model)
-        for key in wanted:
-            if key not in self.runs:
-                raise KitError(self.missing(key))
-        return [self.runs[key] for key in wanted]
+    def records(self, study: Study, table: int, model: str) -> Iterator[dict[str, Any]]:
+        """Read the records of a study's runs, without variants. KitError if one is missing."""
+        for split in study.splits:
+            for key in self._wanted(study.name, split, table, model):
+                if key not in self.runs:
+                    raise KitError(self.missing(key))
+                yield self.runs[key]
 
     def tested(self, study: str) -> float:
         """Return the share of a split's trained and tested paintings that are tested."""

@@ -1,6 +1,7 @@
-"""Rules that hold one model against another, or against what knows nothing."""
+"""Rules that hold a model against another, its own other rate, or what knows nothing."""
 
 import itertools
+import math
 
 import numpy as np
 
@@ -96,6 +97,67 @@ def _failures_told(evidence: Evidence, table: int) -> str:
             f", {failed.sum()} of {failed.size} {SHORT[model]} runs fail" if failed.any() else ""
         )
     return told
+
+
+def same_rate(evidence: Evidence, terms: Terms) -> Judged:
+    """Does each model fail as seldom, and err as much, at Table 2's rate as at Table 1's?"""
+    models, findings, failing, told = evidence.at_both_rates, [], [], []
+    for model in models:
+        few, many = (evidence.relative(table, model) > FAILED for table in (1, 2))
+        failing.append(stats.more_failures(few, many))
+        note = (
+            f"worse than twice one colour's: {many.sum()} of {many.size} runs at Table 2's rate, "
+            f"{few.sum()} of {few.size} at Table 1's"
+        )
+        theirs = paper_cell(2, "test", model) / paper_cell(1, "test", model)
+        key = {"model": model, "measure": "Table 2 / Table 1"}
+        findings.append(evidence.ratio(key, _two_over_one(evidence, model), theirs, note=note))
+        told.append(f"{SHORT[model]} {findings[-1].number()}, {note}")
+    words = f"test error at Table 2's rate over Table 1's (middle runs): {'; '.join(told)}"
+    if min(stats.holm(failing)) < evidence.alpha:
+        return Judged(NOT, words, findings)
+    doubt = evidence.not_better_than_colour(models)
+    return evidence.equal(findings, math.log1p(terms.margin), words, doubt)
+
+
+def _two_over_one(evidence: Evidence, model: str) -> stats.Estimate:
+    """Estimate log(test error at Table 2's rate / at Table 1's), of the middle runs.
+
+    A failed run among two, which have no middle, counts as one that just failed.
+    """
+    runs = [np.minimum(evidence.relative(table, model), FAILED) for table in (2, 1)]
+    values = np.log(np.divide(*map(stats.middle, runs)))[:, None]
+    two, one = (evidence.errors(table, model)[0].mean(0) for table in (2, 1))
+    return evidence.estimate((1, model), values, stats.log_ratio_error(two, one))
+
+
+def falls_faster(evidence: Evidence, terms: Terms) -> Judged:
+    """Does the training loss fall faster at Table 2's rate? After a fifth of the epochs."""
+    findings, told = [], []
+    for model in evidence.at_both_rates:
+        one, two = (_losses(evidence, table, model) for table in (1, 2))
+        if len(one) < 2:
+            raise KitError("one split: its loss has no interval")
+        logs = np.log(two).mean(1, keepdims=True) - np.log(one).mean(1, keepdims=True)
+        note = f"lower in {(two < one).sum()} of {one.size} runs"
+        key = {"model": model, "measure": "loss at Table 2's rate / Table 1's"}
+        findings.append(evidence.ratio(key, evidence.estimate((1, model), logs), note=note))
+        told.append(f"{SHORT[model]}: {key['measure']} {findings[-1].number()}, {note}")
+    words = "training loss after a fifth of the epochs: " + "; ".join(told)
+    return Judged(by_intervals(findings, 1.0, -1), words, findings)
+
+
+def _losses(evidence: Evidence, table: int, model: str) -> np.ndarray:
+    """Return runs' training losses after a fifth of the epochs: (splits, seeds).
+
+    After two at least: the first epoch is mostly the scale of new weights.
+    """
+    study, losses = evidence.archive.study(evidence.studies[table, model]), []
+    for run in evidence.archive.records(study, table, model):
+        history = run["history"]
+        epoch = history[min(len(history), max(2, len(history) // 5)) - 1]
+        losses.append(next(loss for name, loss in epoch.items() if name.startswith("train_")))
+    return np.reshape(losses, (len(study.splits), -1))
 
 
 def nearer_than_scratch(evidence: Evidence, terms: Terms) -> Judged:

@@ -1,4 +1,4 @@
-"""Rules for the numbers of the paper's tables: are they such as our runs, or any runs, give?"""
+"""Rules for the paper's numbers: are they such as our runs, or any runs, give? Its time, too."""
 
 import itertools
 import math
@@ -9,7 +9,8 @@ import numpy as np
 from ..base.errors import KitError
 from ..experiment import MODELS
 from ..metrics import BASELINES
-from ..replication.paper import PARTS, paper_cell
+from ..replication.paper import HOURS, PARTS, paper_cell
+from ..splits import SHARES
 from . import stats
 from .archive import Archive
 from .evidence import (
@@ -22,6 +23,7 @@ from .evidence import (
     Evidence,
     Finding,
     Judged,
+    by_intervals,
 )
 from .protocol import Terms
 
@@ -152,3 +154,44 @@ def ratios_told(findings: list[Finding]) -> str:
         return "; ".join(f"{f.what} {f.number()}" for f in findings)
     ours = [f.ours for f in findings]
     return f"{min(ours):.2f} to {max(ours):.2f} in {len(findings)} cells"
+
+
+def within_hours(evidence: Evidence, terms: Terms) -> Judged:
+    """Can a GAN be trained in the paper's time? Faster runs bound its cost; none refutes it."""
+    hours = []
+    for run in evidence.archive.runs_of(evidence.studies):
+        if run["config"]["model"].startswith("pix2pix"):
+            hours.append(run["seconds"] / 3600)
+    if not hours:
+        raise KitError("no runs of a GAN")
+    key = {"measure": "hours for a GAN"}
+    found = Finding(key, float(np.mean(hours)), min(hours), max(hours), HOURS)
+    told = f"{found.ours:.2f} hours ({found.low:.2f} to {found.high:.2f}); {HOURS} are claimed"
+    enough = found.high <= HOURS * (1 + terms.margin)
+    return Judged(REPLICATED if enough else INCONCLUSIVE, told, [found])
+
+
+def more_helps(evidence: Evidence, terms: Terms) -> Judged:
+    """Is the test error smaller the more paintings were trained on, steps being equal?
+
+    Fold by fold; the fold with all of its paintings is the main study's.
+    """
+    findings, archive, main = [], evidence.archive, evidence.archive.protocol.main
+    for study in archive.protocol.studies.values():
+        shares = {split.partition("-")[0] for split in study.splits}
+        if not (shares <= set(SHARES) and len(shares) == 1):
+            continue
+        folds = tuple(f"fold-{split.partition('-')[2]}" for split in study.splits)
+        if not set(folds) <= set(main.splits):
+            raise KitError(f"{study.name}: the main study lacks {min(set(folds))}")
+        for table, model in itertools.product(study.tables, study.models):
+            less = [split.mean() for split in archive.cell(table, model, study=study.name)]
+            whole = [split.mean() for split in archive.cell(table, model, splits=folds)]
+            estimate = stats.over_splits(np.log(np.divide(less, whole)), archive.tested(main.name))
+            key = {"table": table, "model": model, "measure": f"{min(shares)} / all"}
+            findings.append(evidence.ratio(key, estimate))
+    if not findings:
+        raise KitError("no runs on fewer paintings")
+    told = "test error with fewer training paintings over that with all, equal steps: "
+    told += "; ".join(f"{f.what} {f.number()}" for f in findings)
+    return Judged(by_intervals(findings, 1.0), told, findings)
