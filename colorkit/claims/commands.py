@@ -111,7 +111,7 @@ def choice(
 @app.command()
 def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json")]) -> None:
     """Count the votes of a forced choice, with intervals."""
-    from .votes import read_votes, tally, votes_needed
+    from .votes import NEEDED, read_votes, tally
 
     rows, remarks = read_votes(files)
     shown = Table("model", "votes", "taken for the painting", "95 % interval", "p of 50 %")
@@ -119,4 +119,4 @@ def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json
         interval = f"{found.low:.0%} to {found.high:.0%}"
         cells = str(found.votes), f"{found.rate:.0%}", interval, f"{found.p:.3g}"
         shown.add_row(MODELS[found.model], *cells)
-    console.print(shown, f"{votes_needed(0.4)} votes a model tell 40 % from 50 %", *remarks)
+    console.print(shown, f"{NEEDED} votes a model tell 40 % from 50 %", *remarks)

@@ -196,15 +196,8 @@ def over_paintings(values: np.ndarray, confidence: float, draws: int) -> tuple[f
     """Bootstrap (BCa) the mean of paintings' values (n,): these models, other paintings."""
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
-    drawn = stats.bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=draws,
-        method="BCa",
-        batch=1000,
-        rng=np.random.default_rng(0),
-    )
+    how = {"confidence_level": confidence, "n_resamples": draws, "method": "BCa", "batch": 1000}
+    drawn = stats.bootstrap((values,), np.mean, **how, rng=np.random.default_rng(0))
     return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..replication.grid import Grid
 
 CATCH_EVERY = 8  # there is one catch trial for so many test paintings
+NEEDED = 194  # votes tell 40 % from 50 %: at 5 %, two-sided, with a power of 80 %
 PASS = 0.8  # share of catch trials a rater must get right to be counted
 CATCH = "catch"
 
@@ -119,17 +120,6 @@ def tally(rows: Iterable[dict[str, Any]]) -> list[Tally]:
             counts = len(votes), sum(votes), test.statistic
             found.append(Tally(model, *counts, low, high, float(test.pvalue)))
     return found
-
-
-def votes_needed(rate: float) -> int:
-    """Return how many votes tell a rate from 50 %, at 5 % with a power of 80 %.
-
-    Normal approximation, two-sided.
-    """
-    if rate == 0.5:
-        raise KitError("rate 0.5: no number of votes tells it from 0.5")
-    reach = stats.norm.ppf(0.975) / 2 + stats.norm.ppf(0.8) * (rate * (1 - rate)) ** 0.5
-    return int(np.ceil((reach / (rate - 0.5)) ** 2))
 
 
 def _draw_trials(

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from colorkit.base.errors import KitError
 from colorkit.claims import votes as forced_choice
-from colorkit.claims.votes import CATCH, make_page, read_votes, tally, votes_needed
+from colorkit.claims.votes import CATCH, make_page, read_votes, tally
 from colorkit.replication.grid import Grid
 from colorkit.training import run
 
@@ -125,9 +126,8 @@ def test_the_statistics_by_hand():
     assert (found.votes, found.fooled, found.rate) == (100, 40, 0.4)
     assert (found.low, found.high) == pytest.approx((0.3094, 0.4980), abs=1e-4)  # Wilson
     assert found.p == pytest.approx(0.0569, abs=1e-4)
-    assert votes_needed(0.6) == votes_needed(0.4) == 194
-    with pytest.raises(KitError, match="no number of votes"):
-        votes_needed(0.5)
+    low, high = (scipy.stats.norm.ppf(p) for p in (0.8, 0.975))  # by hand
+    assert np.ceil(((high / 2 + low * 0.24**0.5) / 0.1) ** 2) == forced_choice.NEEDED
 
 
 def test_a_page_has_all_three_models_or_is_not_made(grid):
