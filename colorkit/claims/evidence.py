@@ -7,7 +7,7 @@ meaning. It never looks at settings: whether these runs may decide anything is f
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from .archive import Archive
 REPLICATED, NOT, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
 ODDS, NOT_TESTED, UNTESTABLE = "at odds", "not tested yet", "not testable as stated"
 MEAN_COLOUR, SCRATCH = "mean_ab", "pix2pix_scratch"
+Cell = tuple[int, str]  # a table and a model
 Key = dict[str, Any]  # what a number is of
 FAILED = 2.0  # a run is a failure if it is so many times worse than one constant colour
 
@@ -71,7 +72,7 @@ class Evidence:
     """Runs that stand for models and tables: {(table, model): the study they are of}."""
 
     archive: Archive
-    studies: dict[tuple[int, str], str] = field(default_factory=dict)
+    studies: dict[Cell, str]
 
     @property
     def tables(self) -> list[int]:
@@ -83,7 +84,7 @@ class Evidence:
         return [model for model in MODELS if (table, model) in self.studies]
 
     @property
-    def cells(self) -> list[tuple[int, str]]:
+    def cells(self) -> list[Cell]:
         """List tables and models in the paper's order. KitError if there is none."""
         if not self.studies:
             raise KitError("no runs")
@@ -103,46 +104,37 @@ class Evidence:
                 names = ", ".join(SHORT[model] for model in MODELS if model in lacking)
                 raise KitError(f"Table {table}: no runs of {names}")
 
-    def errors(
-        self, table: int, model: str, part: str = "test", baseline: str = ""
-    ) -> list[np.ndarray]:
+    def errors(self, cell: Cell, part: str = "test", baseline: str = "") -> list[np.ndarray]:
         """Return errors for each split, (seeds, paintings), or a baseline's: (1, paintings)."""
-        study, metric = self.studies[table, model], self.archive.protocol.analysis.primary
-        asked = (0, baseline) if baseline else (table, model)
-        return self.archive.cell(*asked, part, metric, study)
+        study, metric = self.studies[cell], self.archive.protocol.analysis.primary
+        return self.archive.cell(*((0, baseline) if baseline else cell), part, metric, study)
 
-    def means(self, *cell: Any, **asked: str) -> np.ndarray:
+    def means(self, cell: Cell, part: str = "test", baseline: str = "") -> np.ndarray:
         """Average `errors` over the paintings: (splits, seeds), a baseline's (splits, 1)."""
-        return np.array([split.mean(1) for split in self.errors(*cell, **asked)])
+        return np.array([split.mean(1) for split in self.errors(cell, part, baseline)])
 
-    def relative(self, table: int, model: str, part: str = "test") -> np.ndarray:
+    def relative(self, cell: Cell, part: str = "test") -> np.ndarray:
         """Return runs' mean errors over the mean colour's: (splits, seeds)."""
-        return self.means(table, model, part) / self.means(table, model, part, MEAN_COLOUR)
+        return self.means(cell, part) / self.means(cell, part, MEAN_COLOUR)
 
-    def log_relative(self, table: int, model: str, name: str = MEAN_COLOUR) -> stats.Estimate:
+    def log_relative(self, cell: Cell, baseline: str = MEAN_COLOUR) -> stats.Estimate:
         """Estimate log(test error / a baseline's): below 0 if the model is better.
 
         A failed run counts as one that just failed: how far it went astray says nothing.
         """
-        stats.check_paintings(self.errors(table, model))
-        just_failed = FAILED * self.means(table, model, baseline=MEAN_COLOUR)
-        runs = np.minimum(self.means(table, model), just_failed)
-        values = np.log(runs / self.means(table, model, baseline=name))
-        return self.estimate((table, model), values, self.by_chance(table, model, baseline=name))
+        stats.check_paintings(self.errors(cell))
+        just_failed = FAILED * self.means(cell, baseline=MEAN_COLOUR)
+        runs = np.minimum(self.means(cell), just_failed)
+        values = np.log(runs / self.means(cell, baseline=baseline))
+        return self.estimate(cell, values, self.by_chance(cell, baseline=baseline))
 
-    def by_chance(
-        self, table: int, model: str, part: str = "test", baseline: str = MEAN_COLOUR
-    ) -> float:
+    def by_chance(self, cell: Cell, part: str = "test", baseline: str = MEAN_COLOUR) -> float:
         """Return the standard error that the first split's paintings give `log_relative`."""
-        runs, colour = self.errors(table, model, part), self.errors(table, model, part, baseline)
-        return stats.log_ratio_error(runs[0].mean(0), colour[0][0])
+        runs, known = self.errors(cell, part)[0], self.errors(cell, part, baseline)[0]
+        return stats.log_ratio_error(runs.mean(0), known[0])
 
     def estimate(
-        self,
-        cell: tuple[int, str],
-        values: np.ndarray,
-        paintings: float = 0.0,
-        noise: str = "runs",
+        self, cell: Cell, values: np.ndarray, paintings: float = 0.0, noise: str = "runs"
     ) -> stats.Estimate:
         """Estimate the mean of runs' values (splits, seeds).
 
@@ -169,7 +161,7 @@ class Evidence:
     def not_better_than_colour(self, models: list[str]) -> str:
         """Say how many models do not surely beat the mean colour; nothing if all do."""
         wanted = [(table, model) for table in self.tables for model in models]
-        beats = [self.log_relative(*cell).p_below(0.0) < self.alpha for cell in wanted]
+        beats = [self.log_relative(cell).p_below(0.0) < self.alpha for cell in wanted]
         if all(beats):
             return ""
         return f"{sum(beats)} of {len(beats)} surely beat one constant colour, which comes first"

@@ -85,7 +85,7 @@ def model_table(archive: Archive) -> pd.DataFrame:
     for table, model, label in _labelled(archive):
         mse, times = _mean(archive, table, model), [math.nan] * 3
         if table:
-            times = evidence.log_relative(table, model).ratio(evidence.confidence)
+            times = evidence.log_relative((table, model)).ratio(evidence.confidence)
         rows[label] = [mse, 1 - mse / colour, *times]
     columns = ["mse_ab", "skill", "times the mean colour's", "low", "high"]
     return pd.DataFrame.from_dict(rows, "index", columns=columns)
@@ -99,7 +99,7 @@ def baseline_table(archive: Archive) -> pd.DataFrame:
     evidence, rows = main_evidence(archive), []
     cells = sorted(evidence.studies)
     for baseline in BASELINES:
-        found = [evidence.log_relative(*cell, name=baseline) for cell in cells]
+        found = [evidence.log_relative(cell, baseline) for cell in cells]
         adjusted = stats.holm([estimate.p_zero() for estimate in found])
         for (table, model), e, p in zip(cells, found, adjusted, strict=True):
             told = "cannot be told" if p >= evidence.alpha else "better" if e.value < 0 else "worse"

@@ -31,7 +31,7 @@ def multiverse(archive: Archive) -> pd.DataFrame:
 
 
 def _ways_to_compare(evidence: Evidence) -> list[Way]:
-    unet, scratch = (evidence.means(1, model) for model in ("unet_resnet18", "pix2pix_scratch"))
+    unet, scratch = (evidence.means((1, model)) for model in ("unet_resnet18", "pix2pix_scratch"))
     scales, rows = {"difference": unet - scratch, "log ratio": np.log(unet / scratch)}, []
     tested = evidence.archive.tested(evidence.studies[1, "unet_resnet18"])
     tests = {
@@ -48,17 +48,17 @@ def _ways_to_compare(evidence: Evidence) -> list[Way]:
 
 def _ways_to_hold_cells(evidence: Evidence) -> list[Way]:
     rows, noise = [], evidence.archive.protocol.analysis.noise["painters"]
-    cells = [(table, part, model) for table, model in evidence.cells for part in PARTS]
+    cells = list(itertools.product(evidence.cells, PARTS))
     confidence = 1 - evidence.alpha / len(cells)
     for scale, painters in (("raw", 0.0), ("log", 0.0), ("log", noise)):
         outside = 0
-        for table, part, model in cells:
-            means = evidence.means(table, model, part)
+        for cell, part in cells:
+            means = evidence.means(cell, part)
             if len(means) < 2:
                 return []
             means = np.log(means) if scale == "log" else means
             _, low, high = stats.prediction_interval(means, confidence, painters)
-            theirs = paper_cell(table, part, model)
+            theirs = paper_cell(cell[0], part, cell[1])
             theirs = theirs if scale == "log" else math.exp(theirs)
             outside += not low <= theirs <= high
         with_painters = "with other painters" if painters else "the same painters"

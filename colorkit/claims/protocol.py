@@ -26,12 +26,12 @@ from ..splits import SCHEMES
 
 LEAST_ASSURANCE = 0.8  # a study less likely to find the truth decides nothing
 SEEDS_A_SPLIT = 1000  # seeds of split n: 1000 n + the study's
-# The names of the rules, in the order of the paper's claims, and which of them need no runs.
+# The names of the rules, in the order of the paper's claims.
 RULE_NAMES = ("consistent", "exchangeable", "like_training", "lowest", "equal_models", "same_rate")
 RULE_NAMES += ("nearer_than_scratch", "beats_table", "by_votes", "within_hours", "falls_faster")
 RULE_NAMES += ("more_helps",)
-ARITHMETIC = ("exchangeable",)
-UNDECIDABLE = ("beats_table",)  # their claims do not say what would be true
+ARITHMETIC = "exchangeable"  # nothing has to be trained for it
+UNDECIDABLE = "beats_table"  # its claim does not say what would be true
 CLEAN = ("paper", "usual", "fold", "draw")  # schemes of splits that no lesson spoils
 
 # What a file may say. Types are strict: "1" is no 1; an unknown name is refused.
@@ -142,11 +142,6 @@ class Terms:
     needs: Needs
     assurance: Annotated[float, Field(ge=0, le=1)]  # simulated: is it found if the paper is right?
     margin: Annotated[float, Field(ge=0, le=10)] = 0.0
-
-    @property
-    def arithmetic(self) -> bool:
-        """Tell whether nothing has to be trained for it."""
-        return self.rule in ARITHMETIC
 
     @property
     def needed(self) -> str:

@@ -81,10 +81,10 @@ def _difference(evidence: Evidence, table: int, a: str, b: str) -> stats.Estimat
     """
     if evidence.studies[table, a] != evidence.studies[table, b]:
         raise KitError(f"Table {table}: {SHORT[a]} and {SHORT[b]} are of two studies")
-    stats.check_paintings(evidence.errors(table, a))
-    shares = np.subtract(*(np.minimum(evidence.relative(table, m), FAILED) for m in (a, b)))
-    one, other = (evidence.errors(table, model)[0] for model in (a, b))
-    colour = evidence.errors(table, a, baseline=MEAN_COLOUR)[0][0]
+    stats.check_paintings(evidence.errors((table, a)))
+    shares = np.subtract(*(np.minimum(evidence.relative((table, m)), FAILED) for m in (a, b)))
+    one, other = (evidence.errors((table, model))[0] for model in (a, b))
+    colour = evidence.errors((table, a), baseline=MEAN_COLOUR)[0][0]
     influence = ((one - other).mean(0) - shares[0].mean() * colour) / colour.mean()
     return evidence.estimate((table, a), shares, stats.standard_error(influence))
 
@@ -92,7 +92,7 @@ def _difference(evidence: Evidence, table: int, a: str, b: str) -> stats.Estimat
 def _failures_told(evidence: Evidence, table: int) -> str:
     told = ""
     for model in evidence.models(table):
-        failed = evidence.relative(table, model) > FAILED
+        failed = evidence.relative((table, model)) > FAILED
         told += (
             f", {failed.sum()} of {failed.size} {SHORT[model]} runs fail" if failed.any() else ""
         )
@@ -103,7 +103,7 @@ def same_rate(evidence: Evidence, terms: Terms) -> Judged:
     """Does each model fail as seldom, and err as much, at Table 2's rate as at Table 1's?"""
     models, findings, failing, told = evidence.at_both_rates, [], [], []
     for model in models:
-        few, many = (evidence.relative(table, model) > FAILED for table in (1, 2))
+        few, many = (evidence.relative((table, model)) > FAILED for table in (1, 2))
         failing.append(stats.more_failures(few, many))
         note = (
             f"worse than twice one colour's: {many.sum()} of {many.size} runs at Table 2's rate, "
@@ -125,9 +125,9 @@ def _two_over_one(evidence: Evidence, model: str) -> stats.Estimate:
 
     A failed run among two, which have no middle, counts as one that just failed.
     """
-    runs = [np.minimum(evidence.relative(table, model), FAILED) for table in (2, 1)]
+    runs = [np.minimum(evidence.relative((table, model)), FAILED) for table in (2, 1)]
     values = np.log(np.divide(*map(stats.middle, runs)))[:, None]
-    two, one = (evidence.errors(table, model)[0].mean(0) for table in (2, 1))
+    two, one = (evidence.errors((table, model))[0].mean(0) for table in (2, 1))
     return evidence.estimate((1, model), values, stats.log_ratio_error(two, one))
 
 
@@ -198,7 +198,7 @@ def beats_table(evidence: Evidence, terms: Terms) -> Judged:
     findings = []
     for table, model in evidence.cells:
         key = {"table": table, "model": model, "measure": "error / the L table's"}
-        findings.append(evidence.ratio(key, evidence.log_relative(table, model, "L_table")))
+        findings.append(evidence.ratio(key, evidence.log_relative((table, model), "L_table")))
     adjusted = stats.holm([found.estimate.p_zero() for found in findings])
     sure = [f.ours for f, p in zip(findings, adjusted, strict=True) if p < evidence.alpha]
     better = sum(ratio < 1 for ratio in sure)

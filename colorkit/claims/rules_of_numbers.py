@@ -20,6 +20,7 @@ from .evidence import (
     NOT,
     ODDS,
     REPLICATED,
+    Cell,
     Evidence,
     Finding,
     Judged,
@@ -40,7 +41,7 @@ def consistent(evidence: Evidence, terms: Terms) -> Judged:
     findings = []
     for table, part in itertools.product(evidence.tables, PARTS):
         for model in evidence.models(table):
-            findings.append(_of_a_cell(evidence, confidence, table, part, model))
+            findings.append(_of_a_cell(evidence, confidence, (table, model), part))
     inside = sum(f.verdict != NOT for f in findings)
     clear = sum(f.verdict == REPLICATED for f in findings)
     without = f" ({18 - len(findings)} have no runs)" if len(findings) < 18 else ""
@@ -53,14 +54,14 @@ def consistent(evidence: Evidence, terms: Terms) -> Judged:
     return Judged(REPLICATED if clear == inside else INCONCLUSIVE, told, findings)
 
 
-def _of_a_cell(evidence: Evidence, confidence: float, table: int, part: str, model: str) -> Finding:
-    logs = np.log(evidence.means(table, model, part))
-    colour = evidence.means(table, model, part, MEAN_COLOUR).mean()
-    noise, theirs = evidence.archive.protocol.analysis.noise, paper_cell(table, part, model)
+def _of_a_cell(evidence: Evidence, confidence: float, cell: Cell, part: str) -> Finding:
+    logs = np.log(evidence.means(cell, part))
+    colour = evidence.means(cell, part, MEAN_COLOUR).mean()
+    noise, theirs = evidence.archive.protocol.analysis.noise, paper_cell(cell[0], part, cell[1])
     if len(logs) > 1:
         ours, low, high = stats.prediction_interval(logs, confidence, noise["painters"])
     else:
-        each = evidence.errors(table, model, part)[0].mean(0)
+        each = evidence.errors(cell, part)[0].mean(0)
         paintings = each.std(ddof=1) / each.mean() / math.sqrt(len(each))
         spread = math.hypot(noise["runs"], noise["painters"], paintings, paintings)
         ours, low, high = stats.Estimate(float(logs[0].mean()), spread).ratio(confidence)
@@ -68,7 +69,7 @@ def _of_a_cell(evidence: Evidence, confidence: float, table: int, part: str, mod
     if low <= theirs <= high:
         verdict = INCONCLUSIVE if low <= colour <= high else REPLICATED
     note = f"one constant colour {colour:.4f}; from low to high a factor {high / low:.1f}"
-    key = {"table": table, "part": part, "model": model}
+    key = {"table": cell[0], "part": part, "model": cell[1]}
     return Finding(key, ours, low, high, theirs, verdict, note)
 
 
@@ -90,7 +91,7 @@ def exchangeable(evidence: Evidence, terms: Terms) -> Judged:
     findings = []
     for (table, model), ratio in ratios.items():
         key = {"table": table, "model": model, "measure": "test / valid"}
-        ours = _test_over_valid(evidence, table, model)
+        ours = _test_over_valid(evidence, (table, model))
         findings.append(Finding(key, ours, low, high, ratio, verdict))
     told = (
         f"{least:.2f} to {max(ratios.values()):.2f} in the paper; 104 and 52 paintings dealt at "
@@ -122,10 +123,10 @@ def _predictors(archive: Archive) -> list[np.ndarray]:
     return found
 
 
-def _test_over_valid(evidence: Evidence, table: int, model: str) -> float:
-    if (table, model) not in evidence.studies:
+def _test_over_valid(evidence: Evidence, cell: Cell) -> float:
+    if cell not in evidence.studies:
         return math.nan
-    parts = [evidence.errors(table, model, part) for part in ("test", "valid")]
+    parts = [evidence.errors(cell, part) for part in ("test", "valid")]
     ratios = [test.mean() / valid.mean() for test, valid in zip(*parts, strict=True)]
     return float(np.exp(np.mean(np.log(ratios))))
 
@@ -134,7 +135,7 @@ def like_training(evidence: Evidence, terms: Terms) -> Judged:
     """Are validation errors like training errors, each relative to the mean colour's?"""
     findings = []
     for table, model in evidence.cells:
-        ours = _valid_over_train(evidence, table, model)
+        ours = _valid_over_train(evidence, (table, model))
         theirs = paper_cell(table, "valid", model) / paper_cell(table, "train", model)
         key = {"table": table, "model": model, "measure": "valid / train"}
         findings.append(evidence.ratio(key, ours, theirs, note="over one colour's"))
@@ -142,10 +143,10 @@ def like_training(evidence: Evidence, terms: Terms) -> Judged:
     return evidence.equal(findings, math.log1p(terms.margin), told)
 
 
-def _valid_over_train(evidence: Evidence, table: int, model: str) -> stats.Estimate:
-    valid, train = (np.log(evidence.relative(table, model, part)) for part in ("valid", "train"))
-    chance = [evidence.by_chance(table, model, part) for part in ("valid", "train")]
-    return evidence.estimate((table, model), valid - train, math.hypot(*chance), "ratios")
+def _valid_over_train(evidence: Evidence, cell: Cell) -> stats.Estimate:
+    valid, train = (np.log(evidence.relative(cell, part)) for part in ("valid", "train"))
+    chance = [evidence.by_chance(cell, part) for part in ("valid", "train")]
+    return evidence.estimate(cell, valid - train, math.hypot(*chance), "ratios")
 
 
 def ratios_told(findings: list[Finding]) -> str:

@@ -23,7 +23,7 @@ from ..replication.paper import claims, paper_text
 from .archive import Archive
 from .evidence import NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE, Evidence, Finding, Judged
 from .invented import invent
-from .protocol import LEAST_ASSURANCE, UNDECIDABLE, Analysis, Protocol, Study, Terms
+from .protocol import ARITHMETIC, LEAST_ASSURANCE, UNDECIDABLE, Analysis, Protocol, Study, Terms
 from .protocol_file import read_protocol
 from .rules import RULES
 
@@ -64,7 +64,9 @@ def _small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[F
     told = ""
     for archive in archives:
         terms, main = archive.protocol.claims[claim_id], archive.protocol.main.name
-        if terms.arithmetic or "device" in terms.needs:  # another machine's hours say nothing
+        if (
+            terms.rule == ARITHMETIC or "device" in terms.needs
+        ):  # another machine's hours say nothing
             return "", []
         if archive.protocol.version > 1 and main in deciding(archive, terms).studies.values():
             continue  # they are not small: they decide
@@ -78,12 +80,12 @@ def _small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[F
 
 
 def _decide(archive: Archive, terms: Terms) -> Judged:
-    if archive.protocol.version == 1 and not terms.arithmetic:
+    if archive.protocol.version == 1 and terms.rule != ARITHMETIC:
         return _untested(terms)
     if doubt := untrusted(archive):
         return Judged(NOT_TESTED, f"no verdict: {doubt}")
     evidence = deciding(archive, terms)
-    if not (evidence.studies or terms.arithmetic):
+    if not (evidence.studies or terms.rule == ARITHMETIC):
         return _untested(terms)
     try:
         judged = RULES[terms.rule](evidence, terms)
@@ -96,7 +98,7 @@ def _decide(archive: Archive, terms: Terms) -> Judged:
 
 
 def _untested(terms: Terms) -> Judged:
-    if terms.rule in UNDECIDABLE:
+    if terms.rule == UNDECIDABLE:
         told = f"what would be true is not said; even so it needs {terms.needed}"
         return Judged(UNTESTABLE, told)
     return Judged(NOT_TESTED, f"needs {terms.needed}")
