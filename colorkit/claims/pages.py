@@ -20,9 +20,8 @@ from ..base.templates import render
 from . import ledger, plots
 from .archive import Archive
 from .evidence import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
-from .leaks import leak_table
-from .multiverse import multiverse
 from .verdicts import Verdict, untrusted
+from .whatif import leak_table, multiverse
 
 TITLE = "What has been tested, and what has not"
 LEDGER_MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
@@ -63,16 +62,9 @@ def terminal(scopes: Iterable[str], judged: Sequence[Verdict]) -> Group:
 
 def first_line(judged: Sequence[Verdict]) -> str:
     """Say before any table what has been tested at all."""
-    tested = [v for v in judged if v.verdict in (REPLICATED, NOT, INCONCLUSIVE)]
-    told = "No claim that depends on training has been tested at the paper's settings yet"
-    if tested:
-        told = f"{len(tested)} of {len(judged)} claims have been tested at the paper's settings"
-    told += " (256 px, 1,150 steps, 519 paintings, an ImageNet ResNet-18 where there is one)."
-    if any(v.verdict == ODDS for v in judged):
-        told += (
-            " One pattern of its tables cannot come from a clean random split, whatever the model."
-        )
-    return f"{told} The last column tells what small runs show. It decides nothing."
+    tested = sum(v.verdict in (REPLICATED, NOT, INCONCLUSIVE) for v in judged)
+    odds = any(v.verdict == ODDS for v in judged)
+    return render("claims/first_line.txt", {"tested": tested, "odds": odds, "judged": judged})
 
 
 def write_pages(

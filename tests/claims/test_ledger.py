@@ -12,10 +12,9 @@ from typer.testing import CliRunner
 from colorkit.claims import ledger, pages
 from colorkit.claims.archive import Archive, RunKey
 from colorkit.claims.invented import LEVELS, invent
-from colorkit.claims.leaks import leak_table
-from colorkit.claims.multiverse import multiverse
 from colorkit.claims.protocol import Study
 from colorkit.claims.verdicts import verdicts
+from colorkit.claims.whatif import leak_table, multiverse
 from colorkit.cli import app
 from colorkit.experiment import MODELS, VARIANTS
 
