@@ -8,8 +8,10 @@ from known import kits_protocol, known, little, protocol_of
 
 from colorkit.claims.archive import Archive
 from colorkit.claims.distances import look_at_pictures
+from colorkit.claims.gathering import read_archive
 from colorkit.claims.protocol_file import keep_protocol
 from colorkit.claims.verdicts import rules_sha256
+from colorkit.replication.grid import Grid
 
 STUDIES = {
     "tables": {"splits": ["fold-1", "fold-2"], "tables": [1], "seeds": [0, 1], "epochs": 1},
@@ -27,6 +29,12 @@ def papers() -> Archive:
 def small_archive() -> Archive:
     """The paper's numbers are true, and there are few runs and paintings."""
     return little()
+
+
+@pytest.fixture
+def grid(out, gallery) -> Grid:
+    """The first fold of that protocol: three models and two seeds."""
+    return read_archive(out).protocol.grids(out, str(gallery))["tables", "fold-1"]
 
 
 @pytest.fixture

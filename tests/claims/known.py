@@ -40,14 +40,12 @@ def full_protocol(**study) -> Protocol:
     """Ten splits, three own seeds, three models, both tables, at the paper's settings."""
     content = kits_protocol()
     whole = {"profile": "paper", "splits": [f"paper-{n}" for n in range(1, 11)], "seeds": [0, 1, 2]}
-    for name, value in study.items():
-        whole[name] = list(value) if isinstance(value, tuple) else value
     for terms in content["claims"].values():
         terms["assurance"] = 1.0
-        terms["needs"] = {k: v for k, v in terms["needs"].items() if k != "training_paintings"}
+        terms["needs"].pop("training_paintings", 0)
     content["analysis"]["noise"] = {"runs": 0.03, "ratios": 0.02, "painters": 0.1, "paintings": 0.4}
     content["analysis"]["draws"] = 500
-    return protocol_of(content | {"studies": {"whole": whole}, "painters": ""})
+    return protocol_of(content | {"studies": {"whole": whole | study}, "painters": ""})
 
 
 def known(truth=None, seed: int = 0, sizes=None, apart=(6.0, 9.0, 6.0), **study) -> Archive:
@@ -72,9 +70,8 @@ def left_by(archive: Archive, out: Path) -> Path:
     keep_protocol(archive.protocol, rules_sha256(), out)
     facts = {"versions": {"colorkit": "0"}, "device": "cpu", "weights_sha256": "0" * 64}
     for (study, split), grid in archive.protocol.grids(out).items():
-        paintings, scores = (
-            _of(table, study, split) for table in (archive.paintings, archive.scores)
-        )
+        here = "study == @study and split == @split"
+        paintings, scores = archive.paintings.query(here), archive.scores.query(here)
         folder, manifest = grid.folder, paintings.assign(width=1, height=1)
         manifest = manifest.reindex(columns=COLUMNS, fill_value="")
         write_atomic(folder.manifest_path, manifest_text(manifest))
@@ -83,17 +80,13 @@ def left_by(archive: Archive, out: Path) -> Path:
         made = {name: _rows(scores[scores["model"] == name], paths) for name in BASELINES}
         records = {"baselines": {"config": {}, "scores": made}}
         for e in grid.experiments():
-            key = RunKey(study, split, e.table, e.model, e.seed)
-            mine = scores[(scores[["table", "model", "seed"]] == key[2:5]).all(axis=1)]
+            mine = scores.query("table == @e.table and model == @e.model and seed == @e.seed")
             changed = {"config": e.config(), "scores": _rows(mine, paths)}
+            key = RunKey(study, split, e.table, e.model, e.seed)
             records[e.id] = archive.runs[key] | changed
         for name, record in records.items():
             folder.keep(record | facts | {"id": name})
     return out
-
-
-def _of(table: pd.DataFrame, study: str, split: str) -> pd.DataFrame:
-    return table[(table["study"] == study) & (table["split"] == split)]
 
 
 def _rows(scores: pd.DataFrame, paths) -> dict[str, list[dict]]:

@@ -142,8 +142,7 @@ def test_a_missing_row_and_a_nan_are_named(left):
 
 
 @pytest.mark.slow
-def test_votes_beside_the_pages_are_read_and_published(out, gallery, tmp_path):
-    grid = read_archive(out).protocol.grids(out, str(gallery))["tables", "fold-1"]
+def test_votes_beside_the_pages_are_read_and_published(out, grid, tmp_path):
     page = make_page(grid, 1, rater=0)
     key = json.loads(page.with_suffix(".key.json").read_text())["trials"]
     votes = [{"trial": n, "side": trial["painting"]} for n, trial in enumerate(key)]

@@ -19,15 +19,10 @@ FILES = ["protocol.yaml", "protocol-cpu.yaml"]
 
 
 @pytest.fixture
-def content() -> dict:
-    return kits_protocol()
-
-
-@pytest.fixture
-def write(tmp_path, content):
+def write(tmp_path):
     def write(**changes) -> str:
         path = tmp_path / "protocol.yaml"
-        path.write_text(yaml.safe_dump(content | changes))
+        path.write_text(yaml.safe_dump(kits_protocol() | changes))
         return str(path)
 
     return write
@@ -157,13 +152,13 @@ def call(*words: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.slow
-def test_a_protocol_from_its_file_to_its_ledger(gallery, content, tmp_path):
+def test_a_protocol_from_its_file_to_its_ledger(gallery, tmp_path):
     """Real jobs: lessons and a variant, a clean split and a leak; once more; edited; judged."""
     shared = {"models": ["pix2pix_scratch"], "tables": [1], "epochs": 1}
     tables = shared | {"splits": ["fold-1"]}
     leaks = shared | {"splits": ["inside"], "variants": ["train_mode"]}
     path, out = tmp_path / "own.yaml", tmp_path / "out"
-    content |= {"painters": "", "studies": {"tables": tables, "leaks": leaks}}
+    content = kits_protocol() | {"painters": "", "studies": {"tables": tables, "leaks": leaks}}
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     words = "protocol", str(path), "--data", str(gallery), "--out", str(out)
     first = call(*words)

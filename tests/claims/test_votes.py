@@ -10,21 +10,6 @@ import scipy.stats
 from colorkit.base.errors import KitError
 from colorkit.claims import votes as forced_choice
 from colorkit.claims.votes import CATCH, make_page, read_votes, tally
-from colorkit.replication.grid import Grid
-from colorkit.training import run
-
-
-@pytest.fixture
-def grid(quick, folder, tmp_path_factory) -> Grid:
-    """Table 1's three models, trained for one epoch, once for all tests."""
-    trained = tmp_path_factory.getbasetemp() / "choice"
-    if trained.exists():
-        shutil.copytree(trained, folder.path)
-        return Grid(folder, tables=(1,))
-    for experiment in Grid(folder, tables=(1,)).experiments():
-        run(experiment)
-    shutil.copytree(folder.path, trained)
-    return Grid(folder, tables=(1,))
 
 
 @pytest.fixture
@@ -133,7 +118,7 @@ def test_the_statistics_by_hand():
 def test_a_page_has_all_three_models_or_is_not_made(grid):
     with pytest.raises(KitError, match="0 of Table 2's 3 models are finished"):
         make_page(grid, 2, 0)
-    grid.folder.result_path("t1-pix2pix_scratch-s0").unlink()
+    grid.folder.result_path("t1-pix2pix_scratch-s1000").unlink()
     with pytest.raises(KitError, match="2 of Table 1's 3 models are finished"):
         make_page(grid, 1, 0)
 
