@@ -1,22 +1,17 @@
-"""A protocol whose studies meet every need, archives invented for it with a known truth, and the
-results folders that such runs would have left."""
+"""A protocol whose studies meet every need, and archives invented for it with a known truth."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import yaml
 
-from colorkit.base.files import kit_file, write_atomic
-from colorkit.claims.archive import SCORES, Archive, RunKey
+from colorkit.base.files import kit_file
+from colorkit.claims.archive import Archive
 from colorkit.claims.invented import LEVELS, invent
 from colorkit.claims.protocol import Protocol
-from colorkit.claims.protocol_file import keep_protocol, read_protocol
-from colorkit.claims.verdicts import rules_sha256
+from colorkit.claims.protocol_file import read_protocol
 from colorkit.experiment import MODELS
-from colorkit.manifest import COLUMNS, manifest_text
-from colorkit.metrics import BASELINES
 from colorkit.replication.paper import PARTS
 
 SIZES = {"train": 600, "valid": 150, "test": 200}
@@ -63,35 +58,3 @@ def little(truth=None, seed: int = 0, apart=(6.0, 9.0, 6.0), **study) -> Archive
     """Invent a quick archive: three folds of two own seeds, few paintings."""
     folds = {"splits": ("fold-1", "fold-2", "fold-3"), "seeds": (0, 1)}
     return known(truth, seed, {"train": 24, "valid": 12, "test": 16}, apart, **(folds | study))
-
-
-def left_by(archive: Archive, out: Path) -> Path:
-    """Write the results folder that an invented archive's runs would have left."""
-    keep_protocol(archive.protocol, rules_sha256(), out)
-    facts = {"versions": {"colorkit": "0"}, "device": "cpu", "weights_sha256": "0" * 64}
-    for (study, split), grid in archive.protocol.grids(out).items():
-        here = "study == @study and split == @split"
-        paintings, scores = archive.paintings.query(here), archive.scores.query(here)
-        folder, manifest = grid.folder, paintings.assign(width=1, height=1)
-        manifest = manifest.reindex(columns=COLUMNS, fill_value="")
-        write_atomic(folder.manifest_path, manifest_text(manifest))
-        facts["manifest_sha256"] = folder.manifest_sha256
-        paths = paintings.groupby("part")["path"]
-        made = {name: _rows(scores[scores["model"] == name], paths) for name in BASELINES}
-        records = {"baselines": {"config": {}, "scores": made}}
-        for e in grid.experiments():
-            mine = scores.query("table == @e.table and model == @e.model and seed == @e.seed")
-            changed = {"config": e.config(), "scores": _rows(mine, paths)}
-            key = RunKey(study, split, e.table, e.model, e.seed)
-            records[e.id] = archive.runs[key] | changed
-        for name, record in records.items():
-            folder.keep(record | facts | {"id": name})
-    return out
-
-
-def _rows(scores: pd.DataFrame, paths) -> dict[str, list[dict]]:
-    parts = {}
-    for part, rows in scores.groupby("part"):
-        named = rows[SCORES].assign(path=paths.get_group(part).tolist())
-        parts[part] = named.to_dict("records")
-    return parts

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from known import CONSTANT, kits_protocol, known, left_by, little, protocol_of, scaled
+from known import CONSTANT, kits_protocol, known, little, protocol_of, scaled
 from typer.testing import CliRunner
 
 from colorkit.claims import ledger, pages
@@ -194,23 +194,22 @@ def test_small_runs_have_neither_sign_nor_verdict(tmp_path):
     assert any("in shares of one colour's" in row[4] for row in rows)
 
 
-def test_the_command_judges_a_folder_and_publishes_it(small_archive, tmp_path, monkeypatch):
+def test_the_command_judges_a_folder_and_publishes_it(out, tmp_path, monkeypatch):
     """The terminal, the folder's page, the published folder's and the kit's README agree."""
     from colorkit.base import files
 
-    left = left_by(small_archive, tmp_path / "left")
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- ledger -->an older one<!-- end of ledger -->\nafter\n")
     found = files.kit_file
     here = {("results",): tmp_path / "results"}
     monkeypatch.setattr(files, "kit_file", lambda *names: here.get(names) or found(*names))
     monkeypatch.setenv("COLUMNS", "300")
-    shown = CliRunner().invoke(app, ["ledger", "--out", str(left), "--publish", "mine"])
+    shown = CliRunner().invoke(app, ["ledger", "--out", str(out), "--publish", "mine"])
     assert shown.exit_code == 0, shown.output
     for word in ("What has been tested, and what has not", "○ not", "(no verdict)"):
         assert word in shown.output
     (target,) = (tmp_path / "results").iterdir()
-    assert (target / "ledger.json").read_bytes() == (left / "ledger.json").read_bytes()
+    assert (target / "ledger.json").read_bytes() == (out / "ledger.json").read_bytes()
     section = readme.read_text()
     assert "| the paper's claim | verdict | because | in small runs (no verdict) |" in section
     assert f"(results/{target.name}/README.md)" in section
