@@ -77,9 +77,8 @@ def publish_runs(out: Path, target: Path) -> None:
     for (study, split), grid in protocol.grids(out).items():
         there, source = targets[study, split].folder, grid.folder.path
         for path in sorted(source.glob("runs/*.json")):
-            write_atomic(
-                there.result_path(path.stem), _in_columns(path.read_text(encoding="utf-8"))
-            )
+            text = _in_columns(path.read_text(encoding="utf-8"))
+            write_atomic(there.result_path(path.stem), text)
         for path in [*source.glob("manifest.csv"), *sorted(source.glob("choice/*.json"))]:
             write_atomic(there.path / path.relative_to(source), path.read_bytes())
         for e in grid.experiments():

@@ -20,11 +20,6 @@ Sizes = dict[str, int]  # paintings in each part
 Pair = tuple[str, str, int, int, float]  # two models, their seeds, CIEDE2000
 
 
-def papers_truth() -> Truth:
-    """Take the paper's numbers for the truth."""
-    return {(t, m, p): paper_cell(t, p, m) for t in (1, 2) for m in MODELS for p in PARTS}
-
-
 def invent(
     protocol: Protocol,
     random: np.random.Generator,
@@ -39,7 +34,8 @@ def invent(
     noise says. sizes: paintings in each part; apart: CIEDE2000 of the pair, to scratch, and of two
     seeds. Only the named studies are made, all if none is named; variants never are.
     """
-    truth, scores, paintings, distances, runs = papers_truth() | (truth or {}), [], [], [], {}
+    papers = {(t, m, p): paper_cell(t, p, m) for t in (1, 2) for m in MODELS for p in PARTS}
+    truth, scores, paintings, distances, runs = papers | (truth or {}), [], [], [], {}
     sizes, noise = sizes or {"train": 363, "valid": 104, "test": 52}, protocol.analysis.noise
     for study in protocol.studies.values():
         for number, split in enumerate(study.splits):

@@ -6,7 +6,6 @@ split into a results folder of its own: <out>/<study>/<split>/.
 
 import datetime
 import hashlib
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -102,11 +101,6 @@ class Study:
     def clean(self) -> bool:
         """Tell whether its splits are dealt without a leak, of all paintings and painters."""
         return all(split.partition("-")[0] in CLEAN for split in self.splits)
-
-    @property
-    def runs(self) -> int:
-        """Count its runs, without variants."""
-        return math.prod(map(len, (self.splits, self.tables, self.seeds, self.models)))
 
     def seeds_of(self, split: str) -> tuple[int, ...]:
         """Return the seeds of a split: its own, so that no two splits share their chance."""
@@ -205,7 +199,9 @@ class Protocol:
         studies = [s for s in self.studies.values() if s.clean and not s.painters]
         if not studies:
             raise KitError("no study with a clean split of all the painters")
-        return max(studies, key=lambda study: study.runs)
+        return max(
+            studies, key=lambda s: len(s.splits) * len(s.tables) * len(s.seeds) * len(s.models)
+        )
 
     def grids(self, out: Path, data: str = "sample") -> dict[tuple[str, str], Grid]:
         """List the grids to be run: {(study, split): grid}, each with a folder of its own."""

@@ -11,7 +11,7 @@ from colorkit.claims import evidence
 from colorkit.claims import verdicts as claims
 from colorkit.claims.archive import SCORES, Archive
 from colorkit.claims.evidence import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
-from colorkit.claims.invented import invent, papers_truth
+from colorkit.claims.invented import invent
 from colorkit.experiment import MODELS
 from colorkit.replication import paper
 
@@ -162,7 +162,7 @@ def test_a_faster_run_refutes_nothing(papers, hours, facts, device, expected):
 # 10. Two equal processes; the yardstick.
 @pytest.mark.parametrize(
     ("apart", "expected"),
-    [((6, 9, 6), REPLICATED), ((9, 8, 6), NOT), ((6, 6, 6), REPLICATED), ((8, 9, 6), INCONCLUSIVE)],
+    [((9, 8, 6), NOT), ((6, 6, 6), REPLICATED), ((8, 9, 6), INCONCLUSIVE)],
 )
 def test_alike_is_as_near_as_seeds_and_no_further_than_scratch(apart, expected):
     archive = known(apart=apart)
@@ -170,9 +170,7 @@ def test_alike_is_as_near_as_seeds_and_no_further_than_scratch(apart, expected):
 
 
 def test_a_study_that_finds_an_effect_of_the_right_size_refutes():
-    truth = papers_truth()
-    worse = {(t, SCRATCH, "test"): 0.0175 for t in (1, 2)}
-    archive = known(truth | worse)
+    archive = known({(t, SCRATCH, "test"): 0.0175 for t in (1, 2)})
     assert verdict(archive, "scratch_best") == NOT
     assert verdict(archive, "close") == NOT
     learnt = {(t, m, "train"): 0.004 for t in (1, 2) for m in MODELS}
