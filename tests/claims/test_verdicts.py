@@ -97,12 +97,7 @@ def test_a_run_without_all_its_scores_is_named_and_gives_no_verdict(papers, wron
         )
 
 
-# 5. One model alone.
-def test_one_model_alone_is_judged_for_what_it_is():
-    archive = known(models=(SCRATCH,))
-    assert verdict(archive, "gap_valid") == REPLICATED
-    assert "of 6 cells (12 have no runs)" in told(archive, "cells")
-    assert verdict(archive, "close") == NOT_TESTED
+# 5. One model alone: the CPU protocol's own runs (test_ledger.py).
 
 
 # 6. The same result at another level.
