@@ -16,13 +16,12 @@ from PIL import Image
 
 from .. import figures
 from ..base.errors import KitError, sigterm_as_interrupt
-from ..color import encode
 from ..experiment import MODELS
 from ..folder import read_result
-from ..metrics import BASELINES, ColourTable, score
+from ..metrics import BASELINES, ColourTable
 from ..pretrained import BOX, Colorizer, describe_model, finished_models, load_pretrained
 from .files import Picture, fitted, open_picture, save_picture
-from .paint import colorize_picture, grey_version, square
+from .paint import colorize_picture, grey_version, measure
 
 if TYPE_CHECKING:
     import gradio
@@ -94,7 +93,7 @@ def answer(
 
     show(grey_version(picture), "grey")
     if not picture.grey:
-        rows.append(["grey", *_numbers(picture, models[names[0]], strength=0)])
+        rows.append(["grey", *measure(picture, models[names[0]], strength=0)])
     for name in names:
         coloured, _ = colorize_picture(picture, models[name], strength)
         show(coloured, name)
@@ -103,7 +102,7 @@ def answer(
         save_picture(Picture(coloured, picture.alpha), file)
         files.append(str(file))
         if not picture.grey:
-            rows.append([name, *_numbers(picture, models[name], strength)])
+            rows.append([name, *measure(picture, models[name], strength)])
     if not picture.grey:
         show(picture.image, "as it was")
     return Answer(shown, rows, files)
@@ -178,14 +177,6 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
             while True:
                 time.sleep(60)
                 _forget(Path(to), examples)
-
-
-def _numbers(picture: Picture, model: Colorizer, strength: float) -> list[float]:
-    L, ab = encode(square(picture.image, model.size))
-    with torch.inference_mode():
-        (row,) = score(L, strength * model(L), ab)
-    vivid = row["chroma"] / row["chroma_true"] if row["chroma_true"] else 0.0
-    return [round(row["mse_ab"], 4), round(row["ciede2000"], 1), round(vivid, 2)]
 
 
 def _forget(to: Path, lasting: Collection[Path] = ()) -> None:

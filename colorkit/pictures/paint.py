@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..base.errors import KitError
-from ..color import grey_input, in_gamut, join, lab_to_rgb
+from ..color import encode, grey_input, in_gamut, join, lab_to_rgb
 from ..pretrained import DEFAULT, Colorizer, load_pretrained
 from .files import Picture, as_picture, bands, open_picture
 
@@ -85,6 +85,20 @@ def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
     device = next(iter(model.state_dict().values())).device
     with torch.inference_mode():
         return model(grey_input(square(picture.image, size)).to(device))[0].float().cpu()
+
+
+def measure(picture: Picture, model: Colorizer, strength: float = 1.0) -> list[float]:
+    """Compare a model's square with the picture's own: mse_ab, CIEDE2000, chroma ratio, rounded.
+
+    picture: with its true colours. strength: 0 measures grey. The ratio is 0 if it has no colours.
+    """
+    from ..metrics import score  # slow to import, and colouring does not need it
+
+    L, ab = encode(square(picture.image, model.size))
+    with torch.inference_mode():
+        (row,) = score(L, strength * model(L), ab)
+    vivid = row["chroma"] / row["chroma_true"] if row["chroma_true"] else 0.0
+    return [round(row["mse_ab"], 4), round(row["ciede2000"], 1), round(vivid, 2)]
 
 
 def square(image: Image.Image, size: int) -> Tensor:
