@@ -1,4 +1,4 @@
-"""The room's commands: colour pictures, show a page, export a model."""
+"""The room's commands: colour pictures, show a page or a gallery, export a model."""
 
 import sys
 import time
@@ -69,3 +69,14 @@ def export(
 
     difference = export_onnx(load_pretrained(model), output)
     console.print(f"{output}: {model}, ONNX opset {OPSET}, at most {difference:.1e} from PyTorch")
+
+
+@app.command()
+def gallery(
+    output: Annotated[str, typer.Option("-o", "--output", help="a folder; it gets index.html")],
+) -> None:
+    """Make a page of 24 paintings, grey, coloured and as painted, that works without a network."""
+    from .demo import boxed_models
+    from .gallery import write_gallery
+
+    console.print(f"{write_gallery(output, boxed_models())}: open it in a browser")

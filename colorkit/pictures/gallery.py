@@ -1,0 +1,112 @@
+"""`colorkit gallery`: 24 paintings on one page that needs no network: grey, guessed, as painted."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..base.errors import KitError
+from ..base.files import user_path, write_atomic
+from ..base.templates import render
+from ..pretrained import Colorizer
+from ..sources import Painting, open_source
+from .files import open_picture
+from .paint import colorize_picture, grey_version, measure
+
+PAGE = "index.html"
+MARK = '<meta name="generator" content="colorkit gallery">'  # such a page may be written over
+QUALITY = 82  # of the JPEGs, at the sample's 600 px: four pictures of 24 paintings take 6 MB
+MUSEUM = "https://www.metmuseum.org/art/collection/search/"
+# The Met's number: what is seen. Some that a guess can get right, some that none can: satin may
+# have any colour, and a bat has hardly one.
+PAINTINGS = {
+    "435809": "reapers in a field of ripe wheat, others resting under a tree",
+    "437397": "an old man in a beret, lit from the side",
+    "436947": "a man steering a sailing boat, a woman beside him, water all around",
+    "827660": "a bouquet of many kinds of flowers before a dark ground",
+    "437854": "a whale and a ship in mist and spray",
+    "437869": "a man with a beard and a wide lace collar",
+    "437549": "a road through wheat fields under tall clouds",
+    "459106": "a seated woman in a wide satin dress",
+    "435882": "apples on a white cloth, and a potted plant before a wall",
+    "437881": "a woman with a water pitcher, opening a window",
+    "438417": "two men beside a leaning tree, looking at the moon",
+    "436528": "irises in a white vase before a plain wall",
+    "436535": "a wheat field and tall cypresses under curling clouds",
+    "440723": "a soldier in a silk tunic and a high headdress, from the side",
+    "437053": "fruit, bread and a basket, a landscape behind",
+    "40081": "a scholar in a pavilion by the water, watching geese",
+    "436002": "a nude woman lying on a sheet, a parrot on her hand",
+    "437879": "a girl with a shawl, looking over her shoulder out of the dark",
+    "437299": "a village between wooded hills, two women on a path",
+    "436575": "a city on a hill under a stormy sky",
+    "435839": "a wide square with arcades and a tall bell tower under a clear sky",
+    "438817": "girls in white dancing dresses in a classroom, their teacher among them",
+    "456949": "a large bat with one wing spread, on bare paper",
+    "436819": "a girl in a white dress, standing with her legs apart",
+}
+
+
+Numbers = dict[str, tuple[float, float]]  # "grey" or a model: CIEDE2000, chroma ratio
+
+
+def write_gallery(output: str, models: dict[str, Colorizer]) -> Path:
+    """Write <output>/index.html and <output>/pictures/; returns the page.
+
+    models: by name; the first one's colours are on the cards. Raises KitError if the folder
+    cannot be written, or holds another page.
+    """
+    page = user_path(output) / PAGE
+    if page.exists() and MARK not in page.read_text("utf-8", "replace"):
+        raise KitError(f"{page}: not a page of this command; choose another folder")
+    source = open_source("sample")
+    known = {Path(painting.path).stem: painting for painting in source.paintings}
+    shown = [_show(known[number], source.root, models, page.parent) for number in PAINTINGS]
+    facts = {"shown": shown, "models": list(models), "mark": MARK, "museum": MUSEUM}
+    write_atomic(page, render("pictures/gallery.html", facts))
+    return page
+
+
+def compare(numbers: Numbers) -> dict[str, Any]:
+    """Say which answers are liveliest and nearest to the painting.
+
+    Returns the sentence ("verdict"), whether no answer is both ("apart"), and whether no guess is
+    nearer than grey ("grey").
+    """
+    least = min(difference for difference, _ in numbers.values())
+    most = max(vivid for _, vivid in numbers.values())
+    nearest = [name for name, (difference, _) in numbers.items() if difference == least]
+    liveliest = [name for name, (_, vivid) in numbers.items() if vivid == most]
+    apart = not {*nearest} & {*liveliest}
+    told = "is not the nearest" if apart else "is the nearest, too"
+    named = (
+        f"Nearest to the painting: {' and '.join(nearest)}; liveliest: {' and '.join(liveliest)}"
+    )
+    verdict = f"{named}. Here the liveliest answer {told}."
+    return {"verdict": verdict, "apart": apart, "grey": "grey" in nearest}
+
+
+def _show(
+    painting: Painting, root: Path, models: dict[str, Colorizer], folder: Path
+) -> dict[str, Any]:
+    """Write a painting's pictures, <number>-<grey, a model or painted>.jpg; return what is told."""
+    picture, number = open_picture(root / painting.path), Path(painting.path).stem
+    images = {"grey": grey_version(picture).convert("L"), "painted": picture.image}
+    measured = {"grey": measure(picture, next(iter(models.values())), strength=0)}
+    for name, model in models.items():
+        images[name], _ = colorize_picture(picture, model)
+        measured[name] = measure(picture, model)
+    for name, image in images.items():
+        write_atomic(folder / "pictures" / f"{number}-{name}.jpg", _jpeg(image))
+    numbers = {name: (ciede2000, vivid) for name, (_, ciede2000, vivid) in measured.items()}
+    told = {"title": painting.title, "made": f"{painting.painter}, {painting.date}"}
+    told |= {"width": picture.image.width, "height": picture.image.height}
+    told |= {"number": number, "seen": PAINTINGS[number], "numbers": numbers}
+    return told | compare(numbers)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return content.getvalue()
