@@ -17,11 +17,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..base.errors import KitError
-from ..color import encode, grey_input, in_gamut, join, lab_to_rgb
+from ..color import AB_SCALE, encode, grey_input, in_gamut, join, lab_to_rgb
 from ..pretrained import DEFAULT, Colorizer, load_pretrained
 from .files import Picture, as_picture, bands, open_picture
 
 Source = str | Path | Image.Image | np.ndarray
+GREY = 2.0  # mean chroma C*: with less, nobody sees colours
+ONE_TONE = 0.12  # share of the chroma that lightness may leave untold in a toned picture
 
 
 def colorize(
@@ -67,6 +69,22 @@ def colorize_picture(
 def grey_version(picture: Picture) -> Image.Image:
     """Return a picture with its lightness only, "RGB": what a model sees of it, at full size."""
     return _paint(picture.image, torch.zeros(2, 1, 1))[0]
+
+
+def colours_of(picture: Picture) -> str:
+    """Say what colours a picture has: "none", "toned" or "many".
+
+    Grey, noise of a lossy file or not, is "none". "toned", such as a sepia photograph, is one
+    colour for each lightness: a cubic of L tells nearly all of ab.
+    """
+    L, ab = encode(square(picture.image, 64))
+    L, ab = L.flatten(), ab[0].flatten(1).T
+    powers = torch.stack([L**power for power in range(4)], dim=1)
+    tone = powers @ torch.linalg.lstsq(powers, ab, driver="gelsd").solution  # one L is enough
+    chroma, untold = ab.norm(dim=1).mean(), (ab - tone).norm(dim=1).mean()
+    if AB_SCALE * chroma < GREY:
+        return "none"
+    return "toned" if untold < ONE_TONE * chroma else "many"
 
 
 def check_strength(strength: float) -> None:

@@ -6,13 +6,14 @@ import torch
 from conftest import model_of
 from PIL import Image
 from scipy.ndimage import uniform_filter
+from skimage import data
 from torch.nn import functional
 
 from colorkit import colorize
 from colorkit.base.errors import KitError
 from colorkit.color import encode, join, lab_to_rgb, rgb_to_lab
 from colorkit.pictures.files import BAND, Picture, open_picture
-from colorkit.pictures.paint import _weights, colorize_picture, square
+from colorkit.pictures.paint import _weights, colorize_picture, colours_of, square
 from colorkit.pretrained import Colorizer
 from colorkit.sources import open_source
 
@@ -184,3 +185,47 @@ def test_a_picture_cut_off_is_one_error(grey, model, tmp_path):
     content = (tmp_path / "a.png").read_bytes()
     with pytest.raises(KitError, match="the picture cannot be read"):
         colorize(Image.open(io.BytesIO(content[: len(content) // 2])), model)
+
+
+RAMP = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+
+
+def sepia(grey: np.ndarray, quality: int) -> Image.Image:
+    """Print a grey picture in brown ink on cream paper, as a JPEG."""
+    ink, paper = np.array([40, 26, 18]), np.array([245, 228, 196])
+    content = io.BytesIO()
+    toned = ink + (paper - ink) * (grey[..., None] / 255)
+    Image.fromarray(toned.astype(np.uint8)).save(content, "JPEG", quality=quality)
+    return Image.open(content)
+
+
+@pytest.mark.parametrize(
+    ("image", "colours"),
+    [
+        (Image.fromarray(RAMP), "none"),
+        (Image.fromarray(RAMP.astype(np.uint16) * 257), "none"),
+        (Image.new("RGB", (50, 70), "white"), "none"),
+        (Image.fromarray(RAMP[..., None] // 2 + np.uint8([1, 0, 2])), "none"),
+        (sepia(data.camera(), quality=90), "toned"),
+        (sepia(data.camera(), quality=50), "toned"),
+        (Image.new("RGB", (50, 70), "navajowhite"), "toned"),
+        (Image.fromarray(data.astronaut()), "many"),
+    ],
+    ids=["grey", "16 bits", "blank", "off by 2", "sepia", "blocky", "old paper", "photograph"],
+)
+def test_grey_toned_and_coloured_pictures_are_told_apart(image, colours):
+    assert colours_of(Picture(image)) == colours
+
+
+@pytest.mark.parametrize(
+    ("title", "colours"),
+    [
+        ("Boating", "many"),
+        ("Self-Portrait", "many"),  # Rembrandt's, all brown
+        ("Old Trees, Level Distance", "toned"),  # ink on silk
+    ],
+)
+def test_paintings_have_colours_and_ink_has_a_tone(title, colours):
+    source = open_source("sample")
+    painting = next(p for p in source.paintings if p.title == title)
+    assert colours_of(open_picture(source.root / painting.path)) == colours
