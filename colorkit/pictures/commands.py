@@ -48,7 +48,7 @@ def colorize_files(
 
 @app.command()
 def demo(
-    out: Annotated[str, typer.Option(help="results whose models are shown; empty: newest")] = "",
+    out: Annotated[str, typer.Option(help="results whose models to show; empty: our two")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: the first free one")] = 0,
     share: Annotated[bool, typer.Option("--share", help="a public link, such as on Colab")] = False,
 ) -> None:

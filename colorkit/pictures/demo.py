@@ -1,27 +1,26 @@
 """`colorkit demo`: drop a picture, see what every model makes of it. Needs the extra "demo"."""
 
 import os
-import re
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 
-from .. import figures
 from ..base.errors import KitError, sigterm_as_interrupt
+from ..base.files import slug
 from ..experiment import MODELS
 from ..folder import read_result
 from ..metrics import BASELINES, ColourTable
 from ..pretrained import BOX, Colorizer, describe_model, finished_models, load_pretrained
 from .files import Picture, fitted, open_picture, save_picture
-from .paint import colorize_picture, grey_version, measure
+from .paint import colorize_picture, colours_of, grey_version, measure
 
 if TYPE_CHECKING:
     import gradio
@@ -31,19 +30,41 @@ MAX_BYTES = 60_000_000
 SHOWN = 1024  # px of the pictures on the page; downloads are at full size
 KEPT_SECONDS = 600  # how long a coloured picture can be downloaded
 WAITING = 20  # requests that may wait; others are told to come again
-COLUMNS = ["model", "mse_ab", "CIEDE2000", "chroma ratio"]
+EXAMPLES = ("Jalais Hill, Pontoise", "Boating", "Still Life with Apples and a Pot of Primroses")
+EXAMPLES += ("Sibylle", "Young Ladies of the Village", "Two Young Girls at the Piano")
 ABOUT = """# Colour a grey picture
 Each model sees a small square and guesses colours from lightness and shape; they go onto the
 picture's own lightness at full size. **A guess is not a restoration**: nothing here says what
 colours a painting had."""
+THE_TWO = """
+
+**lively** is to look at: vivid, plausible, often wrong. **cautious** is to measure: on average
+nearer to the truth, and browner."""
+UNCOMPARED = {
+    "none": "This picture is grey, so nothing here can say how near the colours come.",
+    "toned": "This picture is toned, not coloured: it has one colour for each lightness, as in "
+    "sepia. So nothing here can say how near the colours come.",
+}
+COMPARED = """| | mse_ab | CIEDE2000 | chroma ratio |
+|---|---|---|---|
+{rows}
+
+{verdict}
+
+mse_ab and CIEDE2000 are errors: lower is nearer. A chroma ratio of 1 is as vivid as the picture
+was."""
+CSS = """
+#numbers :is(td, th) {padding: 4px 6px; overflow-wrap: normal; word-break: normal}
+@media (max-width: 640px) {#gallery .grid-container {grid-template-columns: 1fr 1fr !important}}
+"""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the page shows: (file, label) of pictures, numbers beside the truth, downloads."""
+    """What the page shows: (file, label) of pictures, what to say of them, downloads."""
 
     pictures: list[tuple[str, str]]
-    rows: list[list[Any]]
+    said: str
     files: list[str]
 
 
@@ -69,22 +90,15 @@ def models_of(out: Path) -> dict[str, Colorizer]:
     return models
 
 
-def answer(
-    models: dict[str, Colorizer], path: str | None, names: Sequence[str], strength: float, to: Path
-) -> Answer:
-    """Colour one upload with the named models; full-size files go to the folder `to`.
+def answer(models: dict[str, Colorizer], path: Path, strength: float, to: Path) -> Answer:
+    """Colour one upload with every model; full-size files go to the folder `to`.
 
     Raises KitError, for people, if there is nothing to be done.
     """
-    if not path:
-        raise KitError("no picture yet: choose one, or take an example")
-    names = [name for name in models if name in names]
-    if not names:
-        raise KitError("no model chosen: tick at least one")
-    if Path(path).stat().st_size > MAX_BYTES:
+    if path.stat().st_size > MAX_BYTES:
         raise KitError(f"more than {MAX_BYTES // 10**6} MB; use `colorkit colorize`")
-    picture = open_picture(Path(path), MAX_PIXELS)
-    shown, rows, files = [], [], []
+    picture = open_picture(path, MAX_PIXELS)
+    colours, shown, files = colours_of(picture), [], []
 
     def show(image: Image.Image, label: str) -> None:
         file = to / f"shown-{len(shown)}.jpg"
@@ -92,58 +106,73 @@ def answer(
         shown.append((str(file), label))
 
     show(grey_version(picture), "grey")
-    if not picture.grey:
-        rows.append(["grey", *measure(picture, models[names[0]], strength=0)])
-    for name in names:
-        coloured, _ = colorize_picture(picture, models[name], strength)
+    for name, model in models.items():
+        coloured, _ = colorize_picture(picture, model, strength)
         show(coloured, name)
-        named = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-        file = to / f"{Path(path).stem[:60]}-{named}.png"
-        save_picture(Picture(coloured, picture.alpha), file)
-        files.append(str(file))
-        if not picture.grey:
-            rows.append([name, *measure(picture, models[name], strength)])
-    if not picture.grey:
+        suffix = ".png" if picture.alpha else ".jpg"
+        files.append(to / f"{path.stem[:60]}-{slug(name)}{suffix}")
+        save_picture(replace(picture, image=coloured), files[-1])
+    if colours != "none":
         show(picture.image, "as it was")
-    return Answer(shown, rows, files)
+    said = UNCOMPARED.get(colours) or _compared(picture, models, strength)
+    return Answer(shown, said, [str(file) for file in files])
 
 
 def page(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> "gradio.Blocks":
-    """Lay the page out. examples: {title: file}. to: the page's own folder, for downloads."""
-    gr = _gradio()
-    one_at_a_time = threading.Lock()
+    """Lay the page out. examples: {title: file}; the first is shown until there is an upload.
 
-    def colour(path: str | None, names: list[str], strength: float) -> tuple[Any, ...]:
-        folder = Path(tempfile.mkdtemp(dir=to))
+    to: the page's own folder, for downloads.
+    """
+    gr = _gradio()
+    one_at_a_time, paths = threading.Lock(), list(examples.values())
+
+    def colour(upload: str | None, strength: float) -> tuple[Any, ...]:
+        folder, path = Path(tempfile.mkdtemp(dir=to)), Path(upload or paths[0])
         try:
             with one_at_a_time:
-                found = answer(models, path, names, strength, folder)
+                found = answer(models, path, strength, folder)
         except KitError as error:
-            raise gr.Error(str(error).removeprefix(f"{path}: "), print_exception=False) from error
+            what = str(error).removeprefix(f"{path}: ")
+            gr.Warning(what)
+            return None, None, what, *[None] * len(models)
         grey, first = found.pictures[0][0], found.pictures[1][0]
-        return (grey, first), found.pictures, found.rows, found.files
+        return (grey, first), found.pictures, found.said, *found.files
 
+    def take(event: gr.SelectData) -> str:
+        return str(paths[event.index])
+
+    slid, all_of_them, said, *files = colour(None, 1.0)
     with gr.Blocks(title="colorkit", analytics_enabled=False) as blocks:
-        gr.Markdown(ABOUT)
+        gr.Markdown(ABOUT + THE_TWO * (models.keys() == BOX.keys()))
         with gr.Row():
             with gr.Column(scale=1):
-                upload = gr.File(label="Picture", file_types=["image"], type="filepath")
-                titles, paths = list(examples), [str(path) for path in examples.values()]
-                gr.Examples(paths, upload, label="Paintings to try", example_labels=titles)
-                chosen = gr.CheckboxGroup(list(models), value=list(models), label="Models")
-                strength = gr.Slider(0, 2, 1, step=0.05, label="Strength of the colours")
-                go = gr.Button("Colour", variant="primary", elem_id="go")
+                upload = gr.File(label="Your picture", file_types=["image"], type="filepath")
+                thumbs = [(_thumb(path), title) for title, path in examples.items()]
+                plain = {"object_fit": "contain", "height": "max-content", "buttons": []}
+                small = {"columns": 3, "allow_preview": False}
+                tried = gr.Gallery(thumbs, label="Or a painting", **small, **plain)
+                info = "0 is grey, 1 is what the models say; more is livelier, not truer"
+                strength = gr.Slider(0, 2, 1, step=0.05, label="Strength of the colours", info=info)
             with gr.Column(scale=2):
+                before_after = {"label": f"Grey, and {next(iter(models))}: drag the line"}
                 slider = gr.ImageSlider(
-                    label="Grey, and the first model chosen: drag the line", elem_id="slider"
+                    slid, buttons=["fullscreen"], elem_id="slider", **before_after
                 )
-                gallery = gr.Gallery(
-                    label="All of them", columns=3, height="auto", elem_id="gallery"
-                )
-                table = gr.Dataframe(headers=COLUMNS, label="If the picture had colours: how near?")
-                files = gr.Files(label="Download at full size", elem_id="files")
-        shown = [slider, gallery, table, files]
-        go.click(colour, [upload, chosen, strength], shown, api_name="colour")
+                beside = {"label": "Side by side", "columns": 4, "elem_id": "gallery"}
+                gallery = gr.Gallery(all_of_them, **beside, **plain)
+                numbers = gr.Markdown(said, elem_id="numbers")
+                with gr.Row():
+                    pairs = zip(models, files, strict=True)
+                    downloads = [gr.DownloadButton(f"Download {n}", file) for n, file in pairs]
+        tried.select(take, None, upload, api_visibility="private")
+        gr.on(
+            [upload.change, strength.change],
+            colour,
+            [upload, strength],
+            [slider, gallery, numbers, *downloads],
+            api_name="colour",
+            trigger_mode="always_last",
+        )
     return blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
 
@@ -157,9 +186,14 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
     if not models:
         raise KitError(f"{out}: has no model; run `colorkit reproduce` first")
     source = open_source("sample")
-    some = source.paintings[::35]
-    examples = {figures.short(painting.title, 40): source.root / painting.path for painting in some}
-    fonts = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    found = {painting.title: painting for painting in source.paintings}
+    chosen = [found[title] for title in EXAMPLES]
+    examples = {p.painter.split()[-1]: source.root / p.path for p in chosen}
+    gr.set_static_paths([source.root])  # shown from where they are, and not forgotten
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
+    theme = gr.themes.Default(
+        primary_hue="neutral", **fonts
+    )  # a page that does not tint what it shows
     with tempfile.TemporaryDirectory(prefix="colorkit-demo-") as to, sigterm_as_interrupt():
         os.environ["GRADIO_TEMP_DIR"] = to  # what lies there is shown as it is, and goes with us
         page(models, examples, Path(to)).launch(
@@ -168,15 +202,41 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
             max_file_size=MAX_BYTES,
             ssr_mode=False,
             footer_links=[],
-            theme=fonts,
+            theme=theme,
+            css=CSS,
             run_history=False,  # nothing is kept of what people upload
             prevent_thread_lock=True,
         )
-        examples = set(Path(to).rglob("*"))
+        lasting = set(Path(to).rglob("*"))
         with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(60)
-                _forget(Path(to), examples)
+                _forget(Path(to), lasting)
+
+
+def _compared(picture: Picture, models: dict[str, Colorizer], strength: float) -> str:
+    """Put the errors in a table, and say whether the liveliest answer is the nearest."""
+    numbers = {"grey": measure(picture, next(iter(models.values())), strength=0)}
+    numbers |= {name: measure(picture, model, strength) for name, model in models.items()}
+    rows = (f"| {n} | {e:.4f} | {c:.1f} | {v:.2f} |" for n, (e, c, v) in numbers.items())
+    return COMPARED.format(rows="\n".join(rows), verdict=verdict(numbers))
+
+
+def verdict(numbers: dict[str, tuple[float, float, float]]) -> str:
+    """Say whether the liveliest answer is the nearest. numbers: {name: (error, …, liveliness)}."""
+    liveliest = max(numbers, key=lambda name: numbers[name][2])
+    nearest = min(numbers, key=lambda name: numbers[name][0])
+    if liveliest == nearest:
+        return f"Here the liveliest answer, **{liveliest}**, is the nearest too."
+    more = numbers[liveliest][0] / numbers[nearest][0] - 1
+    return (
+        f"The liveliest answer loses: **{liveliest}** has the most colour, and {more:.0%} more "
+        f"error than **{nearest}**. What looks alive need not be near."
+    )
+
+
+def _thumb(path: Path) -> Image.Image:
+    return fitted(Image.open(path).convert("L"), 300)
 
 
 def _forget(to: Path, lasting: Collection[Path] = ()) -> None:

@@ -99,7 +99,7 @@ def _show(
         measured[name] = measure(picture, model)
     for name, image in images.items():
         write_atomic(folder / "pictures" / f"{number}-{name}.jpg", _jpeg(image))
-    numbers = {name: (ciede2000, vivid) for name, (_, ciede2000, vivid) in measured.items()}
+    numbers = {name: (round(e, 1), round(vivid, 2)) for name, (_, e, vivid) in measured.items()}
     told = {"title": painting.title, "made": f"{painting.painter}, {painting.date}"}
     told |= {"width": picture.image.width, "height": picture.image.height}
     told |= {"number": number, "seen": PAINTINGS[number], "numbers": numbers}

@@ -105,8 +105,10 @@ def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
         return model(grey_input(square(picture.image, size)).to(device))[0].float().cpu()
 
 
-def measure(picture: Picture, model: Colorizer, strength: float = 1.0) -> list[float]:
-    """Compare a model's square with the picture's own: mse_ab, CIEDE2000, chroma ratio, rounded.
+def measure(
+    picture: Picture, model: Colorizer, strength: float = 1.0
+) -> tuple[float, float, float]:
+    """Compare a model's square with the picture's own: mse_ab, CIEDE2000, chroma ratio.
 
     picture: with its true colours. strength: 0 measures grey. The ratio is 0 if it has no colours.
     """
@@ -116,7 +118,7 @@ def measure(picture: Picture, model: Colorizer, strength: float = 1.0) -> list[f
     with torch.inference_mode():
         (row,) = score(L, strength * model(L), ab)
     vivid = row["chroma"] / row["chroma_true"] if row["chroma_true"] else 0.0
-    return [round(row["mse_ab"], 4), round(row["ciede2000"], 1), round(vivid, 2)]
+    return row["mse_ab"], row["ciede2000"], vivid
 
 
 def square(image: Image.Image, size: int) -> Tensor:

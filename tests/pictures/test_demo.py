@@ -13,13 +13,14 @@ import numpy as np
 import psutil
 import pytest
 import requests
-from conftest import bomb, untrained
+import torch
+from conftest import bomb, model_of, untrained
 from PIL import Image
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import TimeoutError, expect
 
-from colorkit.base.errors import KitError
 from colorkit.experiment import MODELS
 from colorkit.pictures import demo
+from colorkit.pretrained import Colorizer
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def tab(browser, server):
     tab = browser.new_page(viewport={"width": 1300, "height": 1000})
     tab.set_default_timeout(60_000)
     tab.goto(server[0])
-    tab.wait_for_selector("#go")
+    tab.wait_for_selector("#gallery img")
     yield tab
     tab.close()
 
@@ -68,6 +69,10 @@ def picture(tmp_path) -> Path:
     values = np.random.default_rng(0).integers(0, 256, (300, 500, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a painting.png")
     return tmp_path / "a painting.png"
+
+
+def shown(tab) -> str:
+    return tab.get_attribute("#gallery img", "src")
 
 
 def choose(tab, path: Path) -> None:
@@ -82,22 +87,31 @@ def choose(tab, path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_upload_wait_compare_download_by_keyboard_alone(tab, picture, tmp_path):
-    choose(tab, picture)
-    tab.focus("#go")
-    tab.keyboard.press("Enter")
-    tab.wait_for_selector("#gallery img")
-    captions = tab.inner_text("#gallery")
-    for label in ("grey", MODELS["unet_resnet18"], MODELS["pix2pix_scratch"], "as it was"):
-        assert label in captions
+def test_it_opens_with_a_painting_and_an_upload_takes_its_place(tab, picture, tmp_path):
+    labels = ("grey", MODELS["unet_resnet18"], MODELS["pix2pix_scratch"], "as it was")
+    assert all(label in tab.inner_text("#gallery") for label in labels)
     assert tab.locator("#slider img").count() == 2
-    assert tab.locator("#files a").count() >= 2  # one for each model
+    was = shown(tab)
+    choose(tab, picture)
+    expect(tab.locator("#gallery img").first).not_to_have_attribute("src", was)
     with tab.expect_download() as download:
-        tab.locator("#files a").first.click()
-    download.value.save_as(tmp_path / "saved.png")
-    assert Image.open(tmp_path / "saved.png").size == (500, 300)
+        tab.get_by_role("button", name="Download").first.click()
+    download.value.save_as(tmp_path / "saved.jpg")
+    assert Image.open(tmp_path / "saved.jpg").size == (500, 300)
     for image in tab.locator("#gallery img").all():
-        assert image.get_attribute("alt") is not None
+        assert image.get_attribute("alt")
+
+
+@pytest.mark.slow
+def test_strength_is_changed_by_keyboard_and_a_painting_taken_by_a_click(tab):
+    was = shown(tab)
+    tab.focus("input[type=range]")
+    tab.keyboard.press("End")
+    expect(tab.locator("#gallery img").first).not_to_have_attribute("src", was)
+    was, said = shown(tab), tab.inner_text("#numbers")
+    tab.get_by_text("Manet").click()
+    expect(tab.locator("#gallery img").first).not_to_have_attribute("src", was)
+    assert tab.inner_text("#numbers") != said
 
 
 @pytest.mark.slow
@@ -114,32 +128,29 @@ def test_bad_uploads_are_explained_and_leave_it_at_work(
 ):
     (tmp_path / name).write_bytes(content)
     choose(tab, tmp_path / name)
-    tab.click("#go")
-    tab.wait_for_selector(f"text=/{says}/")
+    tab.wait_for_selector(f"#numbers >> text=/{says}/")
     assert tab.locator("#gallery img").count() == 0
     tab.reload()
-    tab.wait_for_selector("#go")
     choose(tab, picture)
-    tab.click("#go")
     tab.wait_for_selector("#gallery img")
 
 
 @pytest.mark.slow
-def test_two_hundred_uploads_take_no_more_memory(server, models, picture):
+def test_two_hundred_uploads_take_no_more_memory(server, picture):
     from gradio_client import Client, handle_file
 
     address, process = server
-    client, used, name = Client(address, verbose=False), [], list(demo.models_of(models))[1]
+    client, used = Client(address, verbose=False), []
     for _ in range(200):
-        answer = client.predict(handle_file(picture), [name], 1.0, api_name="/colour")
+        answer = client.predict(handle_file(picture), 1.0, api_name="/colour")
         used.append(process.memory_info().rss)
-    assert len(answer) == 4
+    assert len(answer) == 5  # before and after, all, the numbers, a file for each model
     assert np.mean(used[-20:]) < np.mean(used[20:40]) + 100e6
 
 
 @pytest.mark.slow
 def test_the_queue_cannot_be_passed_by(server, picture):
-    asked = {"data": [{"path": str(picture)}, [], 1.0]}
+    asked = {"data": [{"path": str(picture)}, 1.0]}
     answer = requests.post(f"{server[0]}/gradio_api/run/colour", json=asked, timeout=60)
     assert answer.status_code == 404
 
@@ -151,12 +162,40 @@ def test_a_folder_gives_its_models_and_not_its_variants(models):
     assert all("UNTRAINED" in name for name in found)
 
 
-def test_what_is_asked_for_wrongly_is_explained(models, picture, tmp_path):
-    found = demo.models_of(models)
-    with pytest.raises(KitError, match="no picture yet"):
-        demo.answer(found, None, list(found), 1.0, tmp_path)
-    with pytest.raises(KitError, match="no model chosen"):
-        demo.answer(found, str(picture), [], 1.0, tmp_path)
+@pytest.fixture
+def two() -> dict[str, Colorizer]:
+    """Two models that give all pictures one colour: a brown, and a more vivid one."""
+    brown = torch.tensor([0.1, 0.2])[:, None, None].expand(2, 32, 32)
+    return {"brown": model_of(brown), "vivid": model_of(3 * brown)}
+
+
+def test_the_liveliest_answer_is_told_when_it_loses(two, picture, tmp_path):
+    found = demo.answer(two, picture, 1.0, tmp_path)
+    assert [label for _, label in found.pictures] == ["grey", "brown", "vivid", "as it was"]
+    assert "loses: **vivid** has the most colour" in found.said
+    assert [Path(file).name for file in found.files] == [
+        "a painting-brown.jpg",
+        "a painting-vivid.jpg",
+    ]
+    alike = {"grey": (0.2, 9.0, 0.0), "vivid": (0.1, 8.0, 1.0)}
+    assert demo.verdict(alike) == "Here the liveliest answer, **vivid**, is the nearest too."
+
+
+@pytest.mark.parametrize(
+    ("tone", "says", "labels"),
+    [
+        ((1, 1, 1), "is grey", ["grey", "brown", "vivid"]),
+        ((1, 0.9, 0.7), "is toned", ["grey", "brown", "vivid", "as it was"]),
+    ],
+)
+def test_what_has_no_colours_is_not_compared(two, tmp_path, tone, says, labels):
+    noise = np.random.default_rng(0).integers(-1, 2, (256, 64, 3))  # as of a lossy file
+    ramp = np.arange(256)[:, None, None] * np.array(tone) + noise
+    Image.fromarray(ramp.clip(0, 255).astype(np.uint8)).save(tmp_path / "old.webp")
+    found = demo.answer(two, tmp_path / "old.webp", 1.0, tmp_path)
+    assert says in found.said
+    assert "mse_ab" not in found.said
+    assert [label for _, label in found.pictures] == labels
 
 
 def test_old_files_are_forgotten_but_for_the_examples(tmp_path):
