@@ -68,8 +68,8 @@ def colourings(
 
 
 def side_by_side(pictures: Mapping[str, Image], width: float = 9.0) -> tuple[Figure, str]:
-    """Show one picture in several versions, such as coloured by several models, three a row."""
-    columns, first = min(3, len(pictures)), next(iter(pictures.values()))
+    """Show one picture in several versions, such as coloured by several models, four a row."""
+    columns, first = min(4, len(pictures)), next(iter(pictures.values()))
     lines = -(-len(pictures) // columns)
     height = lines * (width / columns * first.height / first.width + 0.3)
     figure = Figure(figsize=(width, height), layout="compressed")
