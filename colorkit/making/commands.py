@@ -15,7 +15,7 @@ def make_models(
     data: Annotated[list[str], typer.Option(help="a folder of paintings; may be repeated")],
     only: Annotated[str, typer.Option(help="box, trials, or names; semicolons between")] = "box",
     seeds: Annotated[int, typer.Option(min=1, help="trainings of each, seeds 0, 1, …")] = 1,
-    minutes: Annotated[float, typer.Option(min=0, help="of one core, for each training")] = 30.0,
+    minutes: Annotated[float, typer.Option(min=0, help="of one core, if not as planned")] = 0.0,
     out: Annotated[str, typer.Option(help="results folder; runs/making if empty")] = "",
     publish: Annotated[
         bool, typer.Option("--publish", help="into results/ and into the package")
@@ -38,7 +38,7 @@ def make_models(
     baselines(folder)
     for seed in range(seeds):
         for name in names:
-            console.print(f"{name}, seed {seed}: {minutes:g} minutes of a core")
+            console.print(f"{name}, seed {seed}")
             make(name, folder, seed, minutes)
     console.print(comparison(folder).to_string())
     if publish:

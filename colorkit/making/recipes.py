@@ -11,7 +11,7 @@ from ..models import ScratchUnet, init_normal
 # Squared errors: their best answer is the mean of what is possible, which is what is measured.
 CAUTIOUS = Recipe(lr=5e-4, betas=(0.9, 0.999), critic=False, two_stages=False, loss="l2")
 # The paper's critic, on a network that knows its colours already (its model 3, section 3.2.2).
-LIVELY = Recipe(lr=2e-4, betas=(0.5, 0.999), critic=True, two_stages=True, l1_weight=100.0)
+LIVELY = Recipe(lr=2e-4, betas=(0.5, 0.999), critic=True, two_stages=True, l1_weight=20.0)
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Candidate:
 
     network: str  # "lite" or "scratch"
     size: int  # px
+    minutes: float  # of one core
     recipe: Recipe = CAUTIOUS
     filters: int = 0  # of the scratch U-Net's first layer
     imagenet: bool = False
@@ -33,16 +34,16 @@ class Candidate:
 
 
 BOX = {
-    "cautious": Candidate("lite", 128, imagenet=True),
-    "lively": Candidate("lite", 128, LIVELY, imagenet=True, starts_from="cautious"),
+    "cautious": Candidate("lite", 128, 15, imagenet=True),
+    "lively": Candidate("lite", 128, 45, LIVELY, imagenet=True, starts_from="cautious"),
 }
 TRIALS = {
-    "scratch, 16 filters, 64 px": Candidate("scratch", 64, filters=16),
-    "scratch, 32 filters, 64 px": Candidate("scratch", 64, filters=32),
-    "scratch, 64 filters, 64 px": Candidate("scratch", 64, filters=64),
-    "scratch, 32 filters, 128 px": Candidate("scratch", 128, filters=32),
-    "scratch, 32 filters, 256 px": Candidate("scratch", 256, filters=32),
-    "Lite0, random weights, 128 px": Candidate("lite", 128),
-    "Lite0, ImageNet, 128 px": Candidate("lite", 128, imagenet=True),
+    "scratch, 16 filters, 64 px": Candidate("scratch", 64, 15, filters=16),
+    "scratch, 32 filters, 64 px": Candidate("scratch", 64, 15, filters=32),
+    "scratch, 64 filters, 64 px": Candidate("scratch", 64, 15, filters=64),
+    "scratch, 32 filters, 128 px": Candidate("scratch", 128, 15, filters=32),
+    "scratch, 32 filters, 256 px": Candidate("scratch", 256, 15, filters=32),
+    "Lite0, random weights, 128 px": Candidate("lite", 128, 15),
+    "Lite0, ImageNet, 128 px": Candidate("lite", 128, 15, imagenet=True),
 }
 CANDIDATES = BOX | TRIALS

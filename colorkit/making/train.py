@@ -1,6 +1,8 @@
 """Train one candidate for some minutes of a processor core, score it, keep its weights."""
 
+import json
 import time
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -78,16 +80,17 @@ class Averaging(Callback):
         rows[-1]["core_minutes"] = before + (time.process_time() - self.began) / 60
 
 
-def make(name: str, folder: Folder, seed: int, minutes: float) -> dict[str, Any]:
+def make(name: str, folder: Folder, seed: int, minutes: float = 0.0) -> dict[str, Any]:
     """Train a candidate, or read its result if the folder has it; what it starts from is first.
 
     Goes on from the newest checkpoint. minutes: of a core, so that two cores need half, and a
-    pause costs nothing. Writes models/<id>/ (16 bits) if it is for the box, and runs/<id>.json
-    with the scores of the held-out paintings, of those 16-bit weights.
+    pause costs nothing; the candidate's own if 0. Writes models/<id>/ (16 bits) if it is for the
+    box, and runs/<id>.json with the scores of the held-out paintings, of those 16-bit weights.
     """
     candidate, run_id = CANDIDATES[name], f"{slug(name)}-s{seed}"
+    candidate = replace(candidate, minutes=minutes or candidate.minutes)
     first = candidate.starts_from and make(candidate.starts_from, folder, seed, minutes)
-    config = {"name": name, "seed": seed, "minutes": minutes, "size": candidate.size}
+    config = {"name": name, "seed": seed} | json.loads(json.dumps(asdict(candidate)))
     if result := folder.result(run_id, config):
         return result
     busy = f"{run_id}: another process is training it; wait for it, or choose another --out"

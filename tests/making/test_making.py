@@ -87,7 +87,7 @@ def test_crops_are_the_seeds_own():
 def tiny(monkeypatch):
     """Candidates of 32 px, all from random weights; an epoch each is enough."""
     box = {name: replace(c, size=32, imagenet=False) for name, c in recipes.BOX.items()}
-    trials = {"scratch, tiny": recipes.Candidate("scratch", 32, filters=4)}
+    trials = {"scratch, tiny": recipes.Candidate("scratch", 32, 1, filters=4)}
     for module in (train, publish):
         monkeypatch.setattr(module, "CANDIDATES", box | trials)
     monkeypatch.setattr(train, "SCORED_SIZE", 48)
