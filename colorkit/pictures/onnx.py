@@ -56,7 +56,7 @@ def export_onnx(model: Colorizer, path: str | Path) -> float:
         raise KitError(f"{error.name} is not installed; pip install 'colorkit[onnx]'") from error
     model = copy.deepcopy(model).cpu().eval()  # the caller's stays on its device
     generator = model.generator
-    if model.any_size:
+    if model.config["architecture"] == "unet_resnet18":
         generator = PlainUnet(generator).eval()
     some = torch.rand(3, 1, model.size, model.size) * 2 - 1
     program = torch.onnx.export(

@@ -153,7 +153,7 @@ def _paint(image: Image.Image, ab: Tensor) -> tuple[Image.Image, float]:
     coloured, outside = Image.new("RGB", (width, height)), 0
     for box in bands(image):
         _, top, _, bottom = box
-        lab = join(grey_input(_rgb(image.crop(box))), rows[top:bottom] @ ab @ columns.T)
+        lab = join(_lightness(image.crop(box)), rows[top:bottom] @ ab @ columns.T)
         outside += int((~in_gamut(lab)).sum())
         band = (255 * lab_to_rgb(lab)).round().byte().movedim(0, -1)
         coloured.paste(Image.fromarray(band.numpy()), (0, top))
@@ -168,6 +168,14 @@ def _weights(length: int, size: int) -> Tensor:
     one_by_one = torch.eye(size)[None, None]
     resized = functional.interpolate(one_by_one, (length, size), mode="bicubic", antialias=True)
     return resized[0, 0]
+
+
+def _lightness(image: Image.Image) -> Tensor:
+    """Return L (1, H, W) in [-1, 1]; grey of 8 bits has 256 values, and each is converted once."""
+    if image.mode != "L":
+        return grey_input(_rgb(image))
+    table = grey_input(_rgb(Image.fromarray(np.arange(256, dtype=np.uint8)[None])))[0, 0]
+    return table[torch.from_numpy(np.asarray(image, dtype=np.int64))][None]
 
 
 def _rgb(image: Image.Image) -> Tensor:

@@ -22,7 +22,7 @@ def test_the_plain_unet_is_fastais_own_to_the_bit(shape):
         assert torch.equal(PlainUnet(unet).eval()(L), unet(L))
 
 
-@pytest.mark.parametrize("architecture", ["unet_resnet18", "pix2pix_scratch"])
+@pytest.mark.parametrize("architecture", ["unet_resnet18", "pix2pix_scratch", "lite_unet"])
 def test_onnx_gives_the_same_for_any_batch(tmp_path, architecture):
     model = untrained(architecture)
     assert export.export_onnx(model, tmp_path / "model.onnx") <= 1e-4
