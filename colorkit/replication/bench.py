@@ -5,6 +5,8 @@ What is compared is measured in one run, in turns: a machine's speed differs fro
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections import deque
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -41,6 +44,7 @@ from ..sources import open_source
 from ..splits import part_sizes
 
 TURNS = 5
+LARGE, SMALL, SMALL_ONES = (4000, 3000), (320, 240), 100  # px, px, pictures
 PAPER_SIZE = PROFILES["paper"].size
 MARKS = "<!-- performance -->", "<!-- end of performance -->"
 exhaust = partial(deque, maxlen=0)  # takes all batches and keeps none
@@ -66,6 +70,7 @@ def bench(size: int, batch_size: int, device: torch.device) -> dict:
         "data": data,
         "ceilings": {"matmul_gflop_per_second": measure_matmul(device)},
         "models": {model: measure_model(model, pixels, batch_size, device) for model in MODELS},
+        "colouring": measure_colouring() if find_spec("colorkit.pictures") else None,
     }
 
 
@@ -195,6 +200,41 @@ def measure_epoch(experiment: Experiment, pixels: Tensor, device: torch.device) 
         wall = timed(lambda: learn.fit(3, cbs=keeper), device)
     data = timed(lambda: [exhaust(batches) for batches in learn.dls], device)
     return {"wall_to_steps": wall / sum(steps), "data_share": 3 * data / wall}
+
+
+def measure_colouring() -> dict:
+    """Time the whole of `colorkit colorize` on this machine's CPU, the start of Python included.
+
+    One picture of 12 megapixels, and a folder of small ones; grey JPEGs become PNGs.
+    """
+    source = open_source("sample")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Image.open(source.root / source.paintings[0].path) as picture,
+    ):
+        large, small, out = (Path(name, folder) for folder in ("large", "small", "out"))
+        for folder, size, count in ((large, LARGE, 1), (small, SMALL, SMALL_ONES)):
+            folder.mkdir()
+            for number in range(count):
+                picture.convert("L").resize(size).save(folder / f"{number}.jpg")
+        colorize = ["-m", "colorkit", "colorize", "--device", "cpu", "--overwrite", "-o", out]
+        contestants = {
+            "import torch": partial(python, "-c", "import torch"),
+            "large": partial(python, *colorize, large),
+            "small": partial(python, *colorize, small),
+        }
+        seconds = in_turns(contestants, torch.device("cpu"))
+    return {
+        "large_to_import": ratio(seconds, "large", "import torch"),
+        "small_to_import": ratio(seconds, "small", "import torch"),
+        "small_pictures": SMALL_ONES,
+        "small_per_second": SMALL_ONES / seconds["small"].median(),
+    }
+
+
+def python(*words: str | Path) -> None:
+    """Run Python in a process of its own; what it prints is not shown."""
+    subprocess.run([sys.executable, "-W", "ignore", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def timed(work: Callable, device: torch.device) -> float:

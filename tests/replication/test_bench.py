@@ -53,12 +53,15 @@ def test_an_epoch_is_more_than_its_steps(small, monkeypatch, model):
 def test_a_whole_bench_is_json_and_prose_and_counts_what_was_published(monkeypatch):
     monkeypatch.setattr(bench, "PAPER_TOTAL", 4)
     monkeypatch.setattr(bench, "TURNS", 1)
+    monkeypatch.setattr(bench, "LARGE", (400, 300))
+    monkeypatch.setattr(bench, "SMALL_ONES", 2)
     found = json.loads(json.dumps(bench.bench(64, 2, choose_device("cpu"))))
     for model, row in found["models"].items():
         known = PUBLISHED["models"][model]["gflop_per_image"]
         assert row["gflop_per_image"] == pytest.approx(known)
     text = bench.performance({"": found})
     assert "4 JPEGs of 1,200 px" in text
+    assert "a folder of 2 small ones" in text
     assert all(label in text for label in MODELS.values())
 
 
