@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..base.errors import KitError
 from ..base.files import user_path, write_atomic
@@ -17,6 +17,15 @@ from .paint import colorize_picture, grey_version, measure
 PAGE = "index.html"
 MARK = '<meta name="generator" content="colorkit gallery">'  # such a page may be written over
 QUALITY = 82  # of the JPEGs, at the sample's 600 px: four pictures of 24 paintings take 6 MB
+SHEET = (
+    "435809",
+    "436535",
+    "437881",
+    "436947",
+    "437299",
+    "435882",
+)  # a look at the page, for README
+TILE = 512, 440  # px
 MUSEUM = "https://www.metmuseum.org/art/collection/search/"
 # The Met's number: what is seen. Some that a guess can get right, some that none can: satin may
 # have any colour, and a bat has hardly one.
@@ -52,10 +61,10 @@ Numbers = dict[str, tuple[float, float]]  # "grey" or a model: CIEDE2000, chroma
 
 
 def write_gallery(output: str, models: dict[str, Colorizer]) -> Path:
-    """Write <output>/index.html and <output>/pictures/; returns the page.
+    """Write <output>/index.html, its pictures/, and six of them as sheet.jpg; returns the page.
 
-    models: by name; the first one's colours are on the cards. Raises KitError if the folder
-    cannot be written, or holds another page.
+    models: by name; the first one's colours are on the cards and the sheet. Raises KitError if
+    the folder cannot be written, or holds another page.
     """
     page = user_path(output) / PAGE
     if page.exists() and MARK not in page.read_text("utf-8", "replace"):
@@ -64,6 +73,7 @@ def write_gallery(output: str, models: dict[str, Colorizer]) -> Path:
     known = {Path(painting.path).stem: painting for painting in source.paintings}
     shown = [_show(known[number], source.root, models, page.parent) for number in PAINTINGS]
     facts = {"shown": shown, "models": list(models), "mark": MARK, "museum": MUSEUM}
+    write_atomic(page.with_name("sheet.jpg"), _jpeg(_sheet(page.parent, ["grey", *models][:2])))
     write_atomic(page, render("pictures/gallery.html", facts))
     return page
 
@@ -104,6 +114,19 @@ def _show(
     told |= {"width": picture.image.width, "height": picture.image.height}
     told |= {"number": number, "seen": PAINTINGS[number], "numbers": numbers}
     return told | compare(numbers)
+
+
+def _sheet(folder: Path, kinds: list[str]) -> Image.Image:
+    """Put six paintings side by side, a row for each kind of picture and one as painted."""
+    width, height = TILE
+    kinds, numbers = [*kinds, "painted"], [number for number in SHEET if number in PAINTINGS]
+    sheet = Image.new("RGB", (width * len(numbers), height * len(kinds)))
+    for row, kind in enumerate(kinds):
+        for column, number in enumerate(numbers):
+            with Image.open(folder / "pictures" / f"{number}-{kind}.jpg") as picture:
+                tile = ImageOps.fit(picture.convert("RGB"), TILE, centering=(0.5, 0.3))
+            sheet.paste(tile, (column * width, row * height))
+    return sheet
 
 
 def _jpeg(image: Image.Image) -> bytes:
