@@ -39,12 +39,12 @@ BOX = {
     "lively": Candidate("lite", 128, 25, LIVELY, imagenet=True, starts_from="cautious"),
 }
 TRIALS = {
-    "scratch, 16 filters, 64 px": Candidate("scratch", 64, 15, filters=16),
-    "scratch, 32 filters, 64 px": Candidate("scratch", 64, 15, filters=32),
-    "scratch, 64 filters, 64 px": Candidate("scratch", 64, 15, filters=64),
-    "scratch, 32 filters, 128 px": Candidate("scratch", 128, 15, filters=32),
-    "scratch, 32 filters, 256 px": Candidate("scratch", 256, 15, filters=32),
-    "Lite0, random weights, 128 px": Candidate("lite", 128, 15),
-    "Lite0, ImageNet, 128 px": Candidate("lite", 128, 15, imagenet=True),
+    "scratch, 16 filters, 64 px": Candidate("scratch", 64, 10, filters=16),
+    "scratch, 32 filters, 64 px": Candidate("scratch", 64, 10, filters=32),
+    "scratch, 64 filters, 64 px": Candidate("scratch", 64, 10, filters=64),
+    "scratch, 32 filters, 128 px": Candidate("scratch", 128, 10, filters=32),
+    "scratch, 32 filters, 256 px": Candidate("scratch", 256, 10, filters=32),
+    "Lite0, random weights, 128 px": Candidate("lite", 128, 10),
+    "Lite0, ImageNet, 128 px": Candidate("lite", 128, 10, imagenet=True),
 }
 CANDIDATES = BOX | TRIALS
