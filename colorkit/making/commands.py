@@ -20,6 +20,7 @@ def make_models(
     publish: Annotated[
         bool, typer.Option("--publish", help="into results/ and into the package")
     ] = False,
+    about: Annotated[str, typer.Option(help="a sentence on the paintings, for the cards")] = "",
 ) -> None:
     """Train the models in the box, or what they were chosen from."""
     from ..base.files import runs_root, user_path
@@ -42,4 +43,4 @@ def make_models(
             make(name, folder, seed, minutes)
     console.print(comparison(folder).to_string())
     if publish:
-        console.print(f"published: {publish_models(folder)}")
+        console.print(f"published: {publish_models(folder, about)}")

@@ -76,10 +76,11 @@ def _runs(folder: Folder, name: str) -> Iterator[dict[str, Any]]:
             yield run
 
 
-def publish_models(folder: Folder) -> Path:
+def publish_models(folder: Folder, about: str = "") -> Path:
     """Write results/models-<date>/ and, with their cards, the two models in the package.
 
-    Raises KitError unless both are made.
+    about: what the cards say of the paintings beside their number. Raises KitError unless both
+    are made.
     """
     runs = {name: next(_runs(folder, name), None) for name in BOX}
     if missing := [name for name, run in runs.items() if not run]:
@@ -87,6 +88,7 @@ def publish_models(folder: Folder) -> Path:
     table = comparison(folder)
     facts = {
         "table": table,
+        "about": about,
         "box": list(BOX),
         "counts": folder.listed["part"].value_counts(),
         "painters": folder.listed.query("part == 'train'")["painter"].nunique(),
