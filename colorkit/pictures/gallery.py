@@ -16,7 +16,7 @@ from .paint import colorize_picture, grey_version, measure
 
 PAGE = "index.html"
 MARK = '<meta name="generator" content="colorkit gallery">'  # such a page may be written over
-QUALITY = 82  # of the JPEGs, at the sample's 600 px: four pictures of 24 paintings take 6 MB
+QUALITY = 76  # of the JPEGs, at the sample's 600 px: four pictures of 24 paintings take 5 MB
 SHEET = (
     "435809",
     "436535",
