@@ -48,6 +48,9 @@ def reproduce_tables(
     ] = False,
     jobs: Jobs = 1,
     no_notebooks: NoNotebooks = False,
+    cluster: Annotated[
+        str, typer.Option(help="slurm, kubernetes, local, or a folder with a Snakemake profile")
+    ] = "",
     out: Out = "",
     dry_run: DryRun = False,
 ) -> None:
@@ -63,9 +66,15 @@ def reproduce_tables(
     lists = _numbers("tables", tables), _numbers("seeds", seeds)
     chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants))
     grid = Grid(folder, *lists, *chosen, unusual)
-    if not dry_run:
-        raise typer.Exit(reproduce(grid, jobs, not no_notebooks))
-    list_jobs(grid, not no_notebooks)
+    if dry_run:
+        list_jobs(grid, not no_notebooks)
+        return
+    runner = None
+    if cluster:
+        from .cluster import on_cluster
+
+        runner = on_cluster(cluster)
+    raise typer.Exit(reproduce(grid, jobs, not no_notebooks, runner))
 
 
 def list_jobs(grid: "Grid", lessons: bool = True) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -32,17 +32,20 @@ WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it
 Running = dict[str, subprocess.Popen]  # by the job's name
 
 
-def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True) -> int:
+def reproduce(
+    grid: Grid, jobs: int = 1, lessons: bool = True, runner: "Runner | None" = None
+) -> int:
     """Run what is missing of a grid, show progress, and print both tables.
 
-    jobs: how many at once; lessons: by the notebooks, or the trainings alone.
+    jobs: how many at once; lessons: by the notebooks, or the trainings alone; runner: what
+    runs them, the plain loop unless named.
     Returns the exit code: 0 if every cell was computed, 1 if a run failed, 130 if stopped.
     Raises KitError for a request that cannot be run, or if another process is at work here.
     """
     from .tables import collect, terminal_table
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    if (code := complete(grid, jobs, lessons, console)) == 130:
+    if (code := complete(grid, jobs, lessons, console, runner)) == 130:
         return code
     frame = collect(grid)
     for table in grid.tables:
@@ -51,7 +54,9 @@ def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True) -> int:
     return 1 if code or frame["ours"].isna().any() else 0
 
 
-def complete(grid: Grid, jobs: int, lessons: bool, console: Console) -> int:
+def complete(
+    grid: Grid, jobs: int, lessons: bool, console: Console, runner: "Runner | None" = None
+) -> int:
     """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
     from .report import write_report
 
@@ -65,7 +70,7 @@ def complete(grid: Grid, jobs: int, lessons: bool, console: Console) -> int:
                 save(out, curation.manifest, curation.remarks)
             if not lessons:
                 grid.folder.baselines  # noqa: B018  (made here: no job of its own does it)
-            _run(grid, jobs, lessons, console)
+            _run(grid, jobs, lessons, console, runner or _loop)
         except KeyboardInterrupt:
             console.print(f"stopped{standing(grid)}; the same command goes on from here")
             return 130
@@ -87,7 +92,7 @@ def _make_folder(out: Path) -> None:
         raise KitError(f"{out}: cannot be written; choose another --out")
 
 
-def _run(grid: Grid, jobs: int, lessons: bool, console: Console) -> None:
+def _run(grid: Grid, jobs: int, lessons: bool, console: Console, runner: "Runner") -> None:
     todo, out = missing(grid, lessons), grid.folder.path
     write_atomic(out / "grid.json", json.dumps(request(grid), indent=1) + "\n")
     if not todo:
@@ -100,10 +105,10 @@ def _run(grid: Grid, jobs: int, lessons: bool, console: Console) -> None:
     shutil.rmtree(out / "progress", ignore_errors=True)
     count = len(plan(grid, lessons))
     console.print(f"{count - len(todo)} of {count} jobs are done already")
-    _work_off(todo, jobs, _Progress(todo, console))
+    runner(todo, jobs, Progress(todo, console))
 
 
-def _work_off(todo: list[Job], at_once: int, progress: "_Progress") -> None:
+def _loop(todo: list[Job], at_once: int, progress: "Progress") -> None:
     """Start each job when what it needs is done; what needs a failed job is never started."""
     jobs, gpu = {job.name: job for job in todo}, torch.cuda.is_available()
     running: Running = {}
@@ -178,14 +183,15 @@ def _note(job: Job) -> dict:
         return {}
 
 
-class _Progress:
+class Progress:
     """Say what is new: a line for a job that starts, for an epoch, for a job that is done."""
 
     def __init__(self, todo: list[Job], console: Console):
         self.todo, self.console, self.began = todo, console, time.monotonic()
         self.said: dict[str, str] = {}
 
-    def show(self, running: Running) -> None:
+    def show(self, running: Collection[str]) -> None:
+        """Print what is new; running: the names of the jobs that are at work."""
         done = 0.0
         for number, job in enumerate(self.todo, start=1):
             epoch = _note(job) if job.name in running else {}
@@ -206,6 +212,9 @@ class _Progress:
             return ""
         left = (time.monotonic() - self.began) * (1 - share) / share
         return f"   about {left / 60:.0f} min left" if left > 90 else f"   about {left:.0f} s left"
+
+
+Runner = Callable[[list[Job], int, Progress], None]  # jobs, how many at once, whom to tell
 
 
 def do(name: str, lesson: str, parameters: dict) -> None:
