@@ -1,0 +1,142 @@
+"""The plan on other machines. `make test-slurm` runs it on a two-node Slurm, one of which fails."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from colorkit.base.errors import KitError
+from colorkit.experiment import MODELS
+from colorkit.replication import cluster
+from colorkit.replication.cluster import PROFILES, on_cluster, workflow
+from colorkit.replication.grid import Grid, plan
+
+TWO_NODES = Path(__file__).with_name("two_nodes.sh")
+WITHOUT_SLURM = os.geteuid() != 0 or not shutil.which("slurmctld")
+SAME = ("scores", "history", "data_order", "weights_sha256", "config", "threads")
+
+
+def read(snakefile: str) -> dict[str, tuple[list[str], str, str]]:
+    """Read a workflow's rules: {name: (inputs, output, shell)}."""
+    pattern = (
+        r'name: "(.+)"\n    input: (.+)\n    output: touch\("(.+)"\)\n(?:.+\n)*?    shell: (.+)'
+    )
+    found = re.findall(pattern, snakefile)
+    return {name: (eval(inputs), out, eval(shell)) for name, inputs, out, shell in found}
+
+
+@pytest.mark.parametrize("lessons", [True, False])
+def test_the_workflow_is_the_plan(folder, lessons):
+    jobs = plan(Grid(folder, seeds=(0, 1), variants=("l2",)), lessons)
+    rules = read(workflow(jobs))
+    assert list(rules) == [job.name for job in jobs]
+    for job in jobs:
+        inputs, output, shell = rules[job.name]
+        assert inputs == [f"done/{name}" for name in job.needs]
+        assert folder.path / output == job.mark
+        flock, _, *command = shlex.split(shell.replace("{{", "{").replace("}}", "}"))
+        assert flock == "flock"
+        assert command == [*job.command, ">", "{log}", "2>&1"]
+
+
+def test_what_is_done_already_is_left_out(folder):
+    jobs = plan(Grid(folder, tables=(1,)))
+    rules = read(workflow(jobs[2:]))
+    assert list(rules) == [job.name for job in jobs[2:]]
+    assert rules["03_unet_resnet18-t1-s0"][0] == []
+
+
+def test_only_trainings_ask_for_a_gpu(folder):
+    jobs = plan(Grid(folder, tables=(1,)))
+    asking = re.findall(r'name: "(.+)"(?:\n    .+)*?\n    resources: gpu=', workflow(jobs))
+    assert asking == [job.name for job in jobs if job.run]
+
+
+def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
+    with pytest.raises(KitError, match="--cluster pbs: must be kubernetes, local, slurm, or a fol"):
+        on_cluster("pbs")
+    (tmp_path / "config.yaml").write_text("executor: lsf\n")
+    with pytest.raises(KitError, match="install 'snakemake-executor-plugin-lsf'"):
+        on_cluster(str(tmp_path))
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    with pytest.raises(KitError, match=r"snakemake is not installed; pip install 'colorkit\[clus"):
+        on_cluster("slurm")
+
+
+def reproduce(gallery: Path, out: Path, *more: str, on: tuple = ()) -> subprocess.Popen:
+    words = ["reproduce", "--data", str(gallery), "--out", str(out), *more]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*on, sys.executable, "-m", "colorkit", *words], env=environment)
+
+
+def wait_for(condition, process: subprocess.Popen):
+    """Wait until a condition holds, and return it, while the process is at work."""
+    while not (found := condition()):
+        assert process.poll() is None, "it has ended before"
+        time.sleep(0.2)
+    return found
+
+
+def node_of(job: str) -> str:
+    """Tell on which node a job is at work."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if words[1:3] == ["-m", "colorkit.replication.reproduce"] and job in words[-1]:
+            return process.environ()["SLURMD_NODENAME"]
+    raise AssertionError(f"{job}: not at work")
+
+
+def short_waits(profile: Path) -> Path:
+    """Write the profile for Slurm with shorter waits, for small nodes."""
+    content = yaml.safe_load((PROFILES / "slurm" / "config.yaml").read_text())
+    content |= {"slurm-init-seconds-before-status-checks": 3, "latency-wait": 10}
+    content |= {"slurm-status-command": "squeue", "config": ["gpus=1", "threads=1"]}
+    content["default-resources"] = ["mem_mb=1500", "runtime=120"]
+    profile.mkdir()
+    (profile / "config.yaml").write_text(yaml.safe_dump(content))
+    return profile
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(WITHOUT_SLURM, reason="needs root, and apt-get install slurm-wlm")
+def test_a_node_that_fails_changes_no_bit(gallery, tmp_path):
+    """Both tables on two nodes; the first that has an epoch safe of a U-Net loses its power."""
+    here, there, slurm = tmp_path / "here", tmp_path / "there", tmp_path / "slurm"
+    profile = short_waits(tmp_path / "profile")
+    began = time.monotonic()
+    distributed = reproduce(
+        gallery, there, "--cluster", str(profile), on=("bash", str(TWO_NODES), str(slurm))
+    )
+    (kept,) = wait_for(lambda: list(there.glob("checkpoints/t1-unet*/epoch-*")), distributed)
+    node = node_of("03_unet_resnet18-t1-s0")
+    os.kill(int((slurm / f"{node}.pid").read_text()), signal.SIGKILL)
+    print(f"{node} without power after {time.monotonic() - began:.0f} s: {kept.name} is there")
+    assert distributed.wait() == 0
+    print(f"two nodes: {time.monotonic() - began:.0f} s")
+    began = time.monotonic()
+    local = reproduce(gallery, here, "--jobs", str(os.cpu_count()))  # so each has one thread
+    assert local.wait() == 0
+    print(f"the loop: {time.monotonic() - began:.0f} s")
+
+    runs = sorted(path.name for path in here.glob("runs/t*.json"))
+    assert len(runs) == 2 * len(MODELS)
+    for name in runs:
+        one, other = (json.loads((out / "runs" / name).read_text()) for out in (here, there))
+        assert [one[fact] for fact in SAME] == [other[fact] for fact in SAME], name
+        weights = Path("models", name.removesuffix(".json"), "model.safetensors")
+        assert (here / weights).read_bytes() == (there / weights).read_bytes(), name
+    assert (here / "tables.csv").read_bytes() == (there / "tables.csv").read_bytes()
+    resumed = json.loads((there / "runs" / "t1-unet_resnet18-s0.json").read_text())
+    assert resumed["resumed_after"] == [1]
+    jobs = (slurm / "log" / "jobs.log").read_text()
+    assert {"NodeList=node1", "NodeList=node2", "JobState=NODE_FAIL"} <= set(jobs.split())
