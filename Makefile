@@ -1,13 +1,13 @@
 # make reproduce: everything, from an empty machine to both tables. make test: what a change needs,
 # two minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
-# kills a model. make model DATA="FOLDER FOLDER": the models in the box, made anew. make
+# kills a model. make test-slurm: a node of a cluster fails. make model DATA="FOLDER FOLDER": the models in the box, made anew. make
 # gpu-evidence DATA=FOLDER [WHEELS=FOLDER]: for GPU machines.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: reproduce lint test test-all test-kill model lab outputs gpu-evidence
+.PHONY: reproduce lint test test-all test-kill test-slurm model lab outputs gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -33,6 +33,11 @@ test-all: test
 # Every model killed at 20 moments and started again: about half an hour on 2 CPU cores.
 test-kill: $(VENV)/.test
 	COLORKIT_KILLS=20 $(BIN)/pytest -m slow -rP tests/replication/test_survival.py
+
+# Both tables on a two-node Slurm on this machine, one node of which fails, and again without it:
+# about twenty minutes. Needs root, and Slurm: apt-get install slurm-wlm.
+test-slurm: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -rsP tests/replication/test_cluster.py -k node
 
 # About an hour on 2 CPU cores for "box"; ARGS="--only trials" for what it was chosen from.
 model: $(VENV)/.repro

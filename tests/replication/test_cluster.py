@@ -87,6 +87,20 @@ def wait_for(condition, process: subprocess.Popen):
     return found
 
 
+@pytest.mark.slow
+def test_killed_and_started_again_it_waits_for_what_is_still_at_work(gallery, tmp_path):
+    words = ["--tables", "1", "--models", "pix2pix_scratch", "--no-notebooks", "--cluster", "local"]
+    first = reproduce(gallery, tmp_path, *words)
+    wait_for((tmp_path / "progress" / "t1-pix2pix_scratch-s0.json").exists, first)
+    first.kill()
+    first.wait()
+    assert not (tmp_path / "runs" / "t1-pix2pix_scratch-s0.json").exists()
+    assert reproduce(gallery, tmp_path, *words).wait() == 0
+    result = json.loads((tmp_path / "runs" / "t1-pix2pix_scratch-s0.json").read_text())
+    assert result["resumed_after"] == []  # nobody has disturbed the first
+    assert "finished before" in (tmp_path / "logs" / "04_pix2pix_scratch-t1-s0.log").read_text()
+
+
 def node_of(job: str) -> str:
     """Tell on which node a job is at work."""
     for process in psutil.process_iter(["cmdline"]):
