@@ -14,12 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from rich.console import Console
 
 from colorkit.base.errors import KitError
+from colorkit.base.files import only_one
 from colorkit.experiment import MODELS
 from colorkit.replication import cluster
 from colorkit.replication.cluster import PROFILES, on_cluster, workflow
 from colorkit.replication.grid import Grid, plan
+from colorkit.replication.reproduce import Progress
+from colorkit.replication.reproduce import reproduce as run_grid
 
 TWO_NODES = Path(__file__).with_name("two_nodes.sh")
 WITHOUT_SLURM = os.geteuid() != 0 or not shutil.which("slurmctld")
@@ -71,6 +75,23 @@ def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(KitError, match=r"snakemake is not installed; pip install 'colorkit\[clus"):
         on_cluster("slurm")
+
+
+def test_a_workflow_that_does_not_begin_is_one_error(folder, tmp_path):
+    (tmp_path / "config.yaml").write_text("executor: local\nnightly: true\n")
+    folder.path.mkdir()
+    jobs = plan(Grid(folder))
+    with pytest.raises(KitError, match=r"no job was begun: .*--nightly.*; see .*snakemake.log"):
+        on_cluster(str(tmp_path))(jobs, 1, Progress(jobs, Console()))
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_is_said_as_by_the_loop(folder, capsys):
+    grid = Grid(folder, tables=(1,), models=("pix2pix_scratch",))
+    run = grid.experiments()[0].id
+    with only_one(folder.path / ".locks" / f"{run}.lock", "it is free"):
+        assert run_grid(grid, lessons=False, runner=on_cluster("local")) == 1
+    assert f"failed: 04_pix2pix_scratch-t1-s0: {run}: another process" in capsys.readouterr().out
 
 
 def reproduce(gallery: Path, out: Path, *more: str, on: tuple = ()) -> subprocess.Popen:
