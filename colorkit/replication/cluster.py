@@ -4,6 +4,7 @@ What has to be run, and when it is done, is decided as without it; Snakemake ord
 sends them. Every machine sees the results folder, and the kit, under the same paths.
 """
 
+import os
 import shlex
 import signal
 import subprocess
@@ -96,7 +97,7 @@ def _run(profile: Path, todo: list[Job], at_once: int, progress: Progress) -> No
             time.sleep(LOOK_SECONDS)
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         process.wait()
     progress.show(set())
     if process.returncode and not any(job.log.exists() for job in todo):

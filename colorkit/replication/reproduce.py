@@ -30,11 +30,10 @@ from .grid import Grid, Job, check_grid, fetch_weights, missing, plan, request, 
 
 WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it is stopped
 Running = dict[str, subprocess.Popen]  # by the job's name
+Runner = Callable[[list[Job], int, "Progress"], None]  # jobs, how many at once, whom to tell
 
 
-def reproduce(
-    grid: Grid, jobs: int = 1, lessons: bool = True, runner: "Runner | None" = None
-) -> int:
+def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True, runner: Runner | None = None) -> int:
     """Run what is missing of a grid, show progress, and print both tables.
 
     jobs: how many at once; lessons: by the notebooks, or the trainings alone; runner: what
@@ -55,7 +54,7 @@ def reproduce(
 
 
 def complete(
-    grid: Grid, jobs: int, lessons: bool, console: Console, runner: "Runner | None" = None
+    grid: Grid, jobs: int, lessons: bool, console: Console, runner: Runner | None = None
 ) -> int:
     """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
     from .report import write_report
@@ -92,7 +91,7 @@ def _make_folder(out: Path) -> None:
         raise KitError(f"{out}: cannot be written; choose another --out")
 
 
-def _run(grid: Grid, jobs: int, lessons: bool, console: Console, runner: "Runner") -> None:
+def _run(grid: Grid, jobs: int, lessons: bool, console: Console, runner: Runner) -> None:
     todo, out = missing(grid, lessons), grid.folder.path
     write_atomic(out / "grid.json", json.dumps(request(grid), indent=1) + "\n")
     if not todo:
@@ -212,9 +211,6 @@ class Progress:
             return ""
         left = (time.monotonic() - self.began) * (1 - share) / share
         return f"   about {left / 60:.0f} min left" if left > 90 else f"   about {left:.0f} s left"
-
-
-Runner = Callable[[list[Job], int, Progress], None]  # jobs, how many at once, whom to tell
 
 
 def do(name: str, lesson: str, parameters: dict) -> None:

@@ -122,6 +122,18 @@ def test_killed_and_started_again_it_waits_for_what_is_still_at_work(gallery, tm
     assert "finished before" in (tmp_path / "logs" / "04_pix2pix_scratch-t1-s0.log").read_text()
 
 
+@pytest.mark.slow
+def test_a_signal_ends_what_was_begun(gallery, tmp_path):
+    words = ["--tables", "1", "--models", "pix2pix_scratch", "--no-notebooks", "--cluster", "local"]
+    process = reproduce(gallery, tmp_path, *words)
+    note = tmp_path / "progress" / "t1-pix2pix_scratch-s0.json"
+    wait_for(note.exists, process)
+    training = json.loads(note.read_text())["process"]
+    process.terminate()
+    assert process.wait() == 130
+    assert not psutil.pid_exists(training)
+
+
 def node_of(job: str) -> str:
     """Tell on which node a job is at work."""
     for process in psutil.process_iter(["cmdline"]):
