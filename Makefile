@@ -6,9 +6,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+INSTALL ?= $(BIN)/pip install --quiet
 ARGS ?=
 
-.PHONY: reproduce lint test test-all test-kill test-slurm model lab outputs gpu-evidence
+.PHONY: reproduce lint papers test test-all test-kill test-slurm model lab outputs release gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -21,6 +22,14 @@ EMPTY_RUNS = runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export COLORKI
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+# The address and the version, which pyproject.toml has, wherever they are said; environment.yml.
+papers: $(VENV)/.test
+	$(BIN)/python .ci/papers.py
+
+# After git tag: does the tag hold what the badges open?
+release: $(VENV)/.test
+	$(BIN)/python .ci/papers.py --tag
 
 # Notebooks 1 and 2 give the same output everywhere; 3 to 6 are run by a slow test, 7 and 8 here.
 test: lint
@@ -42,7 +51,7 @@ test-slurm: $(VENV)/.test
 
 # About an hour on 2 CPU cores for "box"; ARGS="--only trials" for what it was chosen from.
 model: $(VENV)/.repro
-	$(BIN)/pip install --quiet --editable '.[making]'
+	$(INSTALL) --editable '.[making]'
 	$(BIN)/colorkit make $(foreach folder,$(DATA),--data '$(folder)') $(ARGS)
 
 # Tables at the paper's settings, then the bench, on any Linux machine with a CUDA GPU, no network
@@ -70,11 +79,11 @@ outputs: $(VENV)/.repro
 $(VENV)/.repro: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("colorkit needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[course,repro]'
+	$(INSTALL) --editable '.[course,repro]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.repro
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(INSTALL) --editable '.[hub,onnx,demo,test]'
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
 	echo "the browser's test needs Chromium: install it, such as by apt-get install chromium"

@@ -7,7 +7,8 @@ What a lesson is about is a module: `from colorkit import color, figures, metric
 from importlib import import_module
 from importlib.metadata import version
 
-__version__ = version("colorkit")
+DISTRIBUTION = "colorkit-paintings"  # for pip, to whom "colorkit" is another package
+__version__ = version(DISTRIBUTION)
 
 _HOME = {
     "setup": "notebook",

@@ -1,5 +1,6 @@
 """The command `colorkit`: the front door, which opens the rooms that are there."""
 
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -7,8 +8,8 @@ from importlib.util import find_spec
 import typer
 from rich.table import Table
 
-from .base.errors import KitError
-from .base.terminal import Data, Painters, console, printable
+from .base.errors import KitError, install
+from .base.terminal import Data, Painters, can_print_anything, console, printable
 from .notebook import quiet
 
 ROOMS = ("replication", "claims", "pictures", "making")
@@ -71,10 +72,12 @@ def doctor() -> None:
 def main() -> None:
     """Run the command; an error the user can mend is one line and exit code 2."""
     quiet()
+    can_print_anything()
+    os.environ["MPLBACKEND"] = "agg"  # no command opens a window, whatever was wanted of others
     try:
         app()
     except ModuleNotFoundError as error:
-        remedy = "pip install 'colorkit[repro]', or in a checkout pip install -e '.[repro]'"
+        remedy = f"{install('repro')}, or in a checkout pip install -e '.[repro]'"
         _fail(f"{error.name} is not installed; {remedy}")
     except (KitError, OSError) as error:
         _fail(str(error))

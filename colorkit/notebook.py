@@ -4,9 +4,9 @@ import ast
 import platform
 import warnings
 from collections.abc import Callable
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from . import __version__
 from .base.errors import refuse_unknown
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def setup() -> None:
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("colorkit", "torch"))
-    print(f"{packages}, Python {platform.python_version()}, on {device}")
+    python = platform.python_version()
+    print(f"colorkit {__version__}, torch {torch.__version__}, Python {python}, on {device}")
 
 
 def quiet() -> None:

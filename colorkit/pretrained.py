@@ -17,7 +17,7 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from . import __version__
-from .base.errors import KitError
+from .base.errors import KitError, need
 from .base.files import file_sha256, remove_parts, user_path, write_atomic
 from .color import AB_SCALE, L_CENTER
 from .experiment import MODELS
@@ -180,11 +180,7 @@ def _download(name: str) -> Path:
 
 
 def _hub() -> Any:
-    try:
-        import huggingface_hub
-    except ModuleNotFoundError as error:
-        raise KitError("huggingface_hub is not installed; pip install 'colorkit[hub]'") from error
-    return huggingface_hub
+    return need("hub", "huggingface_hub")
 
 
 def _first_line(error: BaseException) -> str:

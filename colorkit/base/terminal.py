@@ -1,5 +1,7 @@
 """What the rooms' commands share: the console, and options of one meaning."""
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -22,6 +24,13 @@ NoNotebooks = Annotated[
     bool, typer.Option("--no-notebooks", help="the trainings alone, without Jupyter")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="list the runs and stop")]
+
+
+def can_print_anything() -> None:
+    """Let what the terminal's encoding lacks, such as ✗ on Windows, be replaced and not raised."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def printable(message: str) -> str:

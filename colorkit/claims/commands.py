@@ -27,7 +27,7 @@ def protocol(
 ) -> None:
     """Make the runs that a protocol fixes; goes on where it was stopped."""
     from ..replication.grid import check_grid
-    from ..replication.reproduce import complete
+    from ..replication.reproduce import check_notebooks, complete
     from .distances import look_at_pictures
     from .protocol_file import keep_protocol, read_protocol
     from .verdicts import rules_sha256
@@ -40,6 +40,8 @@ def protocol(
         for grid in grids.values():
             list_jobs(grid, not no_notebooks)
         return
+    if not no_notebooks:
+        check_notebooks()
     for grid in grids.values():
         check_grid(grid)
     keep_protocol(fixed, rules_sha256(), folder)
@@ -61,7 +63,7 @@ def ledger(
     ] = "",
 ) -> None:
     """Say what has been tested of the paper's claims, what has not, and what runs show."""
-    from ..base.files import kit_file
+    from ..base.files import check_can_publish, kit_file
     from ..base.templates import replace_section
     from .gathering import newest_first, publish_runs, published, read_archive
     from .ledger import scope
@@ -71,6 +73,8 @@ def ledger(
     results, folder = kit_file("results"), user_path(out)
     if publish and not out:
         raise KitError("--publish: needs --out, the folder of runs to be published")
+    if publish:
+        check_can_publish()
     archives, targets = published(results), []
     if out:
         own, targets = read_archive(folder), [folder]

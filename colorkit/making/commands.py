@@ -23,7 +23,7 @@ def make_models(
     about: Annotated[str, typer.Option(help="a sentence on the paintings, for the cards")] = "",
 ) -> None:
     """Train the models in the box, or what they were chosen from."""
-    from ..base.files import runs_root, user_path
+    from ..base.files import check_can_publish, runs_root, user_path
     from ..folder import Folder
     from .paintings import gather
     from .publish import comparison, publish_models
@@ -34,6 +34,8 @@ def make_models(
     names = groups.get(only) or [name.strip() for name in only.split(";")]
     for name in names:
         check_choice("--only", name, [*groups, *CANDIDATES])
+    if publish:
+        check_can_publish()
     folder = Folder(user_path(out) if out else runs_root() / "making")
     gather(data, folder)
     baselines(folder)

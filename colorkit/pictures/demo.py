@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from PIL import Image
 
-from ..base.errors import KitError, sigterm_as_interrupt
+from ..base.errors import KitError, need, sigterm_as_interrupt
 from ..base.files import slug
 from ..experiment import MODELS
 from ..folder import read_result
@@ -249,7 +249,8 @@ def _forget(to: Path, lasting: Collection[Path] = ()) -> None:
 
 def _gradio() -> Any:
     try:
-        import gradio
-    except ModuleNotFoundError as error:
-        raise KitError(f"{error.name} is not installed; pip install 'colorkit[demo]'") from error
-    return gradio
+        return need("demo", "gradio")
+    except KitError:
+        raise
+    except ValueError as error:  # such as GRADIO_SERVER_PORT=notaport, which it reads at once
+        raise KitError(f"gradio: {error}; unset your GRADIO_… variables") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import KitError
+from ..base.errors import KitError, need
 from ..base.files import user_path, write_atomic
 from ..pretrained import Colorizer
 
@@ -49,11 +49,7 @@ def export_onnx(model: Colorizer, path: str | Path) -> float:
     config. Returns the largest difference to PyTorch on the CPU. Raises KitError, and writes
     nothing, if it is above 1e-4, or if the extra "onnx" is not installed.
     """
-    try:
-        import onnxruntime
-        import onnxscript  # noqa: F401  (PyTorch's exporter is built on it)
-    except ModuleNotFoundError as error:
-        raise KitError(f"{error.name} is not installed; pip install 'colorkit[onnx]'") from error
+    onnxruntime = need("onnx", "onnxruntime", "onnxscript")  # PyTorch's exporter is built on it
     model = copy.deepcopy(model).cpu().eval()  # the caller's stays on its device
     generator = model.generator
     if model.config["architecture"] == "unet_resnet18":

@@ -27,6 +27,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
+from .. import __version__
 from ..adversarial import real_or_fake_loss
 from ..base.checkpoints import Checkpoints
 from ..base.device import DTYPES, best_precision, device_name, prepare
@@ -63,7 +64,8 @@ def bench(size: int, batch_size: int, device: torch.device) -> dict:
     return {
         "device": device_name(device),
         "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in ("colorkit", "torch", "fastai", "pillow")},
+        "versions": {"colorkit": __version__}
+        | {name: version(name) for name in ("torch", "fastai", "pillow")},
         "size": size,
         "batch_size": batch_size,
         "precision": best_precision(device),

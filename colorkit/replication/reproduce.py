@@ -21,8 +21,9 @@ import psutil
 import torch
 from rich.console import Console
 
-from ..base.errors import KitError, sigterm_as_interrupt
+from ..base.errors import KitError, need, sigterm_as_interrupt
 from ..base.files import only_one, remove_parts, write_atomic
+from ..base.terminal import can_print_anything
 from ..experiment import Experiment
 from ..folder import Folder
 from ..manifest import save
@@ -59,6 +60,8 @@ def complete(
     """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
     from .report import write_report
 
+    if lessons:
+        check_notebooks()
     curation, out = check_grid(grid), grid.folder.path
     fetch_weights(grid)
     _make_folder(out)
@@ -80,6 +83,11 @@ def complete(
         if failed or not lessons:  # with lessons, the last one writes it
             write_report(grid)
         return 1 if failed else 0
+
+
+def check_notebooks() -> None:
+    """Raise KitError unless what runs the notebooks, and what they import, is installed."""
+    need("repro", "papermill", "ipykernel", "ipywidgets")
 
 
 def _make_folder(out: Path) -> None:
@@ -240,6 +248,7 @@ def _end_with(parent: int) -> None:
 
 def work() -> int:
     """Do the job named on the command line."""
+    can_print_anything()
     if parent := os.environ.get("COLORKIT_PARENT"):
         _end_with(int(parent))
     try:

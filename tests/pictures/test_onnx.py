@@ -50,5 +50,7 @@ def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch, tolerance, bi
 
 def test_without_the_extra_it_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(KitError, match=r"onnxruntime is not installed; .*colorkit\[onnx\]"):
+    with pytest.raises(
+        KitError, match=r"onnxruntime is not installed; .*colorkit-paintings\[onnx\]"
+    ):
         export.export_onnx(untrained(), tmp_path / "model.onnx")
