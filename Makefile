@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 INSTALL ?= $(BIN)/pip install --quiet
 ARGS ?=
 
-.PHONY: reproduce lint papers test test-all test-kill test-slurm model lab outputs release gpu-evidence
+.PHONY: reproduce lint papers test test-all test-lowest test-colab test-kill test-slurm model lab outputs release gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -35,6 +35,17 @@ release: $(VENV)/.test
 test: lint
 	$(PYTEST)
 	$(EMPTY_RUNS) && $(BIN)/pytest --nbval notebooks/0[12]_*.ipynb
+
+# The lowest versions that pyproject.toml allows; ONNX wants a newer torch.
+test-lowest:
+	uv venv --clear --quiet --python 3.11 .venv-lowest
+	uv pip install --quiet --python .venv-lowest --torch-backend cpu --resolution lowest-direct \
+	--editable '.[course,repro,hub,demo,test]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/pytest --ignore tests/pictures/test_onnx.py
+
+# Setup cell, notebooks 1 and 2, doctor and reproduce among Colab's versions, in an emptied folder.
+test-colab: $(VENV)/.repro
+	.ci/colab $(BIN)/python
 
 test-all: test
 	$(PYTEST) -m slow
@@ -83,7 +94,7 @@ $(VENV)/.repro: pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(VENV)/.repro
-	$(INSTALL) --editable '.[hub,onnx,demo,test]'
+	$(INSTALL) --editable '.[hub,onnx,demo,cluster,test]'
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
 	echo "the browser's test needs Chromium: install it, such as by apt-get install chromium"

@@ -11,29 +11,39 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from PIL.Image import Image
+from PIL.Image import open as open_image
 from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
 from .metrics import ColourTable, Predictor, predict_rgb
 from .models import ScratchUnet, unet_parts
 
+DPI, SHOWN_DPI = 160, 80  # two pixels for one: sharp on every screen, and in print
 # Okabe and Ito's palette: told apart with any colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
 
 def img_tag(figure: Figure, alt: str) -> str:
     """Return a figure as a self-contained HTML <img> with alt text."""
-    return (
-        f'<img alt="{html.escape(alt, quote=True)}" style="max-width:100%" '
-        f'src="data:image/png;base64,{base64.b64encode(png(figure)).decode()}">'
+    return mime_bundle(figure, alt)["text/html"]
+
+
+def mime_bundle(figure: Figure, alt: str) -> dict[str, str]:
+    """Return a figure by MIME type, as notebooks keep it: pages take the <img>, PDF the PNG."""
+    content = png(figure)
+    data, width = base64.b64encode(content).decode(), open_image(io.BytesIO(content)).width
+    tag = (
+        f'<img alt="{html.escape(alt, quote=True)}" width="{width * SHOWN_DPI // DPI}" '
+        f'style="max-width:100%" src="data:image/png;base64,{data}">'
     )
+    return {"text/html": tag, "image/png": data, "text/plain": alt}
 
 
 def png(figure: Figure) -> bytes:
-    """Render a figure to PNG, on white, at 80 dots per inch."""
+    """Render a figure to PNG, on white, at 160 dots per inch."""
     buffer = io.BytesIO()
     plain = {"facecolor": "white", "bbox_inches": "tight", "metadata": {}}
-    figure.savefig(buffer, format="png", dpi=80, **plain)
+    figure.savefig(buffer, format="png", dpi=DPI, **plain)
     return buffer.getvalue()
 
 

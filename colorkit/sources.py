@@ -4,6 +4,7 @@ import difflib
 import io
 import json
 import re
+import sys
 import unicodedata
 from dataclasses import dataclass
 from importlib import resources
@@ -230,7 +231,9 @@ def _pictures(folder: Path) -> list[Path]:
 def _paintings(root: Path, found: list[tuple[str, Path]]) -> tuple[Painting, ...]:
     for _, path in found:
         if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
-            raise KitError(f"{str(path)!a}: the name is not UTF-8; rename it")
+            encoding = sys.getfilesystemencoding()
+            remedy = "rename it" if encoding == "utf-8" else "set LC_ALL=C.UTF-8, or rename it"
+            raise KitError(f"{str(path)!a}: the name is not {encoding.upper()}; {remedy}")
     paintings = (
         Painting(path.relative_to(root).as_posix(), painter, repair_name(path.stem))
         for painter, path in found

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import yaml
 
@@ -100,6 +104,16 @@ def test_data_check_names_bad_files(call, gallery):
     assert code == 0
     assert "zero.jpg" in out.replace("│", "").replace("\n", "").replace(" ", "")
     assert "25 files looked at, 24 can be used" in out
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_any_terminal_and_any_backend_will_do(gallery, encoding):
+    """As on Windows, redirected, or a server without a locale; ✗ is in no such code page."""
+    (gallery / "Ada_Blue" / "✗.jpg").write_bytes(b"")
+    words = [sys.executable, "-m", "colorkit", "data", "check", "--data", str(gallery)]
+    given = os.environ | {"PYTHONIOENCODING": encoding, "MPLBACKEND": "nonsense"}
+    done = subprocess.run(words, capture_output=True, env=given, check=True)
+    assert b"24 can be used" in done.stdout
 
 
 def test_doctor_finds_this_machine_fit(call):

@@ -10,6 +10,7 @@ import torch
 from packaging.requirements import Requirement
 
 from .. import DISTRIBUTION
+from .errors import install
 from .files import runs_root
 
 Row = tuple[bool, str, str]  # fine, what was found, remedy
@@ -30,11 +31,15 @@ def diagnose() -> list[Row]:
 
 def _package(requirement: str) -> list[Row]:
     wanted = Requirement(requirement)
-    if wanted.marker and not wanted.marker.evaluate({"extra": "repro"}):
+    extra = bool(wanted.marker and not wanted.marker.evaluate({"extra": ""}))
+    if extra and not wanted.marker.evaluate({"extra": "repro"}):
         return []
     try:
         found = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:
+        if extra:  # all but one command do without
+            told = f"no {wanted.name}: `colorkit reproduce` needs it; {install('repro')}"
+            return [(True, told, "")]
         found = ""
     fine = bool(found) and wanted.specifier.contains(found, prereleases=True)
     remedy = f"pip install '{wanted.name}{wanted.specifier}'"

@@ -181,6 +181,7 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
     from ..base.files import user_path
     from ..sources import open_source
 
+    _pass_proxies_by(share)
     gr = _gradio()
     models = models_of(user_path(out)) if out else boxed_models()
     if not models:
@@ -245,6 +246,15 @@ def _forget(to: Path, lasting: Collection[Path] = ()) -> None:
         with suppress(OSError):  # it is gone, or not empty
             if path.stat().st_mtime < time.time() - KEPT_SECONDS:
                 path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _pass_proxies_by(share: bool) -> None:
+    """Let gradio look at its own page, as it does at the start, where a proxy is set.
+
+    Nothing but a public link needs the network. httpx reads these variables.
+    """
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "localhost"
+    os.environ["no_proxy"] = f"{given},localhost,127.0.0.1" if share else "*"
 
 
 def _gradio() -> Any:

@@ -1,15 +1,34 @@
 """Run a numbered notebook with papermill: typed parameters in, an executed notebook out."""
 
 import re
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
+from traitlets import default
 
 from ..base.errors import KitError, refuse_unknown
 from ..base.files import kit_file
+
+
+class ThisPython(AsyncKernelManager):
+    """A kernel in this very Python, whichever "python3" Jupyter knows, and with no home needed."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """Return how to start it."""
+        words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=words, display_name="Python 3", language="python")
+
+    @default("connection_file")
+    def _in_a_temporary_folder(self) -> str:
+        return str(Path(tempfile.mkdtemp(prefix="colorkit-"), "kernel.json"))
 
 
 def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
@@ -27,6 +46,7 @@ def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
             _plain(output),
             parameters,
             kernel_name="python3",
+            kernel_manager_class=ThisPython,
             progress_bar=False,
             start_timeout=180,
             cwd=output.parent,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.request import proxy_bypass
 
 import numpy as np
 import psutil
@@ -196,6 +197,15 @@ def test_what_has_no_colours_is_not_compared(two, tmp_path, tone, says, labels):
     assert says in found.said
     assert "mse_ab" not in found.said
     assert [label for _, label in found.pictures] == labels
+
+
+@pytest.mark.parametrize(("share", "outside"), [(False, False), (True, True)])
+def test_a_proxy_is_not_asked_for_our_own_page(monkeypatch, share, outside):
+    for name, value in {"HTTP_PROXY": "http://proxy:9", "NO_PROXY": "", "no_proxy": ""}.items():
+        monkeypatch.setenv(name, value)
+    demo._pass_proxies_by(share)
+    assert proxy_bypass("127.0.0.1:7860")
+    assert bool(proxy_bypass("gradio.live")) != outside
 
 
 def test_old_files_are_forgotten_but_for_the_examples(tmp_path):

