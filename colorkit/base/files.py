@@ -31,7 +31,7 @@ def kit_file(*parts: str) -> Path:
 def check_can_publish() -> None:
     """Raise KitError unless this is a checkout: an installed kit's files go with an update."""
     if not _checkout():
-        raise KitError("--publish: needs a checkout of the kit; this one is installed")
+        raise KitError("--publish: needs a checkout, and this kit is installed; use a git clone")
 
 
 def _checkout() -> Path | None:

@@ -136,6 +136,7 @@ def test_what_a_file_does_to_a_library_stays_with_that_file(folder, model, tmp_p
     assert done.error == f"{folder / 'a.jpg'}: RuntimeError: out of luck"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there is no fifo")
 def test_a_strip_and_a_fifo(folder, model, tmp_path):
     Image.new("L", (4000, 1)).save(folder / "strip.png")
     Image.new("L", (70_000, 1)).save(folder / "long.png")
@@ -176,6 +177,7 @@ def colorize_by_shell(code: str, source: Path, to: Path) -> subprocess.Completed
     return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there is no such limit")
 def test_what_cannot_be_written_whole_is_not_there_and_the_rest_are(folder, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
     Image.fromarray(noise).save(folder / "big.png")
