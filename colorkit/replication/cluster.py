@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from ..base.errors import KitError
+from ..base.errors import KitError, install
 from ..base.files import user_path, write_atomic
 from ..base.templates import render
 from .grid import Job
@@ -31,7 +31,7 @@ def on_cluster(profile: str) -> Runner:
 
     Raises KitError if there is none, or if what it needs is not installed.
     """
-    _need("snakemake", "colorkit[cluster]")
+    _need("snakemake", install("cluster"))
     shipped = sorted(path.name for path in PROFILES.iterdir())
     folder = PROFILES / profile if profile in shipped else user_path(profile)
     try:
@@ -43,13 +43,13 @@ def on_cluster(profile: str) -> Runner:
         ) from error
     if executor != "local":
         plugin = f"snakemake-executor-plugin-{executor}"
-        _need(plugin, "colorkit[cluster]" if executor == "slurm" else plugin)
+        _need(plugin, install("cluster") if executor == "slurm" else f"pip install {plugin}")
     return partial(_run, folder)
 
 
 def _need(package: str, remedy: str) -> None:
     if not find_spec(package.replace("-", "_")):
-        raise KitError(f"{package} is not installed; pip install '{remedy}'")
+        raise KitError(f"{package} is not installed; {remedy}")
 
 
 def workflow(jobs: list[Job]) -> str:
