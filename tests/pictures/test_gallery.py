@@ -41,13 +41,14 @@ def test_every_file_it_names_is_there_and_nothing_comes_from_a_network(page):
     assert [painting["number"] for painting in told] == list(TWO)
     kinds = "grey", "lively", "cautious", "painted"
     wanted = {f"pictures/{number}-{kind}.jpg" for number in TWO for kind in kinds}
-    files = {str(path.relative_to(page.parent)) for path in page.parent.rglob("*.jpg")}
+    files = {str(path.relative_to(page.parent)) for path in page.parent.rglob("pictures/*.jpg")}
     assert set(re.findall(r'src="([^"]+)"', text)) <= wanted == files
     assert set(re.findall(r"https?://[^\"']+", text)) == {room.MUSEUM}  # a link's beginning
     assert not re.search(r"url\(|@import|fetch\(|<link (?!rel=\"icon\" href=\"data:)", text)
     for number in TWO:
         assert f'alt="{room.PAINTINGS[number]}, coloured by lively"' in text
         assert Image.open(page.parent / f"pictures/{number}-grey.jpg").mode == "L"
+    assert Image.open(page.with_name("sheet.jpg")).size == (room.TILE[0], 3 * room.TILE[1])
     assert told[0]["numbers"]["grey"][1] == 0 < told[0]["numbers"]["cautious"][1]
 
 

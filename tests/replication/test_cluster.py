@@ -70,10 +70,12 @@ def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
     with pytest.raises(KitError, match="--cluster pbs: must be kubernetes, local, slurm, or a fol"):
         on_cluster("pbs")
     (tmp_path / "config.yaml").write_text("executor: lsf\n")
-    with pytest.raises(KitError, match="install 'snakemake-executor-plugin-lsf'"):
+    with pytest.raises(KitError, match="install snakemake-executor-plugin-lsf"):
         on_cluster(str(tmp_path))
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
-    with pytest.raises(KitError, match=r"snakemake is not installed; pip install 'colorkit\[clus"):
+    with pytest.raises(
+        KitError, match=r"snakemake is not installed; pip install 'colorkit-paintings\[clus"
+    ):
         on_cluster("slurm")
 
 
