@@ -4,17 +4,47 @@ fastai's own GANLearner is not used: one optimizer serves both networks there, a
 that should stand still is moved by its momentum.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 from torch import Tensor, nn
 
 from .base.device import adam
+from .experiment import L1_WEIGHT
 
 
 def real_or_fake_loss(logits: Tensor, real: float) -> Tensor:
     """Binary cross entropy of patch logits (N, 1, h, w) against all-real (1) or all-fake (0)."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+
+
+def bare_step(
+    generator: nn.Module,
+    critic: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    L: Tensor,
+    ab: Tensor,
+    l1_weight: float = L1_WEIGHT,
+) -> None:
+    """Take one step of pix2pix with nothing but PyTorch: what the callback must be equal to.
+
+    L (N, 1, S, S), ab (N, 2, S, S); optimizers: the generator's, then the critic's.
+    Paper: equation 1 and section 3.3.
+    """
+    fake = generator(L)
+    critic.requires_grad_(True)
+    on_fake, on_real = critic(L, fake.detach()), critic(L, ab)
+    verdicts = real_or_fake_loss(on_fake, False) + real_or_fake_loss(on_real, True)
+    (verdicts / 2).backward()
+    optimizers[1].step()
+    optimizers[1].zero_grad()
+    critic.requires_grad_(False)
+    loss = l1_weight * F.l1_loss(fake, ab) + real_or_fake_loss(critic(L, fake), True)
+    loss.backward()
+    optimizers[0].step()
+    optimizers[0].zero_grad()
 
 
 class AdversarialCallback(Callback):

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from .. import __version__
-from ..adversarial import real_or_fake_loss
+from ..adversarial import bare_step
 from ..base.checkpoints import Checkpoints
 from ..base.device import DTYPES, best_precision, device_name, prepare
 from ..base.files import file_sha256, slug, write_atomic
@@ -36,7 +36,7 @@ from ..base.templates import render, replace_section
 from ..batches import Batches
 from ..color import AB_SCALE, L_CENTER
 from ..curation import PAPER_TOTAL
-from ..experiment import L1_WEIGHT, MODELS, PROFILES, Experiment
+from ..experiment import MODELS, PROFILES, Experiment
 from ..folder import Folder
 from ..learner import make_learner
 from ..manifest import COLUMNS
@@ -173,20 +173,11 @@ def bare_epoch(batches: Batches, networks: list[nn.Module], optimizers: list[Opt
 
     networks: the generator, then the critic; without one the loss is L1. optimizers: theirs.
     """
-    generator, critic = networks[0], networks[1] if len(networks) > 1 else None
     for L, ab in batches:
-        fake = generator(L)
-        loss = F.l1_loss(fake, ab)
-        if critic:
-            critic.requires_grad_(True)
-            on_fake, on_real = critic(L, fake.detach()), critic(L, ab)
-            verdicts = real_or_fake_loss(on_fake, False) + real_or_fake_loss(on_real, True)
-            (verdicts / 2).backward()
-            optimizers[1].step()
-            optimizers[1].zero_grad()
-            critic.requires_grad_(False)
-            loss = L1_WEIGHT * loss + real_or_fake_loss(critic(L, fake), True)
-        loss.backward()
+        if len(networks) > 1:
+            bare_step(*networks, optimizers, L, ab)
+            continue
+        F.l1_loss(networks[0](L), ab).backward()
         optimizers[0].step()
         optimizers[0].zero_grad()
 
