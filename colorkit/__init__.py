@@ -6,6 +6,7 @@ What a lesson is about is a module: `from colorkit import color, figures, metric
 
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 
 DISTRIBUTION = "colorkit-paintings"  # for pip, to whom "colorkit" is another package
 __version__ = version(DISTRIBUTION)
@@ -20,6 +21,10 @@ _HOME = {
     "run": "training",
     "load_pretrained": "pretrained",
     "colorize": "pictures.paint",
+    "check": "course.answers",
+    "predict": "course.answers",
+    "reveal": "course.answers",
+    "hand_in": "course.answers",
     "KitError": "base.errors",
 }
 __all__ = list(_HOME)
@@ -28,7 +33,11 @@ __all__ = list(_HOME)
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'colorkit' has no attribute '{name}'")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    home = _HOME[name]
+    course = find_spec(".course", __name__)
+    if home == "course.answers" and not (course and course.origin):  # the room was deleted
+        return lambda *_: print("○ exercises are not checked here: colorkit/course is not there")
+    return getattr(import_module(f".{home}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -19,6 +19,7 @@ MAY_SEE = {
     "claims": {"base", "", "replication", "claims"},
     "pictures": {"base", "", "pictures"},
     "making": {"base", "", "making"},
+    "course": {"base", "", "course"},
 }
 
 
@@ -62,20 +63,18 @@ def test_there_is_no_circle():
 
 
 def test_the_core_needs_no_room():
-    code = "import importlib, sys\n"
-    code += "sys.modules |= dict.fromkeys(['colorkit.replication', 'colorkit.claims'])\n"
-    code += "sys.modules['colorkit.pictures'] = None\n"
+    rooms = [f"colorkit.{room}" for room in MAY_SEE if room not in ("", "base")]
+    code = f"import importlib, sys\nsys.modules |= dict.fromkeys({rooms})\n"
     code += f"for name in {CORE}: importlib.import_module('colorkit.' + name)"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 
 def test_a_room_that_is_deleted_is_not_offered(tmp_path):
     copy = shutil.copytree(PACKAGE, tmp_path / "colorkit")
-    for name in ("claims", "pictures"):
+    for name in ("claims", "pictures", "course"):
         shutil.rmtree(copy / name)
-    code = (
-        "import sys; from colorkit.cli import app; print('torch' in sys.modules); app(['--help'])"
-    )
+    code = "import sys, colorkit; from colorkit.cli import app; print('torch' in sys.modules); "
+    code += "colorkit.check('2.3'); app(['--help'])"
     shown = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
@@ -86,3 +85,4 @@ def test_a_room_that_is_deleted_is_not_offered(tmp_path):
     assert shown.startswith("False")  # the help comes at once
     assert all(command in shown for command in ("reproduce", "bench", "doctor"))
     assert not any(command in shown for command in ("ledger", "colorize"))
+    assert "exercises are not checked here" in shown  # and the notebook goes on

@@ -1,0 +1,1 @@
+"""Exercises: the notebooks' student build, checks without a service, and marks."""

@@ -1,0 +1,100 @@
+"""Lesson 4: how wide a patch is, the adversarial step, `detach`, what batch norm tells a critic."""
+
+import copy
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..adversarial import bare_step
+from ..models import PatchCritic, ScratchUnet, init_normal, receptive_field
+from .answers import exercise
+from .judging import NotYet, must, near, number
+
+
+@exercise(
+    "4.1",
+    "Begin at the output, with a width of one, and go through the layers backwards.",
+    "A layer turns a width into (width - 1) * stride + kernel.",
+)
+def width_of_a_patch(patch_width: Callable) -> None:
+    for _ in range(5):
+        layers = [(random.randint(1, 5), random.randint(1, 3)) for _ in range(random.randint(2, 5))]
+        wanted = receptive_field(nn.Sequential(*(nn.Conv2d(1, 1, k, s) for k, s in layers)))
+        got = number("what patch_width returns", patch_width(list(layers)))
+        must(got == wanted, f"patch_width({layers}) is {got:g}, by the kit it is {wanted}")
+
+
+@exercise(
+    "4.2",
+    "The critic comes first: half the loss of fake.detach() taken for fake and ab for real.",
+    "The generator wants critic(L, fake), with the updated critic, to be taken for real.",
+    "The critic stands still in the generator's step: requires_grad_(False) before it, True "
+    "before its own.",
+)
+def adversarial_step(my_step: Callable) -> None:
+    first = init_normal(ScratchUnet(32, filters=4)), init_normal(PatchCritic(filters=4))
+    mine, theirs = first, copy.deepcopy(first)
+    steps = (mine, my_step), (theirs, bare_step)
+    optimizers = {
+        step: [torch.optim.SGD(n.parameters(), lr=0.1) for n in pair] for pair, step in steps
+    }
+    for count in ("one step", "two steps"):
+        L, ab = torch.rand(4, 1, 32, 32), torch.rand(4, 2, 32, 32)
+        for pair, step in steps:
+            step(*pair, optimizers[step], L.clone(), ab.clone(), 10.0)
+        for name, one, other in zip(("generator", "critic"), mine, theirs, strict=True):
+            must(
+                _equal(one, other), f"after {count} the {name}'s weights are not what they must be"
+            )
+
+
+@exercise(
+    "4.3",
+    a="the first backward frees what the fake was computed with, so the second finds nothing.",
+    b="only the critic's optimizer takes a step then; but backward fills the generator's "
+    "gradients as well.",
+    c="that is what the gradient says, and what happens with retain_graph=True, or if the fake "
+    "is computed twice without zeroing gradients.",
+)
+def without_detach(stopped: Any, helping: Any) -> str:
+    if stopped:
+        return "a"
+    return "c" if number("helping", helping) > 0 else "b"
+
+
+@exercise(
+    "4.4",
+    "Apart: the critic sees (eight_L, eight_ab), and in another call (eight_L, 0 * eight_ab).",
+    "Mixed: one call on torch.cat((eight_ab, 0 * eight_ab)), with eight_L twice; then split it.",
+    "Each number is a mean of the logits' sigmoid, of the critic in training mode.",
+)
+def mixed_batches(means: Any, grey_critic: nn.Module, eight_L: Tensor, eight_ab: Tensor) -> str:
+    must(isinstance(means, Mapping), f"means is a {type(means).__name__}, must be a dict")
+    if not means:
+        raise NotYet("means is empty: fill in its four numbers")
+    wanted = _means(grey_critic, eight_L, eight_ab)
+    missing = sorted(wanted.keys() - means.keys())
+    must(not missing, f"means lacks {', '.join(missing)}")
+    for name, value in wanted.items():
+        near(f"means[{name!r}]", means[name], value, 0.01)
+    apart, mixed = (means[f"real {how}"] - means[f"grey {how}"] for how in ("apart", "mixed"))
+    must(mixed < apart, f"mixed, they lie {mixed:.2f} apart, no less than {apart:.2f}")
+    return f"the verdicts lie {apart:.2f} apart in batches of one kind, {mixed:.2f} in mixed ones"
+
+
+def _means(critic: nn.Module, L: Tensor, ab: Tensor) -> dict[str, float]:
+    critic, grey = copy.deepcopy(critic).train(), torch.zeros_like(ab)
+    with torch.no_grad():
+        mixed = critic(torch.cat((L, L)), torch.cat((ab, grey))).sigmoid().chunk(2)
+        apart = critic(L, ab).sigmoid(), critic(L, grey).sigmoid()
+    named = {"real apart": apart[0], "grey apart": apart[1]}
+    named |= {"real mixed": mixed[0], "grey mixed": mixed[1]}
+    return {name: float(verdicts.mean()) for name, verdicts in named.items()}
+
+
+def _equal(one: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.allclose(a.float(), b.float(), atol=1e-5, equal_nan=False) for a, b in pairs)
