@@ -126,8 +126,9 @@ def lab_planes(rgb: Tensor, title: str = "") -> tuple[Figure, str]:
     axes = figure.subplots(1, 4)
     axes[0].imshow(rgb.permute(1, 2, 0).numpy(), interpolation="nearest")
     axes[0].set_title(short(title, 20) or "picture", parse_math=False)
-    planes = {"L*": ("gray", 0, 100), "a*  green to red": ("PiYG_r", -60, 60)}
-    planes["b*  blue to yellow"] = ("PuOr_r", -60, 60)
+    reach = float(lab[1:].abs().max())
+    planes = {"L*": ("gray", 0, 100), "a*  green to red": ("PiYG_r", -reach, reach)}
+    planes["b*  blue to yellow"] = ("PuOr_r", -reach, reach)
     for axis, plane, (name, (cmap, low, high)) in zip(axes[1:], lab, planes.items(), strict=True):
         image = axis.imshow(plane, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
         axis.set_title(name)

@@ -57,8 +57,9 @@ def number(what: str, got: Any) -> float:
 
 def near(what: str, got: Any, wanted: float, tolerance: float) -> None:
     """Raise Wrong unless an answer is the wanted number, within a tolerance."""
-    error = abs(number(what, got) - wanted)
-    must(error <= tolerance, f"{what} is {got:.4g}, which does not come out when computed again")
+    value = number(what, got)
+    close = abs(value - wanted) <= tolerance
+    must(close, f"{what} is {value:.4g}, which does not come out when computed again")
 
 
 def in_words(text: Any, least: int, numbers: Iterable[float]) -> None:

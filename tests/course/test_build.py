@@ -1,0 +1,88 @@
+"""The builds: what students get, and that what is committed is what is built."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from colorkit.base.errors import KitError
+from colorkit.base.files import kit_file
+from colorkit.course import build as building
+from colorkit.course.build import build, build_notebook, guide_page
+
+SOLVED = "def one():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION\n"
+TOP = "n = ...\n### BEGIN SOLUTION\nn = 1\n### END SOLUTION"
+
+
+def small_book() -> nbformat.NotebookNode:
+    badge = "[![x](y)](https://colab.research.google.com/github/a/b/blob/v1/notebooks/01_x.ipynb)"
+    shown = [new_output("stream", text="1\n")]
+    cells = [
+        new_markdown_cell(f"# 1 · Ones\n{badge}"),
+        new_code_cell("import x", metadata={"tags": ["plumbing"]}),
+        new_markdown_cell("### Exercise 1.1", metadata={"tags": ["exercise"]}),
+        new_code_cell(SOLVED, metadata={"tags": ["exercise"]}, outputs=shown),
+        new_code_cell(TOP, metadata={"tags": ["exercise"]}),
+        new_code_cell("print(one())", metadata={"tags": ["solution"]}),
+        new_markdown_cell("Rubric", metadata={"tags": ["instructor"]}),
+        new_code_cell("assert one() == 1", metadata={"tags": ["ci"]}),
+    ]
+    return new_notebook(cells=cells)
+
+
+def test_what_is_committed_is_what_is_built(tmp_path):
+    build(tmp_path)
+    committed = {path.name: path.read_text() for path in kit_file("student").glob("*")}
+    assert committed == {path.name: path.read_text() for path in (tmp_path / "student").glob("*")}
+    assert len(committed) == 8
+    assert "BEGIN SOLUTION" not in "".join(committed.values())
+    solved = "".join(path.read_text() for path in (tmp_path / "solutions").glob("*"))
+    assert "SOLUTION" not in solved
+    assert "Rubric" not in solved
+    assert "Rubric of 2.5" in (tmp_path / "instructor" / "guide.md").read_text()
+
+
+def test_students_get_stubs_folded_plumbing_and_their_own_badge():
+    book = build_notebook(small_book(), "student")
+    sources = [cell.source for cell in book.cells]
+    assert "/blob/v1/student/01_x.ipynb" in sources[0]
+    assert sources[1] == "# @title Run me: plumbing\nimport x"
+    assert book.cells[1].metadata["cellView"] == "form"
+    assert sources[3] == "def one():\n    raise NotImplementedError  # your lines here\n"
+    assert sources[4] == "n = ...\n# your lines here\n"
+    assert len(sources) == 5
+    assert not any(cell.get("outputs") for cell in book.cells)
+
+
+def test_solutions_keep_their_outputs_and_lose_the_fences():
+    book = build_notebook(small_book(), "solutions")
+    assert book.cells[3].source == "def one():\n    return 1\n"
+    assert book.cells[3].outputs
+    assert len(book.cells) == 6
+    assert guide_page(small_book()).count("```python") == 3
+
+
+def test_a_fence_that_is_not_closed_stops_the_build(tmp_path, monkeypatch):
+    book = new_notebook(cells=[new_code_cell(SOLVED.replace("END", "The end of"))])
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(book, tmp_path / "notebooks" / "01_x.ipynb")
+    monkeypatch.setattr(building, "kit_file", tmp_path.joinpath)
+    with pytest.raises(KitError, match=r"01_x.ipynb: a solution is not closed; add ### END"):
+        build(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["02_lab_preprocessing", "04_pix2pix_scratch"])
+def test_the_student_build_runs_unfilled_from_top_to_bottom(tmp_path, name):
+    import papermill
+
+    source, made = kit_file("student", f"{name}.ipynb"), tmp_path / "made.ipynb"
+    papermill.execute_notebook(source, made, cwd=tmp_path, progress_bar=False)  # raises on errors
+    said = [
+        out.text
+        for c in nbformat.read(made, 4).cells
+        for out in c.get("outputs", [])
+        if "text" in out
+    ]
+    assert not any("✓" in text or "✗" in text for text in said)
+    assert sum(text.startswith("○") for text in said) >= 5

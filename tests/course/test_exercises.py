@@ -1,0 +1,150 @@
+"""Each exercise, as it stands in its notebook: solution, stub and wrong answers."""
+
+import re
+import types
+from importlib import import_module
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import paint
+
+from colorkit.course.answers import EXERCISES, PROGRESS
+from colorkit.course.build import build_notebook, tags
+from colorkit.folder import Folder
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in ("2", "4")}
+for lesson in BOOKS:
+    import_module(f"colorkit.course.lesson_{lesson}")
+NUMBERS = sorted(EXERCISES)
+
+WRONG = {  # (what of the solution is changed, to what, what is said)
+    "2.1": [('"b"\n', '"a"\n', "You guessed a"), ('"b"\n', '"c"\n', "You guessed c")],
+    "2.2": [
+        ("/ 50 - 1", "/ 100", "L of my_encode is off by"),
+        ("/ 110", "/ 128", "ab of my_encode is off by"),
+        ("(L + 1) * 50", "L * 50", "what my_decode returns is off by"),
+    ],
+    "2.3": [
+        (" / pixels[:, None]", "", "the table is off by"),
+        ("(sums, dim=1) / pixels[:, None]", "(sums) / pixels", "shape (2, 20), must be (20, 2)"),
+        ("(L + 1) / 2 * 20", "L * 20", "the table"),
+    ],
+    "2.4": [
+        ('part == "train"', 'part == "test"', "does not come out when computed again"),
+        ("range(1, 40)", "range(1, 30)", "10 of 40 draws are missing"),
+        ("lower = sum", "lower = 1 + sum", "lower is"),
+    ],
+    "2.5": [
+        ('"""Very little.', '"""Nothing."""\n_ = f"""', "1 words, must be 40"),
+        ("{min(draws.values()):.4f} to {max(draws.values()):.4f}", "x to y", "no number"),
+    ],
+    "4.1": [
+        ("reversed(layers)", "layers", "by the kit it is"),
+        ("(width - 1)", "width", "by the kit it is"),
+    ],
+    "4.2": [
+        (".detach()", "", "your code raises RuntimeError"),
+        (")) / 2", "))", "after one step the critic's weights"),
+        ("    critic.requires_grad_(False)\n", "", "after two steps the critic's weights"),
+        ("loss_if(True, critic(L, fake))", "loss_if(False, critic(L, fake))", "the generator's"),
+        ("l1_weight * ", "", "the generator's"),
+    ],
+    "4.3": [('"a"\n', '"b"\n', "You guessed b"), ('"a"\n', '"c"\n', "You guessed c")],
+    "4.4": [
+        ("both[:8]", "both[8:]", "means['real mixed'] is"),
+        ('means["grey apart"]', 'means["grey"]', "means lacks grey apart"),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory) -> dict[str, dict]:
+    """Each lesson's names, after the cells that its exercises need, on twenty-four paintings."""
+    root = tmp_path_factory.mktemp("lessons")
+    for n in range(24):
+        paint(root / "paintings" / f"{n % 3}" / f"{n}.jpg", seed=n)
+    folder = Folder(root / "out", data=str(root / "paintings"))
+    needed = {"2": ("ex2401co",), "4": ("6087967a", "ex4302co", "26f3c270")}
+    names: dict[str, dict] = {}
+    for lesson, cells in needed.items():
+        names[lesson] = {"folder": folder, "manifest": folder.manifest}
+        names[lesson] |= {"colour_error": 4.0, "lightness_error": 6.0}
+        book = nbformat.read(BOOKS[lesson], as_version=4)
+        imports = next(c.source for c in book.cells if "plumbing" in tags(c)).split("folder =")[0]
+        begin = imports.replace("colorkit.refuse_unknown_parameters()", "import colorkit")
+        chosen = [cell.source for cell in book.cells if cell.id in cells]
+        for source in (begin, *chosen):
+            exec(source.replace("PatchCritic()", "PatchCritic(filters=16)"), names[lesson])
+    return names
+
+
+@pytest.fixture
+def run(lessons, monkeypatch, capsys):
+    """Run an exercise's cells in one of the builds, with a change; returns the last line said."""
+
+    def call(number: str, kind: str, old: str = "", new: str = "") -> str:
+        PROGRESS.clear()
+        lesson = number.partition(".")[0]
+        names = dict(lessons[lesson])
+        monkeypatch.setattr("IPython.get_ipython", lambda: types.SimpleNamespace(user_ns=names))
+        book = build_notebook(nbformat.read(BOOKS[lesson], as_version=4), kind)
+        if number == "2.5":
+            exec(code_of(book, "2.4"), names)
+        source = code_of(book, number)
+        assert old in source
+        capsys.readouterr()
+        exec(source.replace(old, new, 1) if old else source, names)
+        return capsys.readouterr().out.splitlines()[-1]
+
+    return call
+
+
+def code_of(book: nbformat.NotebookNode, number: str) -> str:
+    """Return the code of an exercise, under its heading, and its check, wherever that stands."""
+    found, inside = [], False
+    for cell in book.cells:
+        if cell.cell_type == "markdown":
+            inside = cell.source.startswith(f"### Exercise {number} ")
+            continue
+        its_check = "check" in tags(cell) and f'"{number}"' in cell.source
+        if its_check or (inside and "exercise" in tags(cell)):
+            found.append(cell.source)
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_solution_is_right(run, number):
+    assert run(number, "solutions").startswith(f"✓ {number}: ")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_stub_is_not_answered_yet(run, number):
+    assert run(number, "student").startswith(f"○ {number}: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "old", "new", "says"),
+    [(number, *wrong) for number, wrongs in WRONG.items() for wrong in wrongs],
+)
+def test_a_wrong_answer_is_told_why(run, number, old, new, says):
+    line = run(number, "solutions", old, new)
+    assert line.startswith(f"✗ {number}: ")
+    assert says in line
+    assert not (hints := EXERCISES[number].hints) or hints[0] in line
+
+
+def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
+    assert all(len(WRONG[number]) >= 2 for number in NUMBERS)
+    heading = r"### Exercise (\d\.\d) · (?:predict|fill in|experiment|open), \d+ minutes"
+    for lesson, path in BOOKS.items():
+        text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        mine = [number for number in NUMBERS if number.startswith(f"{lesson}.")]
+        assert re.findall(heading, text) == mine
+
+
+def test_a_prediction_is_judged_by_its_numbers():
+    judges = EXERCISES["2.1"].judge, EXERCISES["4.3"].judge
+    assert [judges[0](*errors) for errors in ((2, 1), (1, 2), (1, 1.05))] == ["a", "b", "c"]
+    assert [judges[1](*found) for found in ((True, 1), (False, 0), (False, 1))] == ["a", "b", "c"]

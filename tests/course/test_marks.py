@@ -1,0 +1,53 @@
+"""Marks of what was handed in, good and bad."""
+
+import json
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from colorkit import __version__
+from colorkit.base.errors import KitError
+from colorkit.course import marks as marking
+from colorkit.course.marks import execute, marks
+
+CONTENT = {"course": "colorkit", "version": __version__, "lesson": "2", "name": "Ada"}
+CONTENT |= {"exercises": {"2.1": {"mark": "✓", "tries": 1}, "2.2": {"mark": "○", "tries": 0}}}
+
+
+def test_json_files_are_taken_as_they_are_and_bad_ones_named(tmp_path):
+    files = {"ada": CONTENT, "old": CONTENT | {"version": "0.1.0"}, "list": [1], "other": {"a": 1}}
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    (tmp_path / "cut.json").write_text('{"course')
+    (tmp_path / "cut.ipynb").write_text('{"cells')
+    nbformat.write(new_notebook(cells=[new_code_cell("1 + 1")]), tmp_path / "empty.ipynb")
+    table = marks(tmp_path).set_index("file")
+    assert table.loc["ada.json", ["lesson", "2.1", "2.2"]].tolist() == ["2", "✓", "○"]
+    assert table.loc["ada.json", "remark"] == "as handed in by Ada"
+    assert "made by colorkit 0.1.0, this is" in table.loc["old.json", "remark"]
+    for name in ("list.json", "other.json", "cut.json"):
+        assert table.loc[name, "remark"].startswith("not a file of hand_in")
+    assert table.loc["cut.ipynb", "remark"].startswith("not a notebook")
+    assert table.loc["empty.ipynb", "remark"].startswith("no exercises of one lesson")
+    assert list(table)[-1] == "remark"
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(KitError, match="no notebooks"):
+        marks(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_notebook_is_executed_again_errors_hangs_and_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(marking, "CELL_SECONDS", 20)
+    guess = 'colorkit.predict("2.1", "a")\ncolour_error, lightness_error = 1, 2'
+    sources = ["import colorkit", guess, "1 / 0", "while True:\n    pass"]
+    sources += ['colorkit.reveal("2.1")', 'colorkit.check("2.3", lambda L, ab: L)']
+    cells = [new_code_cell(source) for source in sources]
+    cells[-1].outputs = [nbformat.v4.new_output("stream", text="✓ 2.3: right\n")]  # typed in
+    nbformat.write(new_notebook(cells=cells), tmp_path / "eve.ipynb")
+    exercises = execute(tmp_path / "eve.ipynb")["exercises"]
+    found = [exercises[number]["mark"] for number in ("2.1", "2.2", "2.3")]
+    assert found == ["✗", "○", "✗"]
+    assert marks(tmp_path).iloc[0]["remark"] == "executed again"
