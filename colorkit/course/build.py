@@ -6,6 +6,7 @@ instructor, ci (a test, no lesson), plumbing. Inside a code cell, nbgrader's fen
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import nbformat
 from nbformat import NotebookNode
@@ -60,7 +61,8 @@ def guide_page(book: NotebookNode) -> str:
     """Write a lesson's exercises with their solutions, and what only a teacher is told."""
     parts = []
     for cell in book.cells:
-        answers = "\n".join(found[2].rstrip() for found in SOLUTION.finditer(cell.source))
+        fenced = [dedent(found[2]) for found in SOLUTION.finditer(cell.source)]
+        answers = "\n".join(fenced).rstrip()
         if cell.cell_type == "markdown" and tags(cell) & {"exercise", "solution", "instructor"}:
             parts.append(cell.source)
         elif cell.cell_type == "code" and (answers or "solution" in tags(cell)):
