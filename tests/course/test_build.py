@@ -1,7 +1,13 @@
 """The builds: what students get, and that what is committed is what is built."""
 
+import os
+import subprocess
+import sys
+
 import nbformat
+import papermill
 import pytest
+from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from colorkit.base.errors import KitError
@@ -71,18 +77,33 @@ def test_a_fence_that_is_not_closed_stops_the_build(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def assert_nothing_is_answered(book: nbformat.NotebookNode) -> None:
+    texts = [out.text for cell in book.cells for out in cell.get("outputs", []) if "text" in out]
+    assert not any("✓" in text or "✗" in text for text in texts)
+    assert sum(text.startswith("○") for text in texts) >= 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["02_lab_preprocessing", "04_pix2pix_scratch"])
 def test_the_student_build_runs_unfilled_from_top_to_bottom(tmp_path, name):
-    import papermill
-
     source, made = kit_file("student", f"{name}.ipynb"), tmp_path / "made.ipynb"
     papermill.execute_notebook(source, made, cwd=tmp_path, progress_bar=False)  # raises on errors
-    said = [
-        out.text
-        for c in nbformat.read(made, 4).cells
-        for out in c.get("outputs", [])
-        if "text" in out
-    ]
-    assert not any("✓" in text or "✗" in text for text in said)
-    assert sum(text.startswith("○") for text in said) >= 5
+    assert_nothing_is_answered(nbformat.read(made, as_version=4))
+
+
+@pytest.mark.slow
+def test_the_student_build_runs_in_a_kernel_as_old_as_colabs(tmp_path):
+    packages = ["ipython==7.34.0", "ipykernel==6.17.1", "jupyter_client<8"]
+    bare = ["--no-deps", "ipywidgets==7.7.1", "ipython-genutils", "jupyterlab-widgets<2"]
+    for wanted in (packages, bare):
+        target = ["--quiet", "--target", str(tmp_path / "colab")]
+        subprocess.run([sys.executable, "-m", "pip", "install", *target, *wanted], check=True)
+    book = nbformat.read(kit_file("student", "02_lab_preprocessing.ipynb"), as_version=4)
+    versions = "import IPython, ipywidgets\nprint(IPython.__version__, ipywidgets.__version__)"
+    book.cells.append(new_code_cell(versions))
+    path = os.pathsep.join([str(tmp_path / "colab"), str(kit_file())])
+    at = {"metadata": {"path": str(tmp_path)}}
+    client = NotebookClient(book, timeout=1200, kernel_name="python3", resources=at)
+    client.execute(env=os.environ | {"PYTHONPATH": path})
+    assert book.cells[-1].outputs[-1].text == "7.34.0 7.7.1\n"
+    assert_nothing_is_answered(book)
