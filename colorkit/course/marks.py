@@ -35,7 +35,7 @@ def marks(folder: Path, starts: Callable[[Path], None] = lambda path: None) -> p
     for path in files:
         starts(path)
         try:
-            row = _row(execute(path) if path.suffix == ".ipynb" else _content(path))
+            row = _row(path)
         except (KitError, OSError) as error:
             row = {"remark": str(error)}
         rows.append({"file": str(path.relative_to(folder))} | row)
@@ -77,17 +77,18 @@ def execute(path: Path) -> dict[str, Any]:
 def _content(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        content["exercises"].items(), content["lesson"], content["version"], content["name"]
+        content["lesson"], content["version"], content["name"]
+        [record["mark"] for record in content["exercises"].values()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise KitError("not a file of hand_in; ask for the file again") from error
     return content
 
 
-def _row(content: dict[str, Any]) -> dict[str, str]:
-    by, name = content["version"], content["name"]
-    row = {"lesson": content["lesson"]} | {
-        number: record["mark"] for number, record in content["exercises"].items()
-    }
-    remark = "executed again" if name == "marks" else f"as handed in by {name}"
-    other = f"; made by colorkit {by}, this is {__version__}" if by != __version__ else ""
-    return row | {"remark": remark + other}
+def _row(path: Path) -> dict[str, str]:
+    again = path.suffix == ".ipynb"
+    content = execute(path) if again else _content(path)
+    marked = {number: record["mark"] for number, record in content["exercises"].items()}
+    remark = "executed again" if again else f"as handed in by {content['name']}"
+    if (by := content["version"]) != __version__:
+        remark += f"; made by colorkit {by}, this is {__version__}"
+    return {"lesson": content["lesson"]} | marked | {"remark": remark}

@@ -17,6 +17,7 @@ CONTENT |= {"exercises": {"2.1": {"mark": "✓", "tries": 1}, "2.2": {"mark": "�
 
 def test_json_files_are_taken_as_they_are_and_bad_ones_named(tmp_path):
     files = {"ada": CONTENT, "old": CONTENT | {"version": "0.1.0"}, "list": [1], "other": {"a": 1}}
+    files |= {"eve": CONTENT | {"name": "marks"}, "odd": CONTENT | {"exercises": {"2.1": "✓"}}}
     for name, content in files.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     (tmp_path / "cut.json").write_text('{"course')
@@ -25,8 +26,9 @@ def test_json_files_are_taken_as_they_are_and_bad_ones_named(tmp_path):
     table = marks(tmp_path).set_index("file")
     assert table.loc["ada.json", ["lesson", "2.1", "2.2"]].tolist() == ["2", "✓", "○"]
     assert table.loc["ada.json", "remark"] == "as handed in by Ada"
+    assert table.loc["eve.json", "remark"] == "as handed in by marks"
     assert "made by colorkit 0.1.0, this is" in table.loc["old.json", "remark"]
-    for name in ("list.json", "other.json", "cut.json"):
+    for name in ("list.json", "other.json", "cut.json", "odd.json"):
         assert table.loc[name, "remark"].startswith("not a file of hand_in")
     assert table.loc["cut.ipynb", "remark"].startswith("not a notebook")
     assert table.loc["empty.ipynb", "remark"].startswith("no exercises of one lesson")
