@@ -58,7 +58,7 @@ test-kill: $(VENV)/.test
 # Both tables on a two-node Slurm on this machine, one node of which fails, and again without it:
 # about twenty minutes. Needs root, and Slurm: apt-get install slurm-wlm.
 test-slurm: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -rsP tests/replication/test_cluster.py -k node
+	COLORKIT_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -rsP tests/replication/test_cluster.py -k node
 
 # About an hour on 2 CPU cores for "box"; ARGS="--only trials" for what it was chosen from.
 model: $(VENV)/.repro

@@ -23,6 +23,8 @@ from colorkit.experiment import MODELS
 from colorkit.pictures import demo
 from colorkit.pretrained import Colorizer
 
+expect.set_options(timeout=60_000)  # two busy cores colour slowly
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Path:
