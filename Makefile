@@ -60,7 +60,7 @@ test-kill: $(VENV)/.test
 test-slurm: $(VENV)/.test
 	COLORKIT_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -rsP tests/replication/test_cluster.py -k node
 
-# About an hour on 2 CPU cores for "box"; ARGS="--only trials" for what it was chosen from.
+# Forty minutes of a core for "box"; ARGS="--only trials" for what it was chosen from.
 model: $(VENV)/.repro
 	$(INSTALL) --editable '.[making]'
 	$(BIN)/colorkit make $(foreach folder,$(DATA),--data '$(folder)') $(ARGS)

@@ -3,11 +3,11 @@
 import os
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 from rich.table import Table
 
+from . import has_room
 from .base.errors import KitError, install
 from .base.terminal import Data, Painters, can_print_anything, console, printable
 from .notebook import quiet
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True)
 app.add_typer(data_app, name="data", help="Look at the paintings of a source.")
 for room in ROOMS:
-    if (found := find_spec(f".{room}", __package__)) and found.origin:  # else it was deleted
+    if has_room(room):
         app.add_typer(import_module(f".{room}.commands", __package__).app)
 
 

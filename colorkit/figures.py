@@ -32,7 +32,8 @@ def img_tag(figure: Figure, alt: str) -> str:
 def mime_bundle(figure: Figure, alt: str) -> dict[str, str]:
     """Return a figure by MIME type, as notebooks keep it: pages take the <img>, PDF the picture.
 
-    PNG, unless it shows paintings: those take a tenth as JPEG, and a notebook holds each twice.
+    PNG, unless JPEG takes less than half of it, as it does for paintings: a notebook holds both
+    the <img> and the picture.
     """
     content, kind = png(figure), "image/png"
     picture, smaller = open_image(io.BytesIO(content)), io.BytesIO()

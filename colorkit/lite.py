@@ -24,10 +24,10 @@ WIDTHS = (128, 96, 64, 48)  # of the decoder, deepest first
 
 
 class LiteUnet(nn.Module):
-    """A U-Net on EfficientNet-Lite0: 2,953,410 parameters, half of its time in the decoder.
+    """A U-Net on EfficientNet-Lite0: 2,953,410 parameters.
 
     Maps L (N, 1, H, W) in [-1, 1] to ab (N, 2, H, W) in (-1, 1); H and W are multiples of 32.
-    Colours are made at half the resolution, which no eye sees. `imagenet`: begin with
+    Colours are made at half the resolution, which the eye hardly sees. `imagenet`: begin with
     ImageNet's weights, the stem's summed over RGB. Raises KitError if these are not installed.
     """
 

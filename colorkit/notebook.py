@@ -63,7 +63,7 @@ def quiet() -> None:
 
 
 def show(figure: "Figure", alt: str) -> None:
-    """Display a figure in a notebook as an <img> with alt text, and as PNG for PDF and GitHub."""
+    """Display a figure in a notebook: an <img> with alt text, and a picture for PDF and GitHub."""
     from IPython.display import display
 
     from .figures import mime_bundle

@@ -1,4 +1,4 @@
-"""Batches of random crops: more paintings count more than anything, and crops are nearly that."""
+"""Batches of random crops, so that a network never sees quite the same painting twice."""
 
 import hashlib
 from collections.abc import Iterator

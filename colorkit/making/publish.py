@@ -26,7 +26,8 @@ def comparison(folder: Folder) -> pd.DataFrame:
     """Compare all there is on the held-out paintings: a row for each candidate and baseline.
 
     "to the table": mse_ab over that of the table of forty numbers, with its 95 % interval over
-    paintings, each painting's error averaged over seeds first.
+    paintings ("least", "most"), each painting's error averaged over seeds first, and with the
+    seeds' own extremes ("luckiest", "unluckiest").
     """
     reference = read_result(folder.result_path("baselines"))["scores"]
     rows = [_row(BASELINES[name], [{"scores": s}], reference) for name, s in reference.items()]
@@ -42,13 +43,14 @@ def comparison(folder: Folder) -> pd.DataFrame:
 
 
 def _row(name: str, runs: list[dict[str, Any]], reference: dict[str, Any]) -> dict[str, Any]:
-    errors = np.mean([_errors(run["scores"]) for run in runs], axis=0)
-    table = _errors(reference["L_table"])
+    by_seed, table = [_errors(run["scores"]) for run in runs], _errors(reference["L_table"])
+    errors, ratios = np.mean(by_seed, axis=0), [e.mean() / table.mean() for e in by_seed]
     summary = pd.DataFrame([summarize(run["scores"], reference["mean_ab"]) for run in runs]).mean()
     row = {"candidate": name, "seeds": len(runs)}
     row |= {key: summary[key] for key in ("mse_ab", "skill_ab", "ciede2000", "chroma_ratio")}
-    row["to the table"] = errors.mean() / table.mean()
+    row["to the table"] = np.mean(ratios)
     if name in CANDIDATES:
+        row["luckiest"], row["unluckiest"] = min(ratios), max(ratios)
         row["least"], row["most"] = _interval(errors, table)
     return row
 

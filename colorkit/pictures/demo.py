@@ -4,7 +4,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,20 +123,8 @@ def page(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> "
 
     to: the page's own folder, for downloads.
     """
-    gr = _gradio()
-    one_at_a_time, paths = threading.Lock(), list(examples.values())
-
-    def colour(upload: str | None, strength: float) -> tuple[Any, ...]:
-        folder, path = Path(tempfile.mkdtemp(dir=to)), Path(upload or paths[0])
-        try:
-            with one_at_a_time:
-                found = answer(models, path, strength, folder)
-        except KitError as error:
-            what = str(error).removeprefix(f"{path}: ")
-            gr.Warning(what)
-            return None, None, what, *[None] * len(models)
-        grey, first = found.pictures[0][0], found.pictures[1][0]
-        return (grey, first), found.pictures, found.said, *found.files
+    gr, paths = _gradio(), list(examples.values())
+    colour = _colouring(models, paths[0], to)
 
     def take(event: gr.SelectData) -> str:
         return str(paths[event.index])
@@ -176,6 +164,25 @@ def page(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> "
     return blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
 
+def _colouring(models: dict[str, Colorizer], example: Path, to: Path) -> Callable[..., tuple]:
+    """Make what answers an upload, or shows the example without one: one at a time."""
+    gr, one_at_a_time = _gradio(), threading.Lock()
+
+    def colour(upload: str | None, strength: float) -> tuple[Any, ...]:
+        folder, path = Path(tempfile.mkdtemp(dir=to)), Path(upload or example)
+        try:
+            with one_at_a_time:
+                found = answer(models, path, strength, folder)
+        except KitError as error:
+            what = str(error).removeprefix(f"{path}: ")
+            gr.Warning(what)
+            return None, None, what, *[None] * len(models)
+        grey, first = found.pictures[0][0], found.pictures[1][0]
+        return (grey, first), found.pictures, found.said, *found.files
+
+    return colour
+
+
 def serve(out: str = "", port: int = 0, share: bool = False) -> None:
     """Serve the page until Ctrl-C. Raises KitError if there is no model or no gradio."""
     from ..base.files import user_path
@@ -192,9 +199,7 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
     examples = {p.painter.split()[-1]: source.root / p.path for p in chosen}
     gr.set_static_paths([source.root])  # shown from where they are, and not forgotten
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
-    theme = gr.themes.Default(
-        primary_hue="neutral", **fonts
-    )  # a page that does not tint what it shows
+    theme = gr.themes.Default(primary_hue="neutral", **fonts)  # tints nothing that is shown
     with tempfile.TemporaryDirectory(prefix="colorkit-demo-") as to, sigterm_as_interrupt():
         os.environ["GRADIO_TEMP_DIR"] = to  # what lies there is shown as it is, and goes with us
         page(models, examples, Path(to)).launch(

@@ -17,14 +17,7 @@ from .paint import colorize_picture, grey_version, measure
 PAGE = "index.html"
 MARK = '<meta name="generator" content="colorkit gallery">'  # such a page may be written over
 QUALITY = 76  # of the JPEGs, at the sample's 600 px: four pictures of 24 paintings take 5 MB
-SHEET = (
-    "435809",
-    "436535",
-    "437881",
-    "436947",
-    "437299",
-    "435882",
-)  # a look at the page, for README
+SHEET = ("435809", "436535", "437881", "436947", "437299", "435882")  # for README
 TILE = 512, 440  # px
 MUSEUM = "https://www.metmuseum.org/art/collection/search/"
 # The Met's number: what is seen. Some that a guess can get right, some that none can: satin may

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +26,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import __version__
+from .. import __version__, has_room
 from ..adversarial import bare_step
 from ..base.checkpoints import Checkpoints
 from ..base.device import DTYPES, best_precision, device_name, prepare
@@ -72,7 +71,7 @@ def bench(size: int, batch_size: int, device: torch.device) -> dict:
         "data": data,
         "ceilings": {"matmul_gflop_per_second": measure_matmul(device)},
         "models": {model: measure_model(model, pixels, batch_size, device) for model in MODELS},
-        "colouring": measure_colouring() if find_spec("colorkit.pictures") else None,
+        "colouring": measure_colouring() if has_room("pictures") else None,
     }
 
 
