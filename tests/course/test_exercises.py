@@ -15,12 +15,26 @@ from colorkit.course.build import build_notebook, tags
 from colorkit.folder import Folder
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in ("2", "3", "4")}
+BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in ("1", "2", "3", "4")}
 for lesson in BOOKS:
     import_module(f"colorkit.course.lesson_{lesson}")
 NUMBERS = sorted(EXERCISES)
 
 WRONG = {  # (what of the solution is changed, to what, what is said)
+    "1.1": [('= "c"', '= "a"', "You guessed a"), ('= "c"', '= "b"', "You guessed b")],
+    "1.2": [
+        ("counts.values(), 4", "counts.values(), 3", "my_quartets finds"),
+        ("counts.values(), 4", "set(counts.values()), 4", "my_quartets finds"),
+    ],
+    "1.3": [
+        ("way(picture)", "picture", "does not come out when computed again"),
+        ("bits > ", "bits < ", "which is not what `moved` says"),
+        ("ways.items()", "list(ways.items())[1:]", "moved lacks half size"),
+    ],
+    "1.4": [
+        ('"""I would', '"""Nothing."""\n_ = f"""', "1 words, must be 40"),
+        ('{moved["mirror"]:.1f}', "many", "no number"),
+    ],
     "2.1": [('"b"\n', '"a"\n', "You guessed a"), ('"b"\n', '"c"\n', "You guessed c")],
     "2.2": [
         ("/ 50 - 1", "/ 100", "L of my_encode is off by"),
@@ -89,7 +103,11 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
 }
 
 CHEAPER = {"PatchCritic()": "PatchCritic(filters=16)", "filters=24": "filters=4", "241": "21"}
-QUOTED = {"2.5": "2.4", "3.5": "3.4"}  # an open question quotes the numbers of an experiment
+QUOTED = {
+    "1.4": "1.3",
+    "2.5": "2.4",
+    "3.5": "3.4",
+}  # an open question quotes the numbers of an experiment
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +118,7 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
         paint(root / "paintings" / f"{n % 3}" / f"{n}.jpg", seed=n)
     folder = Folder(root / "out", data=str(root / "paintings"))
     needed = {
+        "1": ("b3e725d6", "ex1301co"),
         "2": ("ex2401co",),
         "3": ("08342e7b", "ex3401co"),
         "4": ("6087967a", "ex4302co", "26f3c270"),
@@ -184,8 +203,9 @@ def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
 
 
 def test_a_prediction_is_judged_by_its_numbers():
-    judges = [EXERCISES[number].judge for number in ("2.1", "4.3", "3.3")]
+    judges = [EXERCISES[number].judge for number in ("2.1", "4.3", "3.3", "1.1")]
     assert [judges[0](*errors) for errors in ((2, 1), (1, 2), (1, 1.05))] == ["a", "b", "c"]
     assert [judges[1](*found) for found in ((True, 1), (False, 0), (False, 1))] == ["a", "b", "c"]
     curves = [torch.tensor(points) for points in ([2.0, 1.5, 1], [1.5, 1, 2], [1.0, 1, 1])]
     assert [judges[2](curve) for curve in curves] == ["a", "b", "c"]
+    assert [judges[3](["a set"] * count) for count in (1, 20, 412)] == ["a", "b", "c"]
