@@ -9,13 +9,15 @@ import nbformat
 import pytest
 import torch
 from conftest import paint
+from torch import nn
 
 from colorkit.course.answers import EXERCISES, PROGRESS
 from colorkit.course.build import build_notebook, tags
 from colorkit.folder import Folder
+from colorkit.metrics import evaluate
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in ("1", "2", "3", "4")}
+BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in "12345"}
 for lesson in BOOKS:
     import_module(f"colorkit.course.lesson_{lesson}")
 NUMBERS = sorted(EXERCISES)
@@ -100,6 +102,28 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("both[:8]", "both[8:]", "means['real mixed'] is"),
         ('means["grey apart"]', 'means["grey"]', "means lacks grey apart"),
     ],
+    "5.1": [('= "b"', '= "a"', "You guessed a"), ('= "b"', '= "c"', "You guessed c")],
+    "5.2": [
+        ("generator.load_state_dict(trained.state_dict())", "generator = trained", "is off by"),
+        (".state_dict()", ".state_dict() | generator[1].state_dict(prefix='1.')", "is off by"),
+        (
+            ".load_state_dict(trained.state_dict())",
+            "._modules = trained._modules",
+            "one and the same",
+        ),
+    ],
+    "5.3": [
+        (
+            "mse_ab(False, size)",
+            "mse_ab(True, size)",
+            "which does not come out when computed again",
+        ),
+        ("(1, 4, 16)", "(1, 4)", "errors lacks evaluation 16, training 16"),
+    ],
+    "5.4": [
+        ('= "l1_only"', '= "one_stage"', "one_stage has a critic"),
+        ('= "l1_only"', '= "no_critic"', "is no variant"),
+    ],
 }
 
 CHEAPER = {"PatchCritic()": "PatchCritic(filters=16)", "filters=24": "filters=4", "241": "21"}
@@ -117,16 +141,21 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
     for n in range(24):
         paint(root / "paintings" / f"{n % 3}" / f"{n}.jpg", seed=n)
     folder = Folder(root / "out", data=str(root / "paintings"))
+    generator = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+    test = folder.pixels["test"]
     needed = {
         "1": ("b3e725d6", "ex1301co"),
         "2": ("ex2401co",),
         "3": ("08342e7b", "ex3401co"),
         "4": ("6087967a", "ex4302co", "26f3c270"),
+        "5": ("40612489",),
     }
     names: dict[str, dict] = {}
     for lesson, cells in needed.items():
         names[lesson] = {"folder": folder, "manifest": folder.manifest}
         names[lesson] |= {"colour_error": 4.0, "lightness_error": 6.0}
+        names[lesson] |= {"by_seed": 3.5, "by_model": 7.6, "generator": generator, "test": test}
+        names[lesson]["result"] = {"scores": {"test": evaluate(generator, test)}}
         book = nbformat.read(BOOKS[lesson], as_version=4)
         imports = next(c.source for c in book.cells if "plumbing" in tags(c)).split("folder =")[0]
         begin = imports.replace("colorkit.refuse_unknown_parameters()", "import colorkit")
@@ -203,9 +232,10 @@ def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
 
 
 def test_a_prediction_is_judged_by_its_numbers():
-    judges = [EXERCISES[number].judge for number in ("2.1", "4.3", "3.3", "1.1")]
+    judges = [EXERCISES[number].judge for number in ("2.1", "4.3", "3.3", "1.1", "5.1")]
     assert [judges[0](*errors) for errors in ((2, 1), (1, 2), (1, 1.05))] == ["a", "b", "c"]
     assert [judges[1](*found) for found in ((True, 1), (False, 0), (False, 1))] == ["a", "b", "c"]
     curves = [torch.tensor(points) for points in ([2.0, 1.5, 1], [1.5, 1, 2], [1.0, 1, 1])]
     assert [judges[2](curve) for curve in curves] == ["a", "b", "c"]
     assert [judges[3](["a set"] * count) for count in (1, 20, 412)] == ["a", "b", "c"]
+    assert [judges[4](*found) for found in ((2, 1), (1, 2), (1, 1.05))] == ["a", "b", "c"]
