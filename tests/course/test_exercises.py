@@ -6,6 +6,8 @@ from importlib import import_module
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import paint
@@ -17,7 +19,7 @@ from colorkit.folder import Folder
 from colorkit.metrics import evaluate
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in "12345"}
+BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in "123456"}
 for lesson in BOOKS:
     import_module(f"colorkit.course.lesson_{lesson}")
 NUMBERS = sorted(EXERCISES)
@@ -124,6 +126,20 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ('= "l1_only"', '= "one_stage"', "one_stage has a critic"),
         ('= "l1_only"', '= "no_critic"', "is no variant"),
     ],
+    "6.1": [('= "b"', '= "a"', "You guessed a"), ('= "b"', '= "c"', "You guessed c")],
+    "6.2": [
+        ("ddof=1", "ddof=0", "for 9 errors and n = 5 it is"),
+        ("np.sqrt(n)", "np.sqrt(len(errors))", "for 9 errors and n = 5 it is"),
+    ],
+    "6.3": [
+        ("one_colour[drawn]", "one_colour[drawn[::-1]]", "which does not come out"),
+        (">= one", "< one", "which does not come out"),
+        (".mean())\n", ".sum())\n", "must be a share, 0 to 1"),
+    ],
+    "6.4": [
+        ('f"""Mean', '"""Nothing."""\n_ = f"""Mean', "1 words, must be 40"),
+        ('caption = f"""', 'caption = "word " * 50\n_ = f"""', "no number"),
+    ],
 }
 
 CHEAPER = {"PatchCritic()": "PatchCritic(filters=16)", "filters=24": "filters=4", "241": "21"}
@@ -143,18 +159,22 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
     folder = Folder(root / "out", data=str(root / "paintings"))
     generator = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
     test = folder.pixels["test"]
+    one_colour = np.random.default_rng(0).gamma(2, 0.01, size=17)
     needed = {
         "1": ("b3e725d6", "ex1301co"),
         "2": ("ex2401co",),
         "3": ("08342e7b", "ex3401co"),
         "4": ("6087967a", "ex4302co", "26f3c270"),
         "5": ("40612489",),
+        "6": (),
     }
     names: dict[str, dict] = {}
     for lesson, cells in needed.items():
         names[lesson] = {"folder": folder, "manifest": folder.manifest}
         names[lesson] |= {"colour_error": 4.0, "lightness_error": 6.0}
         names[lesson] |= {"by_seed": 3.5, "by_model": 7.6, "generator": generator, "test": test}
+        names[lesson] |= {"wide": errors_of(0.03, 0.02, 0.01, 0.02)}
+        names[lesson] |= {"one_colour": one_colour, "forty": one_colour * np.linspace(0.6, 1.2, 17)}
         names[lesson]["result"] = {"scores": {"test": evaluate(generator, test)}}
         book = nbformat.read(BOOKS[lesson], as_version=4)
         imports = next(c.source for c in book.cells if "plumbing" in tags(c)).split("folder =")[0]
@@ -165,6 +185,12 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
                 source = source.replace(costly, cheap)
             exec(source, names[lesson])
     return names
+
+
+def errors_of(*mse_ab: float) -> pd.DataFrame:
+    """Return the table of notebook 6: the errors of three predictors and a network."""
+    index = ["grey", "mean_ab", "L_table", "unet_resnet18"]
+    return pd.DataFrame({"mse_ab": mse_ab}, index=index)
 
 
 @pytest.fixture
@@ -232,10 +258,12 @@ def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
 
 
 def test_a_prediction_is_judged_by_its_numbers():
-    judges = [EXERCISES[number].judge for number in ("2.1", "4.3", "3.3", "1.1", "5.1")]
+    judges = [EXERCISES[number].judge for number in ("2.1", "4.3", "3.3", "1.1", "5.1", "6.1")]
     assert [judges[0](*errors) for errors in ((2, 1), (1, 2), (1, 1.05))] == ["a", "b", "c"]
     assert [judges[1](*found) for found in ((True, 1), (False, 0), (False, 1))] == ["a", "b", "c"]
     curves = [torch.tensor(points) for points in ([2.0, 1.5, 1], [1.5, 1, 2], [1.0, 1, 1])]
     assert [judges[2](curve) for curve in curves] == ["a", "b", "c"]
     assert [judges[3](["a set"] * count) for count in (1, 20, 412)] == ["a", "b", "c"]
     assert [judges[4](*found) for found in ((2, 1), (1, 2), (1, 1.05))] == ["a", "b", "c"]
+    tables = [errors_of(3, 1, 2, 2), errors_of(3, 2, 1, 2), errors_of(4, 3, 2, 1)]
+    assert [judges[5](table) for table in tables] == ["a", "b", "c"]
