@@ -11,15 +11,17 @@ import pandas as pd
 import pytest
 import torch
 from conftest import paint
+from PIL import Image
 from torch import nn
 
+from colorkit.color import grey_input
 from colorkit.course.answers import EXERCISES, PROGRESS
 from colorkit.course.build import build_notebook, tags
 from colorkit.folder import Folder
 from colorkit.metrics import evaluate
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in "123456"}
+BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in "1234567"}
 for lesson in BOOKS:
     import_module(f"colorkit.course.lesson_{lesson}")
 NUMBERS = sorted(EXERCISES)
@@ -140,6 +142,24 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ('f"""Mean', '"""Nothing."""\n_ = f"""Mean', "1 words, must be 40"),
         ('caption = f"""', 'caption = "word " * 50\n_ = f"""', "no number"),
     ],
+    "7.1": [('= "b"', '= "a"', "You guessed a"), ('= "b"', '= "c"', "You guessed c")],
+    "7.2": [
+        ("enlarged(", "0.5 * enlarged(", "what my_colorize returns is off by"),
+        ("decode(L,", "decode(L.flip(-1),", "what my_colorize returns is off by"),
+        ("enlarged(model(seen), L)", "model(seen)", "your code raises RuntimeError"),
+    ],
+    "7.3": [
+        (".flip(-1)).flip(-1)", ".flip(-1))", "which does not come out when computed again"),
+        ("models.items()", "list(models.items())[1:]", "changes lacks cautious"),
+    ],
+    "7.4": [
+        ('f"""The', '"""Guesses."""\n_ = f"""The', "1 words, must be 30"),
+        (
+            '{changes["lively"]:.1f} on a scale where about 1 can',
+            "large on a scale that can",
+            "no number",
+        ),
+    ],
 }
 
 CHEAPER = {"PatchCritic()": "PatchCritic(filters=16)", "filters=24": "filters=4", "241": "21"}
@@ -147,6 +167,7 @@ QUOTED = {
     "1.4": "1.3",
     "2.5": "2.4",
     "3.5": "3.4",
+    "7.4": "7.3",
 }  # an open question quotes the numbers of an experiment
 
 
@@ -167,6 +188,7 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
         "4": ("6087967a", "ex4302co", "26f3c270"),
         "5": ("40612489",),
         "6": (),
+        "7": ("e4addfe7",),
     }
     names: dict[str, dict] = {}
     for lesson, cells in needed.items():
@@ -175,6 +197,9 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
         names[lesson] |= {"by_seed": 3.5, "by_model": 7.6, "generator": generator, "test": test}
         names[lesson] |= {"wide": errors_of(0.03, 0.02, 0.01, 0.02)}
         names[lesson] |= {"one_colour": one_colour, "forty": one_colour * np.linspace(0.6, 1.2, 17)}
+        names[lesson] |= {"original": Image.new("RGB", (96, 80), "teal"), "size": 64}
+        names[lesson] |= {"models": {"cautious": generator, "lively": generator}}
+        names[lesson] |= {"L_dozen": grey_input(test.float() / 255), "nearest": {"lively": 0.75}}
         names[lesson]["result"] = {"scores": {"test": evaluate(generator, test)}}
         book = nbformat.read(BOOKS[lesson], as_version=4)
         imports = next(c.source for c in book.cells if "plumbing" in tags(c)).split("folder =")[0]
@@ -258,7 +283,9 @@ def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
 
 
 def test_a_prediction_is_judged_by_its_numbers():
-    judges = [EXERCISES[number].judge for number in ("2.1", "4.3", "3.3", "1.1", "5.1", "6.1")]
+    judges = [
+        EXERCISES[number].judge for number in ("2.1", "4.3", "3.3", "1.1", "5.1", "6.1", "7.1")
+    ]
     assert [judges[0](*errors) for errors in ((2, 1), (1, 2), (1, 1.05))] == ["a", "b", "c"]
     assert [judges[1](*found) for found in ((True, 1), (False, 0), (False, 1))] == ["a", "b", "c"]
     curves = [torch.tensor(points) for points in ([2.0, 1.5, 1], [1.5, 1, 2], [1.0, 1, 1])]
@@ -267,3 +294,4 @@ def test_a_prediction_is_judged_by_its_numbers():
     assert [judges[4](*found) for found in ((2, 1), (1, 2), (1, 1.05))] == ["a", "b", "c"]
     tables = [errors_of(3, 1, 2, 2), errors_of(3, 2, 1, 2), errors_of(4, 3, 2, 1)]
     assert [judges[5](table) for table in tables] == ["a", "b", "c"]
+    assert [judges[6]({"lively": best}) for best in (1.4, 0.75, 1.25)] == ["a", "b", "c"]

@@ -1,0 +1,76 @@
+"""Lesson 7: what strength does, colour on the picture's lightness, mirror images, a label."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import color
+from ..metrics import score
+from .answers import exercise
+from .judging import NotYet, in_words, must, near, number, same
+
+
+@exercise(
+    "7.1",
+    a="so it would be for a model that is too cautious by more than a quarter.",
+    b="where the hue is wrong, more of it is more wrong.",
+    c="the two errors differ by less than a hundredth.",
+)
+def stronger(nearest: Any) -> str:
+    must(isinstance(nearest, Mapping) and "lively" in nearest, "`nearest` has no 'lively'")
+    best = number("nearest['lively']", nearest["lively"])
+    if abs(best - 1.25) < 0.01:  # in the middle of 1 and 1.5
+        return "c"
+    return "a" if best > 1.25 else "b"
+
+
+@exercise(
+    "7.2",
+    "The model sees the square: model(seen) is its ab.",
+    "enlarged(ab, L) brings ab to the size of L.",
+    "color.decode(L, ab) puts colours on a lightness; take the picture's own L.",
+)
+def colour_on_lightness(my_colorize: Callable) -> None:
+    model, seen = nn.Conv2d(1, 2, 3, padding=1), 2 * torch.rand(1, 1, 16, 16) - 1
+    L = 2 * torch.rand(1, 1, 37, 50) - 1
+    with torch.inference_mode():
+        ab = F.interpolate(model(seen), (37, 50), mode="bicubic", antialias=True)
+        got = my_colorize(model, L.clone(), seen.clone())
+        same("what my_colorize returns", got, color.decode(L, ab), 0.01)
+
+
+@exercise(
+    "7.3",
+    "model(L_dozen.flip(-1)).flip(-1) colours the mirror images, and turns the colours back.",
+    "metrics.score(L_dozen, one, other) compares two colourings of the same L, row by row.",
+    "changes[name] is the mean of row['ciede2000'] over the dozen.",
+)
+def mirror_images(changes: Any, models: Mapping[str, nn.Module], L_dozen: Tensor) -> str:
+    must(isinstance(changes, Mapping), f"changes is a {type(changes).__name__}, must be a dict")
+    if not changes:
+        raise NotYet("changes is empty: fill in a number for each of `models`")
+    missing = sorted(models.keys() - changes.keys())
+    must(not missing, f"changes lacks {', '.join(missing)}")
+    name = random.choice(list(models))
+    with torch.inference_mode():
+        one, other = models[name](L_dozen), models[name](L_dozen.flip(-1)).flip(-1)
+    rows = score(L_dozen, one, other)
+    near(f"changes[{name!r}]", changes[name], sum(r["ciede2000"] for r in rows) / len(rows), 0.02)
+    told = ", ".join(f"{name} by {changes[name]:.1f}" for name in models)
+    return f"mirrored, the colours change: {told}; about 1 is just visible"
+
+
+@exercise(
+    "7.4",
+    "Write at least 30 words, and quote one of the numbers in `changes`.",
+    "Would a visitor know who chose the colours, from what, and that they may be wrong?",
+)
+def label_on_the_wall(wall_label: Any, changes: Any) -> str:
+    if not isinstance(changes, Mapping) or not changes:
+        raise NotYet("it needs the numbers of exercise 7.3; do that first")
+    in_words(wall_label, 30, [number("a change", value) for value in changes.values()])
+    return "a person reads it: compare yours with a neighbour's, and with the one below"
