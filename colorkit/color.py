@@ -33,8 +33,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     Paper: section 3.1.
     """
     _check(rgb, "rgb")
-    linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055).clamp_min(0) ** 2.4, rgb / 12.92)
-    xyz = _mix(linear, _XYZ_FROM_RGB / _WHITE[:, None])
+    xyz = _mix(to_linear(rgb), _XYZ_FROM_RGB / _WHITE[:, None])
     f = torch.where(xyz > _EPSILON, xyz.clamp_min(0) ** (1 / 3), _KAPPA * xyz + _OFFSET)
     x, y, z = f.unbind(-3)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
@@ -46,7 +45,16 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     lab: (..., 3, H, W), float, L* in [0, 100]. Returns the same shape in [0, 1].
     Raises ValueError for integers or a wrong channel axis.
     """
-    linear = _linear_rgb(lab)
+    return to_srgb(_linear_rgb(lab))
+
+
+def to_linear(rgb: Tensor) -> Tensor:
+    """Turn sRGB values in [0, 1] into amounts of light in [0, 1]; any shape. IEC 61966-2-1."""
+    return torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055).clamp_min(0) ** 2.4, rgb / 12.92)
+
+
+def to_srgb(linear: Tensor) -> Tensor:
+    """Turn amounts of light into sRGB values, clipped to [0, 1]; the inverse of `to_linear`."""
     curved = 1.055 * linear.clamp_min(0) ** (1 / 2.4) - 0.055
     return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
 

@@ -20,6 +20,7 @@ MAY_SEE = {
     "pictures": {"base", "", "pictures"},
     "making": {"base", "", "making"},
     "course": {"base", "", "course"},
+    "lost": {"base", "", "pictures", "lost"},  # pictures: colours onto a full-size lightness
 }
 
 

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+from colorkit.base.errors import KitError
+from colorkit.color import grey_input
+from colorkit.lost import film
+
+PLATES = [",".join(row) for row in film.emulsions()[list(film.WORDS)].values]
+REC_709 = (0.2126, 0.7152, 0.0722)
+
+
+@pytest.fixture
+def colours() -> torch.Tensor:
+    return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_eye_sees_as_rec_709_says():
+    assert film.plate_weights("eye").tolist() == pytest.approx(REC_709, abs=0.001)
+
+
+def test_the_cie_observer_gives_rec_709_by_the_derivation_of_every_plate():
+    colour = pytest.importorskip("colour")
+    eye = colour.MSDS_CMFS["CIE 1931 2 Degree Standard Observer"]
+    daylight = colour.SDS_ILLUMINANTS["D65"]
+    light = np.interp(eye.wavelengths, daylight.wavelengths, daylight.values)
+    weights = film.derive_weights(eye.wavelengths, eye.values[:, 1] * light)
+    assert weights == pytest.approx(REC_709, abs=0.001)
+
+
+@pytest.mark.parametrize("plate", PLATES)
+def test_white_is_white_and_black_black_on_every_plate(plate):
+    assert film.plate_weights(plate).sum().item() == pytest.approx(1)
+    for value in (0.0, 0.5, 1.0):
+        grey = film.photograph(torch.full((1, 3, 4, 4), value), plate)
+        assert grey.numpy() == pytest.approx(value, abs=1e-5)
+
+
+def test_plates_differ_as_history_says():
+    blue, red = torch.zeros(1, 3, 1, 1), torch.zeros(1, 3, 1, 1)
+    blue[0, 2], red[0, 0] = 1, 1
+
+    def shown(colour: torch.Tensor, plate: str) -> float:
+        return film.lightness(film.photograph(colour, plate)).item()
+
+    assert shown(blue, "unsensitised") > 85  # skies came out white
+    assert shown(red, "ortho") < 30 < shown(red, "pan,tungsten")
+    assert shown(red, "pan,daylight,red") > 95 > 20 > shown(red, "pan,daylight,green")
+
+
+def test_what_the_eye_photographs_is_nearly_lightness(colours):
+    seen = (grey_input(colours) + 1) * 50
+    assert (film.lightness(film.photograph(colours, "eye")) - seen).abs().max() < 0.2
+    assert (film.lightness(film.photograph(colours, "ortho")) - seen).abs().mean() > 5
+
+
+def test_a_plate_that_is_not_known_is_refused():
+    with pytest.raises(KitError, match="emulsion 'otho'.*did you mean ortho"):
+        film.plate_weights("otho")
+    with pytest.raises(KitError, match="light or filter 'candle'"):
+        film.plate_weights("pan,candle")
+    with pytest.raises(KitError, match=r"no row .* ortho has daylight, none"):
+        film.plate_weights("ortho,tungsten,red")
+
+
+def test_development_does_what_its_name_says(colours):
+    plain = film.photograph(colours, "eye")
+    assert film.photograph(colours, "eye", stops=1).mean() > plain.mean()
+    assert film.photograph(colours, "eye", gamma=2).std() > plain.std()
+    paper = film.photograph(torch.rand(1, 3, 9, 9).round(), densities=film.PAPER)
+    assert film.lightness(paper).min() > 4  # paper is never quite black
+    assert film.photograph(colours, "eye", blur=2).std() < plain.std() / 2
+    assert (film.photograph(colours, "eye", negative=True) + plain).numpy() == pytest.approx(1)
+
+
+def test_grain_has_the_spread_that_was_asked_for():
+    grey = torch.full((1, 3, 200, 200), 0.5)
+    grain = film.lightness(film.photograph(grey, grain=2.0))
+    assert grain.std().item() == pytest.approx(2, rel=0.03)
+    assert torch.equal(film.photograph(grey, grain=2.0), film.photograph(grey, grain=2.0))
+
+
+@pytest.mark.parametrize("light", [0.1, 0.5, 0.8])
+def test_a_halftone_is_black_and_white_and_as_light_as_before(light):
+    dots = film.halftone(torch.full((1, 1, 120, 120), light), period=6)
+    assert set(dots.unique().tolist()) == {0.0, 1.0}
+    assert dots.mean().item() == pytest.approx(light, abs=0.01)
