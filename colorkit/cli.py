@@ -12,7 +12,7 @@ from .base.errors import KitError, install
 from .base.terminal import Data, Painters, can_print_anything, console, printable
 from .notebook import quiet
 
-ROOMS = ("replication", "claims", "pictures", "making", "course")
+ROOMS = ("replication", "claims", "pictures", "lost", "making", "course")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True)
 app.add_typer(data_app, name="data", help="Look at the paintings of a source.")

@@ -63,12 +63,12 @@ def colorize_picture(
     the rounding to 8 bits. Raises KitError for a size that the model cannot see.
     """
     check_strength(strength)
-    return _paint(picture.image, strength * predict_ab(picture, model, size))
+    return paint_ab(picture.image, strength * predict_ab(picture, model, size))
 
 
 def grey_version(picture: Picture) -> Image.Image:
     """Return a picture with its lightness only, "RGB": what a model sees of it, at full size."""
-    return _paint(picture.image, torch.zeros(2, 1, 1))[0]
+    return paint_ab(picture.image, torch.zeros(2, 1, 1))[0]
 
 
 def colours_of(picture: Picture) -> str:
@@ -146,8 +146,11 @@ def _one_thread() -> Iterator[None]:
 
 
 @_one_thread()
-def _paint(image: Image.Image, ab: Tensor) -> tuple[Image.Image, float]:
-    """Put the colours of a small square (2, S, S) onto a picture's lightness, band by band."""
+def paint_ab(image: Image.Image, ab: Tensor) -> tuple[Image.Image, float]:
+    """Put the colours of a small square (2, S, S) onto a picture's lightness, band by band.
+
+    image: of a `Picture`. Returns it, "RGB", and the share of pixels clipped to sRGB.
+    """
     width, height = image.size
     rows, columns = _weights(height, len(ab[0])), _weights(width, len(ab[0]))
     coloured, outside = Image.new("RGB", (width, height)), 0
