@@ -1,12 +1,13 @@
-"""The room's commands: colour a picture by known points."""
+"""The room's commands: colour a picture by known points; what is evidence worth?"""
 
+import time
 import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..base.terminal import Model, console
+from ..base.terminal import Data, Model, Painters, console
 
 app = typer.Typer()
 
@@ -22,10 +23,8 @@ def hint(
     sources: Annotated[str, typer.Option(help="also draw what rests on which source")] = "",
 ) -> None:
     """Colour a picture by known points, each with its source; the hints go into the output too."""
-    from dataclasses import replace
-
     from ..base.errors import check_choice
-    from ..pictures.files import SUFFIXES, open_picture, save_picture
+    from ..pictures.files import SUFFIXES, save_picture
     from .hints import SOURCES, colour_by_hints, read_hints
 
     check_choice("output's suffix", output.suffix.lower(), SUFFIXES)
@@ -37,11 +36,9 @@ def hint(
         done = colour_by_hints(picture, record, model, way)
     for warning in told:
         console.print(str(warning.message))
-    opened = open_picture(picture)
-    kept = opened.kept | {"xmp": done.xmp}
-    if not save_picture(replace(opened, image=done.image, kept=kept), output):
+    if not save_picture(done.picture, output):
         console.print(f"{output}: its metadata could not be written")
-    record.save(output.with_suffix(".hints.json"))
+    record.save(output.with_suffix(".hints.json"))  # beside it too: a JPEG holds 64 kB of XMP
     for source, share in zip(SOURCES, done.spread.shares.mean((1, 2)), strict=True):
         if share:
             console.print(f"{share:6.1%} of the colour rests on source '{source}'")
@@ -54,3 +51,21 @@ def hint(
         from .plots import source_map
 
         write_atomic(Path(sources), png(source_map(done)[0]))
+
+
+@app.command()
+def ladder(
+    data: Data = "sample",
+    painters: Painters = "",
+    model: Annotated[list[str] | None, typer.Option(help="models to place on it as well")] = None,
+    output: Annotated[str, typer.Option("-o", "--output", help="a folder; none: print only")] = "",
+) -> None:
+    """Say what each kind of evidence of a painting's colours is worth."""
+    from .ladder import climb, write_ladder
+
+    began = time.monotonic()
+    table = climb(data, painters, model or ())
+    console.print(table.to_string(index=False))
+    if output:
+        write_ladder(table, Path(output))
+    console.print(f"{time.monotonic() - began:.0f} s")

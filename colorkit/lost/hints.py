@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..base.errors import KitError, check_choice, refuse_unknown
 from ..base.files import file_sha256, write_atomic
 from ..color import AB_SCALE, encode, grey_input, in_gamut, lab_to_rgb, rgb_to_lab
-from ..pictures.files import open_picture
+from ..pictures.files import Picture, open_picture
 from ..pictures.paint import paint_ab, predict_ab, square
 from ..pretrained import Colorizer, load_pretrained
 from .spread import WAYS, Points, Spread, spread
@@ -173,15 +172,14 @@ def _hint(path: Path, number: int, row: Any) -> Hint:
 class Hinted:
     """A picture coloured by hints.
 
-    image: "RGB", at the picture's own size and lightness. spread: see `spread.Spread`, its shares
-    in the order of SOURCES. clipped: share of pixels whose colour is outside sRGB. xmp: the
-    picture's own XMP with the hints in it.
+    picture: "RGB", at its own size and lightness, with its metadata and the hints in its XMP.
+    spread: see `spread.Spread`, its shares in the order of SOURCES. clipped: share of pixels
+    whose colour is outside sRGB.
     """
 
-    image: Image.Image
+    picture: Picture
     spread: Spread
     clipped: float
-    xmp: bytes
 
 
 def colour_by_hints(
@@ -209,7 +207,8 @@ def colour_by_hints(
     L = grey_input(square(opened.image, SIDE))[0, 0]
     done = spread(L.numpy(), prior.numpy(), hints.points(opened.image.size), way)
     image, clipped = paint_ab(opened.image, torch.from_numpy(done.ab).float())
-    return Hinted(image, done, clipped, with_hints(opened.kept.get("xmp", b""), hints))
+    kept = opened.kept | {"xmp": with_hints(opened.kept.get("xmp", b""), hints)}
+    return Hinted(replace(opened, image=image, kept=kept), done, clipped)
 
 
 def with_hints(xmp: bytes, hints: Hints) -> bytes:

@@ -1,6 +1,9 @@
 """Known colours: their record, what rests on them, and how near they come."""
 
 import json
+import re
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -60,7 +63,7 @@ def test_a_picture_hinted_twice_keeps_the_last_record_and_foreign_xmp(picture):
 
 def test_the_hinted_places_get_their_colours(picture, model):
     path, hints = picture
-    image = np.asarray(colour_by_hints(path, hints, model).image).astype(int)
+    image = np.asarray(colour_by_hints(path, hints, model).picture.image).astype(int)
     red, blue = image[100, 40], image[50, 260]
     assert red[0] > red[2] + 40
     assert blue[2] > blue[0] + 40
@@ -187,3 +190,29 @@ def test_levin_is_better_with_many_points_and_bounded_with_thousands(sample):
     levin, kernel = (spread(L, prior, points, way).ab for way in ("levin", "kernel"))
     assert time.process_time() - began < 60
     assert ((levin - ab) ** 2).mean() < 0.9 * ((kernel - ab) ** 2).mean()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
+    path = tmp_path / "large.jpg"
+    Image.linear_gradient("L").resize((10_000, 10_000)).save(path)
+    Hints.of(path, [Hint(100, 100, RED, "copy")]).save(tmp_path / "hints.json")
+    code = "import sys\nfrom colorkit.cli import app\ntry: app(sys.argv[1:])\n"
+    code += "finally: print(open('/proc/self/status').read())"
+    order = ["hint", str(path), str(tmp_path / "hints.json"), "-o", str(tmp_path / "out.jpg")]
+    run = [sys.executable, "-W", "ignore", "-c", code, *order]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert Image.open(tmp_path / "out.jpg").size == (10_000, 10_000)
+    assert int(re.search(r"VmHWM:\s+(\d+) kB", done.stdout)[1]) < 2e6
+
+
+def test_two_hints_on_one_spot_share_it(picture, model):
+    path, _ = picture
+    twice = Hints.of(path, [Hint(9, 9, RED, "text"), Hint(9, 9, BLUE, "copy")])
+    for way in WAYS:
+        done = colour_by_hints(path, twice, model, way).spread
+        row, column = 9 * 256 // 200, 9 * 256 // 300
+        assert done.ab[:, row, column].tolist() == pytest.approx(
+            np.mean([h.ab for h in twice.hints], axis=0), abs=0.05
+        )
