@@ -1,0 +1,227 @@
+"""What each kind of evidence of a painting's colours is worth, on the same paintings.
+
+Five folds test every painting once. Each rung is compared with what lightness alone tells (an L
+table), painting set by painting set; whether it differs is said by an interval over the folds.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.ndimage import shift
+from scipy.stats import t
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ..base.files import write_atomic
+from ..color import encode
+from ..curation import curate
+from ..metrics import fit_colour_table, score
+from ..pixels import load_pixels
+from ..pretrained import load_pretrained
+from ..sources import open_source
+from ..splits import FOLDS, deal
+from .evidence import LIGHTNESSES, Errors, lightness_bin
+from .film import photograph
+from .plates import PlateTable
+from .spread import random_points, spread
+
+SIDE = 128  # px: a quarter of the time that 256 takes
+POINTS = (5, 10, 20, 50)
+PLATES = ("ortho", "pan,daylight,yellow")
+GRAIN = 2.0  # L*
+OFF = 0.7  # px down and across: one along the diagonal
+OTHER_WORKS = 4.0  # paintings that the L table counts for beside a painter's own
+GREY = "its lightness: an L table"
+Guess = Callable[[np.ndarray], np.ndarray]  # numbers of paintings (n,) -> ab (n, 2, S, S)
+
+
+@dataclass(frozen=True)
+class Paintings:
+    """All of a source's paintings at S px: L (n, S, S), ab (n, 2, S, S), and their plates."""
+
+    manifest: pd.DataFrame
+    pixels: Tensor
+    L: np.ndarray
+    ab: np.ndarray
+
+    @classmethod
+    def of(cls, data: str, painters: str, side: int) -> "Paintings":
+        """Read them. KitError as `sources.open_source`, or if there are fewer than ten."""
+        source = open_source(data)
+        manifest = curate(source, painters, "fold-1").manifest
+        pixels = load_pixels(source.root, manifest, side)
+        L, ab = encode(pixels.float() / 255)
+        return cls(manifest, pixels, L[:, 0].numpy(), ab.numpy())
+
+    def plates(self, seed: int = 0, curves: bool = False, **how: float) -> list[np.ndarray]:
+        """Photograph all on PLATES; curves: each with an exposure and a contrast of its own."""
+        random, shots = np.random.default_rng(seed), []
+        for number, plate in enumerate(PLATES):
+            shot = []
+            for index, rgb in enumerate(self.pixels):
+                tones = {"stops": random.normal(0, 0.25), "gamma": random.lognormal(0, 0.12)}
+                options = how | (tones if curves else {}) | {"seed": 2 * index + number}
+                shot.append(photograph(rgb[None].float() / 255, plate, **options)[0, 0].numpy())
+            shots.append(np.stack(shot))
+        return shots
+
+
+def climb(
+    data: str = "sample", painters: str = "", models: Sequence[str] = (), side: int = SIDE
+) -> pd.DataFrame:
+    """Measure every rung: a row each, in the order of the ladder.
+
+    models: names for `load_pretrained`; paintings that a model was trained on say nothing. side:
+    px; a point and a misregistration are as large in any, so smaller pictures are harder.
+    Columns: evidence; mse_ab, ciede2000 and bits (a pixel, in ab bins of 10 units), means over
+    paintings; ratio (of mse_ab to the L table's) with its 95 % interval low to high over folds;
+    sure: whether that excludes 1, "yes" or "no"; empty for the L table itself.
+    """
+    paintings = Paintings.of(data, painters, side)
+    shots = {
+        "a second plate, ideal": paintings.plates(),
+        "a second plate, grain and 1 px off": paintings.plates(grain=GRAIN),
+        "a second plate, unknown curves": paintings.plates(curves=True),
+    }
+    rough = shots["a second plate, grain and 1 px off"]
+    rough[1] = shift(rough[1], (0, OFF, OFF), order=1, mode="nearest")
+    networks = {f"the model {name}": _network(name, paintings) for name in models}
+    folds = [_fold(paintings, number, shots, networks) for number in range(1, FOLDS + 1)]
+    means = pd.concat(folds).groupby("evidence", sort=False).mean(numeric_only=True)
+    by_fold = pd.DataFrame([f.groupby("evidence", sort=False)["mse_ab"].mean() for f in folds])
+    logs = np.log(by_fold.div(by_fold[GREY], axis=0))
+    for evidence in means.index:
+        ratio, low, high = interval(logs[evidence].to_numpy())
+        means.loc[evidence, ["ratio", "low", "high"]] = ratio, low, high
+    sure = (means["low"] > 1) | (means["high"] < 1)
+    means["sure"] = sure.map({True: "yes", False: "no"}).where(means.index != GREY, "")
+    return means.reset_index()
+
+
+def interval(logs: np.ndarray) -> tuple[float, float, float]:
+    """Average log ratios of folds (n,): the ratio and its 95 % interval.
+
+    Student's, with Nadeau and Bengio's (2003) correction: folds share training paintings.
+    """
+    count, mean = len(logs), logs.mean()
+    error = np.sqrt(logs.var(ddof=1) * (1 / count + 1 / (count - 1)))
+    reach = t.ppf(0.975, count - 1) * error
+    return tuple(np.exp([mean, mean - reach, mean + reach]).tolist())
+
+
+def _fold(
+    paintings: Paintings,
+    number: int,
+    shots: dict[str, list[np.ndarray]],
+    networks: dict[str, np.ndarray],
+) -> pd.DataFrame:
+    """Score all rungs on one fold's test paintings: a row for each rung and painting."""
+    part = deal(paintings.manifest, f"fold-{number}")["part"].to_numpy()
+    train, valid, test = (np.flatnonzero(part == name) for name in ("train", "valid", "test"))
+    guesses = _without_plates(paintings, train)
+    for evidence, plates in shots.items():
+        guesses[evidence] = _two_plates(paintings, train, plates, "curves" in evidence, shots)
+    for evidence, answer in networks.items():
+        guesses[evidence] = answer.__getitem__
+    rows = []
+    for evidence, guess in guesses.items():
+        watched = paintings.ab[valid] - guess(valid)
+        told = guess(test)
+        errors = Errors(paintings.L[valid], watched)
+        L, ab = torch.from_numpy(paintings.L[test])[:, None], torch.from_numpy(paintings.ab[test])
+        scores = score(L, torch.from_numpy(told).float(), ab)
+        bits = errors.bits(paintings.L[test], paintings.ab[test] - told)
+        for one, bit in zip(scores, bits, strict=True):
+            row = {"evidence": evidence, "mse_ab": one["mse_ab"]}
+            rows.append(row | {"ciede2000": one["ciede2000"], "bits": bit})
+    return pd.DataFrame(rows)
+
+
+def _without_plates(paintings: Paintings, train: np.ndarray) -> dict[str, Guess]:
+    """Fit the rungs that need one grey picture: a function each."""
+    pixels = paintings.pixels[train]
+    one, table = (fit_colour_table(pixels, bins) for bins in (1, LIGHTNESSES))
+
+    def read(colours: torch.nn.Module, chosen: np.ndarray) -> np.ndarray:
+        return colours(torch.from_numpy(paintings.L[chosen])[:, None]).numpy()
+
+    def shifted(chosen: np.ndarray) -> np.ndarray:
+        told = read(table, chosen)
+        return told + (paintings.ab[chosen] - told).mean((2, 3), keepdims=True)
+
+    def pointed(count: int, chosen: np.ndarray) -> np.ndarray:
+        told = zip(chosen, read(table, chosen), strict=True)
+        drawn = [(prior, random_points(paintings.ab[i], count, [count, i]), i) for i, prior in told]
+        return np.stack([spread(paintings.L[i], prior, points).ab for prior, points, i in drawn])
+
+    other_works = _other_works(paintings, train, read(table, train))
+    rungs = {"nothing: one colour": lambda chosen: read(one, chosen)}
+    rungs[GREY] = lambda chosen: read(table, chosen)
+    rungs["its painter's other works"] = lambda chosen: read(table, chosen) + other_works(chosen)
+    rungs["its mean colour"] = shifted
+    for count in POINTS:
+        rungs[f"{count} known points"] = lambda chosen, count=count: pointed(count, chosen)
+    return rungs
+
+
+def _other_works(paintings: Paintings, train: np.ndarray, told: np.ndarray) -> Guess:
+    """Say how a painter's training paintings differ from the L table, lightness by lightness."""
+    painters, error = paintings.manifest["painter"].to_numpy(), paintings.ab[train] - told
+    bins = lightness_bin(paintings.L)
+    belief = OTHER_WORKS * bins[0].size / LIGHTNESSES
+
+    def offset(chosen: int) -> np.ndarray:
+        own = painters[train] == painters[chosen]
+        index = bins[train][own].ravel()
+        counts = np.bincount(index, minlength=LIGHTNESSES) + belief
+        by_bin = [
+            np.bincount(index, e.ravel(), LIGHTNESSES) / counts for e in error[own].swapaxes(0, 1)
+        ]
+        return np.stack(by_bin)[:, bins[chosen]]
+
+    return lambda chosen: np.stack([offset(number) for number in chosen])
+
+
+def _two_plates(
+    paintings: Paintings,
+    train: np.ndarray,
+    plates: list[np.ndarray],
+    uneven: bool,
+    shots: dict[str, list[np.ndarray]],
+) -> Guess:
+    """Fit a table on training paintings' plates; uneven: on ideal ones, and undo the curves."""
+    known = next(iter(shots.values())) if uneven else plates
+    table = PlateTable(known[0][train], known[1][train], paintings.L[train], paintings.ab[train])
+
+    def guess(chosen: np.ndarray) -> np.ndarray:
+        pair = [side[chosen] for side in plates]
+        if uneven:
+            evened = [table.even(*both) for both in zip(*pair, strict=True)]
+            pair = [np.stack(side) for side in zip(*evened, strict=True)]
+        return table(*pair)[1]
+
+    return guess
+
+
+def _network(name: str, paintings: Paintings) -> np.ndarray:
+    """Let a model colour all paintings at its own size: (n, 2, S, S)."""
+    model, L = load_pretrained(name), torch.from_numpy(paintings.L)[:, None]
+    side, answers = paintings.L.shape[-1], []
+    with torch.inference_mode():
+        for batch in L.split(16):
+            ab = model(interpolate(batch, (model.size, model.size), mode="bicubic"))
+            answers.append(interpolate(ab, (side, side), mode="bilinear", antialias=True))
+    return torch.cat(answers).float().numpy()
+
+
+def write_ladder(table: pd.DataFrame, folder: Path) -> None:
+    """Write ladder.csv and ladder.png."""
+    from ..figures import png
+    from .plots import ladder
+
+    write_atomic(folder / "ladder.csv", table.to_csv(index=False, float_format="%.4g"))
+    write_atomic(folder / "ladder.png", png(ladder(table)[0]))

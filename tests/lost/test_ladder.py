@@ -1,0 +1,55 @@
+"""The ladder, on invented paintings; and, slowly, on the sample."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp
+
+from colorkit.figures import png
+from colorkit.lost import plots
+from colorkit.lost.ladder import GREY, climb, interval, write_ladder
+
+
+def test_every_rung_is_measured_and_written(gallery, tmp_path):
+    table = climb(str(gallery), side=48)
+    write_ladder(table, tmp_path / "out")
+    assert (tmp_path / "out" / "ladder.png").read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_csv(tmp_path / "out" / "ladder.csv")) == len(table) == 11
+    table = table.set_index("evidence")
+    assert (table["low"] <= table["ratio"]).all()
+    assert (table["ratio"] <= table["high"]).all()
+    assert table.loc[GREY, ["ratio", "sure"]].tolist() == [1, ""]
+    points = table.loc[[f"{n} known points" for n in (5, 10, 20, 50)], "mse_ab"]
+    assert points.is_monotonic_decreasing
+    assert table.loc["a second plate, ideal", "high"] < 1
+    assert table.loc["a second plate, ideal", "sure"] == "yes"
+
+
+def test_an_interval_over_folds_is_students_with_nadeau_and_bengios_factor():
+    logs = np.log([0.8, 0.9, 0.85, 0.7, 0.95])
+    ratio, low, high = interval(logs)
+    assert ratio == pytest.approx(np.exp(logs.mean()))
+    plain = ttest_1samp(logs, 0).confidence_interval()
+    wider = np.sqrt((1 / 5 + 1 / 4) / (1 / 5))
+    assert np.log(high / low) == pytest.approx(wider * (plain.high - plain.low))
+
+
+def test_no_difference_is_called_sure_one_time_in_twenty():
+    random = np.random.default_rng(0)
+    intervals = [interval(random.normal(0, 0.1, 5)) for _ in range(1000)]
+    assert np.mean([low > 1 or high < 1 for _, low, high in intervals]) < 0.05
+
+
+@pytest.mark.slow
+def test_the_samples_ladder_takes_five_minutes_and_gives_what_was_found():
+    began = time.process_time()
+    table = climb().set_index("evidence")
+    assert time.process_time() - began < 300
+    assert png(plots.ladder(table.reset_index())[0])
+    ratio = table["ratio"]
+    assert ratio["10 known points"] < 0.0055 / 0.009
+    assert ratio["a second plate, ideal"] < 0.3
+    assert ratio["a second plate, unknown curves"] < 0.0075 / 0.0091
+    assert table["bits"]["a second plate, ideal"] < 0.7 * table["bits"][GREY]
