@@ -27,6 +27,7 @@ TONES = np.array([0.25, 0.12] * 2)  # prior of each plate's stops and log slope:
 WORTH = 10.0  # independent pixels that a picture's tones count for: neighbours repeat each other
 MATCHES = 12  # places that must agree before two plates show one painting
 EXPOSURE, CONTRAST = 1.0, 0.3  # prior standard deviations: density, slope (around 1)
+DARKEST = 2.0  # density; what is blacker on a print tells nothing
 GREYS = np.linspace(0, 1, 256)
 FLOOR = 1e-3  # least light that a density is taken of
 
@@ -151,12 +152,16 @@ def which_emulsion(
 
     colours: (n, 3), sRGB in [0, 1]; greys: (n,), sRGB in (0, 1], a positive's. noise: standard
     deviation of a grey's density. Exposure and contrast may be anything likely; the plates are
-    equally likely beforehand, and none other is thought of. KitError for fewer than 3 colours.
+    equally likely beforehand, and none other is thought of. White and black greys do not count.
+    KitError for fewer than 3 colours.
     """
     if len(colours) < 3:
         raise KitError(f"{len(colours)} known colours: an emulsion needs at least 3")
     seen = _density(to_linear(torch.as_tensor(greys)).numpy())
-    linear = to_linear(torch.as_tensor(colours)).numpy()
+    told = (seen > 0) & (seen < DARKEST)
+    if not told.any():
+        raise KitError("every grey is white or black, which tells nothing; choose other places")
+    seen, linear = seen[told], to_linear(torch.as_tensor(colours))[told].numpy()
     logs = []
     for plate in plates:
         density = _density(linear @ plate_weights(plate).numpy())

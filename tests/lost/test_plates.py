@@ -112,30 +112,36 @@ def test_two_paintings_are_refused_with_a_score(sample):
         align(np.zeros((256, 256)), one)
 
 
-def patches(random: np.random.Generator, count: int, film: str) -> tuple[np.ndarray, np.ndarray]:
-    """Photograph random colours with density noise .03, an unknown exposure and contrast."""
-    colours = random.uniform(0.05, 1, (count, 3))
-    light = expose(torch.tensor(colours.T[None, :, :, None]), film).flatten().numpy()
+def photographed(random: np.random.Generator, colours: np.ndarray, film: str) -> np.ndarray:
+    """Photograph colours (n, 3) with density noise .03, an unknown exposure and contrast."""
+    light = expose(torch.tensor(colours.T[None, :, :, None]), film).flatten().numpy().clip(1e-3)
     density = -np.log10(light) * random.lognormal(0, 0.12) + random.normal(0.1, 0.08)
-    density += random.normal(0, 0.03, count)
-    return colours, to_srgb(torch.tensor(10**-density)).numpy()
+    density += random.normal(0, 0.03, len(colours))
+    return to_srgb(torch.tensor(10**-density)).numpy()
 
 
 @pytest.mark.parametrize(("count", "least"), [(10, 0.85), (20, 0.93), (50, 0.96)])
-def test_the_emulsion_is_told_from_known_colours(count, least):
+def test_the_emulsion_is_told_from_known_colours_of_paintings(sample, count, least):
+    """The issue's bounds; it says 80 % and is right in 80 +- 5 %."""
     random, right, said = np.random.default_rng(count), [], []
-    for number in range(240):
+    pool = sample.movedim(1, -1).reshape(-1, 3).numpy() / 255
+    pool = pool[pool.mean(1) > 0.15]  # who measures colours does not choose black
+    for number in range(600):
         film = FILMS[number % 3]
-        likely = which_emulsion(*patches(random, count, film), FILMS)
+        colours = pool[random.integers(0, len(pool), count)]
+        likely = which_emulsion(colours, photographed(random, colours, film), FILMS)
         right.append(max(likely, key=likely.get) == film)
         said.append(max(likely.values()))
     assert np.mean(right) >= least
-    assert np.mean(said) == pytest.approx(np.mean(right), abs=0.05)  # calibrated
+    assert np.mean(said) == pytest.approx(np.mean(right), abs=0.05)
 
 
 def test_an_emulsion_needs_colours_and_a_name():
-    colours, greys = patches(np.random.default_rng(0), 3, "pan")
+    colours = np.random.default_rng(0).uniform(0.2, 0.8, (3, 3))
+    greys = photographed(np.random.default_rng(0), colours, "pan")
     with pytest.raises(KitError, match="2 known colours"):
         which_emulsion(colours[:2], greys[:2], FILMS)
+    with pytest.raises(KitError, match="every grey is white or black"):
+        which_emulsion(colours, np.ones(3), FILMS)
     with pytest.raises(KitError, match="emulsion 'collodion'"):
         which_emulsion(colours, greys, ["collodion"])
