@@ -189,7 +189,7 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figu
                 if points:
                     axis.plot(*zip(*points, strict=True), style, marker="o", ms=3, color=colour)
         (_, solid), (_, dashed) = parts
-        axis.set(title=f"{title} (solid: {solid}, dashed: {dashed})", xlabel="epoch", yscale="log")
+        axis.set(title=f"{title} (solid: {solid}, dashed: {dashed})", xlabel="epoch", ylim=0)
         axis.title.set_fontsize(9)
         axis.xaxis.get_major_locator().set_params(integer=True)
     lines = [Line2D([], [], color=colour) for colour in PALETTE[: len(histories)]]

@@ -8,6 +8,7 @@ the same content.
 import copy
 import io
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.callback.core import Callback
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
 from .base.files import write_atomic
 from .color import decode, grey_input
+from .figures import PALETTE, picture_grid
 from .metrics import evaluate
 
 LONG = 20  # epochs, from which on a training keeps snapshots
@@ -86,6 +89,46 @@ def chosen(pixels: Tensor, part: str) -> list[int]:
 def read_snapshots(folder: Path) -> list[dict[str, Any]]:
     """Read a run's scores on the way, oldest first: {"epoch", "scores": rows by mode and part}."""
     return [json.loads(path.read_text()) for path in sorted(folder.glob("epoch-*.json"))]
+
+
+def show_snapshots(
+    folder: Path, epochs: Sequence[int] = (1, 2, 5, 10, 20, 50), count: int = 6
+) -> tuple[Figure, str]:
+    """Show test paintings as painted, and as the network coloured them after some epochs."""
+    rows = {"painted": _strip(folder / "paintings.jpg")[:count]}
+    for epoch in epochs:
+        label = f"{epoch} epoch{'s' * (epoch > 1)}"
+        rows[label] = _strip(folder / f"epoch-{epoch:03d}.jpg")[:count]
+    return picture_grid(rows)
+
+
+def show_errors(
+    snapshots: Sequence[Mapping[str, Any]], levels: Mapping[str, float]
+) -> tuple[Figure, str]:
+    """Draw mse_ab of each part by epoch, in evaluation mode, beside levels such as baselines'."""
+    rows = [r | {"epoch": s["epoch"]} for s in snapshots for r in s["scores"]]
+    table = (
+        pd.DataFrame(rows).query("mode == 'eval'").pivot(index="epoch", columns="part")["mse_ab"]
+    )
+    figure = Figure(figsize=(7, 3.4), layout="constrained")
+    axis = figure.subplots()
+    for part, style, colour in (("train", "o-", 0), ("valid", "s--", 1), ("test", "^:", 2)):
+        axis.plot(table.index, table[part], style, ms=4, color=PALETTE[colour], label=part)
+    for (name, level), style in zip(levels.items(), ("-", "--", ":"), strict=False):
+        axis.axhline(level, linestyle=style, color="grey", linewidth=1, label=name)
+    axis.set(xlabel="epoch", ylabel="mse_ab", ylim=0)
+    axis.legend(frameon=False, ncols=2)
+    said = "; ".join(
+        f"{part} {row.iloc[0]:.4f} to {row.iloc[-1]:.4f}" for part, row in table.items()
+    )
+    beside = ", ".join(f"{name} {level:.4f}" for name, level in levels.items())
+    return figure, f"Errors from epoch {table.index[0]} to {table.index[-1]}: {said}. {beside}."
+
+
+def _strip(path: Path) -> Tensor:
+    """Read the pictures (n, 3, S, S) uint8 that lie side by side in one file."""
+    whole = torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1)
+    return torch.stack(whole.split(whole.shape[1], dim=2))
 
 
 def _jpeg(rgb: Tensor) -> bytes:
