@@ -190,6 +190,8 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[Figu
                     axis.plot(*zip(*points, strict=True), style, marker="o", ms=3, color=colour)
         (_, solid), (_, dashed) = parts
         axis.set(title=f"{title} (solid: {solid}, dashed: {dashed})", xlabel="epoch", ylim=0)
+        if title == "adversarial":
+            axis.axhline(np.log(2), linestyle=":", color="grey")  # of a critic without an opinion
         axis.title.set_fontsize(9)
         axis.xaxis.get_major_locator().set_params(integer=True)
     lines = [Line2D([], [], color=colour) for colour in PALETTE[: len(histories)]]

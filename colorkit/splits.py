@@ -87,9 +87,14 @@ def stratify(
     KitError if there are fewer groups than parts.
     """
     table = pd.DataFrame({"painter": list(painters), "group": list(groups)})
+    turn = sorted(set(table["painter"]))
+    if seed:  # seed 0: the order that published results were dealt in; in one order for all seeds,
+        # a painter's only painting would always come to the same part
+        turn = np.random.default_rng(seed).permutation(turn).tolist()
     shuffled = table.sample(frac=1, random_state=seed)
     by_painter = shuffled.groupby("group").agg(painter=("painter", "min"), size=("painter", "size"))
-    by_painter = by_painter.loc[shuffled["group"].unique()].sort_values("painter", kind="stable")
+    by_painter = by_painter.loc[shuffled["group"].unique()]
+    by_painter = by_painter.iloc[by_painter["painter"].map(turn.index).argsort(kind="stable")]
     targets = pd.Series(part_sizes(len(table), shares), dtype=float)
     placed, seen, chosen = targets * 0, 0, {}
     for group, size in by_painter["size"].items():

@@ -54,6 +54,12 @@ def paintings() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def test_painters_with_one_painting_each_are_dealt_anew_by_every_draw():
+    draws = [splits.stratify([f"{n:02}" for n in range(40)], range(40), s) for s in range(1, 61)]
+    tested = (pd.DataFrame(draws) == "test").sum()
+    assert tested.min() >= 1 and tested.max() <= 20  # of 60; 6 on average
+
+
 def test_five_folds_test_every_painting_once_and_never_on_both_sides(paintings):
     dealt = [splits.deal(paintings, f"fold-{number}") for number in range(1, 6)]
     tested = pd.concat([one[one["part"] == "test"] for one in dealt])

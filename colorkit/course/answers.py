@@ -9,6 +9,7 @@ import inspect
 import io
 import json
 import signal
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -169,7 +170,7 @@ def _judge(judged: Exercise, values: Sequence[Any]) -> str | None:
     except _TimeUp as hang:
         raise Wrong(f"it takes over {SECONDS} s; is there a loop that never ends?") from hang
     except (Exception, SystemExit) as error:
-        said = " ".join(str(error).split())[:200]
+        said = textwrap.shorten(str(error), 200, placeholder=" …")
         raise Wrong(f"your code raises {type(error).__name__}: {said}") from error
 
 

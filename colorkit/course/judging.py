@@ -66,7 +66,7 @@ def in_words(text: Any, least: int, numbers: Iterable[float]) -> None:
     """Raise Wrong unless a text has so many words, and quotes one of the notebook's numbers."""
     must(isinstance(text, str), f"the answer is a {type(text).__name__}, must be text in quotes")
     count = len(text.split())
-    must(count >= least, f"{count} words, must be {least} or more")
+    must(count >= least, f"{count} word{'s' * (count != 1)}, must be {least} or more")
     quoted = re.findall(r"\d+(?:\.\d+)?", text)
     digits = {(len(q.partition(".")[2]), float(q)) for q in quoted}
     found = any(abs(value - wanted) <= 0.5 * 10**-n for n, value in digits for wanted in numbers)

@@ -39,7 +39,7 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("ways.items()", "list(ways.items())[1:]", "moved lacks half size"),
     ],
     "1.4": [
-        ('"""I would', '"""Nothing."""\n_ = f"""', "1 words, must be 40"),
+        ('"""I would', '"""Nothing."""\n_ = f"""', "1 word, must be 40"),
         ('{moved["mirror"]:.1f}', "many", "no number"),
     ],
     "2.1": [('"b"\n', '"a"\n', "You guessed a"), ('"b"\n', '"c"\n', "You guessed c")],
@@ -59,7 +59,7 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("lower = sum", "lower = 1 + sum", "lower is"),
     ],
     "2.5": [
-        ('"""Very little.', '"""Nothing."""\n_ = f"""', "1 words, must be 40"),
+        ('"""Very little.', '"""Nothing."""\n_ = f"""', "1 word, must be 40"),
         ("{min(draws.values()):.4f} to {max(draws.values()):.4f}", "x to y", "no number"),
     ],
     "3.1": [
@@ -84,7 +84,7 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("repeat(1, 2, 1, 1)", "repeat(1, 2, 1, 1) + 0.1", "errors['seen grey'] is"),
     ],
     "3.5": [
-        ('"""At first', '"""Nothing."""\n_ = f"""', "1 words, must be 40"),
+        ('"""At first', '"""Nothing."""\n_ = f"""', "1 word, must be 40"),
         (
             '{errors["unseen"]:.4f}, and grey errs by {errors["unseen grey"]:.4f}',
             "high",
@@ -140,7 +140,7 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         (".mean())\n", ".sum())\n", "must be a share, 0 to 1"),
     ],
     "6.4": [
-        ('f"""Mean', '"""Nothing."""\n_ = f"""Mean', "1 words, must be 40"),
+        ('f"""Mean', '"""Nothing."""\n_ = f"""Mean', "1 word, must be 40"),
         ('caption = f"""', 'caption = "word " * 50\n_ = f"""', "no number"),
     ],
     "7.1": [('= "b"', '= "a"', "You guessed a"), ('= "b"', '= "c"', "You guessed c")],
@@ -154,7 +154,7 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("models.items()", "list(models.items())[1:]", "changes lacks cautious"),
     ],
     "7.4": [
-        ('f"""The', '"""Guesses."""\n_ = f"""The', "1 words, must be 30"),
+        ('f"""The', '"""Guesses."""\n_ = f"""The', "1 word, must be 30"),
         (
             '{changes["lively"]:.1f} on a scale where about 1 can',
             "large on a scale that can",
@@ -291,6 +291,12 @@ def code_of(book: nbformat.NotebookNode, number: str) -> str:
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_solution_is_right(run, number):
     assert run(number, "solutions").startswith(f"✓ {number}: ")
+
+
+def test_the_critic_may_look_at_the_true_pair_first(run):
+    halves = "loss_if(False, critic(L, fake.detach())) + loss_if(True, critic(L, ab))"
+    swapped = " + ".join(reversed(halves.split(" + ")))
+    assert run("4.2", "solutions", halves, swapped) == "✓ 4.2: right"
 
 
 @pytest.mark.parametrize("number", NUMBERS)
