@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -129,7 +130,8 @@ def lab_planes(rgb: Tensor, title: str = "") -> tuple[Figure, str]:
     axes[0].set_title(short(title, 20) or "picture", parse_math=False)
     reach = float(lab[1:].abs().max())
     planes = {"L*": ("gray", 0, 100), "a*  green to red": ("PiYG_r", -reach, reach)}
-    planes["b*  blue to yellow"] = ("PuOr_r", -reach, reach)
+    blue_to_yellow = LinearSegmentedColormap.from_list("", ["#2040c0", "#f7f7f7", "#e0b000"])
+    planes["b*  blue to yellow"] = (blue_to_yellow, -reach, reach)
     for axis, plane, (name, (cmap, low, high)) in zip(axes[1:], lab, planes.items(), strict=True):
         image = axis.imshow(plane, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
         axis.set_title(name)
