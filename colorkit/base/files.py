@@ -4,8 +4,8 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from .errors import KitError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PART = ".part-"
+_SYSTEMS = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information")
 CHECKSUM = 16  # hexadecimal digits of sha256 in a checked file's name
 
 
@@ -58,6 +59,11 @@ def user_path(text: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise KitError(f"{text[:60]}: not a path ({error}); give another folder") from error
     return path
+
+
+def is_systems(name: str) -> bool:
+    """Tell whether a file or folder is a system's own, such as ._a.jpg or .ipynb_checkpoints."""
+    return name.startswith(".") or name in _SYSTEMS
 
 
 def slug(name: str) -> str:
@@ -149,16 +155,16 @@ def remove_parts(folder: Path) -> None:
 def _replacing(folder: Path, name: str | Callable[[], str]) -> Iterator[BinaryIO]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor, part = tempfile.mkstemp(dir=folder, prefix=_PART)
+        part = folder / f"{_PART}{secrets.token_hex(8)}"
+        file = part.open("xb")  # with the permissions that the user's umask leaves
         try:
-            with open(descriptor, "wb") as file:
+            with file:
                 yield file
                 file.flush()
-                os.fsync(descriptor)
-            os.chmod(part, 0o644)
+                os.fsync(file.fileno())
             os.replace(part, folder / (name if isinstance(name, str) else name()))
         except BaseException:
-            os.unlink(part)
+            part.unlink()
             raise
     except OSError as error:
         raise _explain(error, folder / name if isinstance(name, str) else folder) from error

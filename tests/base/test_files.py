@@ -56,3 +56,19 @@ def test_import_is_light():
     code = "import sys, colorkit; print([m for m in ('torch', 'pandas') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o002, 0o664), (0o022, 0o644)])
+def test_the_users_umask_decides_who_may_read_and_no_chmod_is_needed(
+    tmp_path, monkeypatch, umask, mode
+):
+    def refuse(*_, **__):  # as a network share or another user's disk does
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    before = os.umask(umask)
+    try:
+        paths.write_atomic(tmp_path / "a.txt", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == mode
