@@ -20,8 +20,15 @@ _XYZ_FROM_RGB = torch.tensor(
 )
 _RGB_FROM_XYZ = torch.linalg.inv(_XYZ_FROM_RGB)
 _WHITE = torch.tensor([0.95047, 1.0, 1.08883], dtype=torch.float64)
+_D50 = torch.tensor([0.9642, 1.0, 0.8249], dtype=torch.float64)  # the white of ICC profiles
+_CONES = torch.tensor(  # Bradford's
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]],
+    dtype=torch.float64,
+)
+_D65_FROM_D50 = torch.linalg.inv(_CONES) * (_CONES @ _WHITE / (_CONES @ _D50)) @ _CONES
 _KAPPA, _EPSILON = 7.787, 0.008856  # CIE 1976: slope near black, and where the cube root begins
 _OFFSET = 16 / 116
+TOLERANCE = 1e-4  # of linear RGB, by which a colour may miss sRGB: less than 8 bits tell apart
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -33,10 +40,15 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     Paper: section 3.1.
     """
     _check(rgb, "rgb")
-    xyz = _mix(to_linear(rgb), _XYZ_FROM_RGB / _WHITE[:, None])
-    f = torch.where(xyz > _EPSILON, xyz.clamp_min(0) ** (1 / 3), _KAPPA * xyz + _OFFSET)
-    x, y, z = f.unbind(-3)
-    return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
+    return _lab(_mix(to_linear(rgb), _XYZ_FROM_RGB / _WHITE[:, None]))
+
+
+def lab_from_d50(lab: Tensor) -> Tensor:
+    """Adapt CIELAB relative to D50, as ICC profiles have it, to D65 (Bradford, as sRGB's own).
+
+    lab: (..., 3, H, W), float. Returns the same shape; greys stay as they are.
+    """
+    return _lab(_mix(_xyz(lab), _D65_FROM_D50 * _D50 / _WHITE[:, None]))
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
@@ -46,6 +58,23 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     Raises ValueError for integers or a wrong channel axis.
     """
     return to_srgb(_linear_rgb(lab))
+
+
+def lab_to_paler_rgb(lab: Tensor) -> tuple[Tensor, Tensor]:
+    """Convert CIELAB to sRGB; a colour outside sRGB is made paler until it is inside.
+
+    Its chroma is lowered at constant L* and hue, to within 1/64 of what it was (the idea of CSS
+    Color 4, section 13, in CIELAB): unlike clipping, that leaves the lightness alone.
+    lab: (..., 3, H, W), float, L* in [0, 100]. Returns sRGB in [0, 1], the same shape, and which
+    colours were outside, (..., H, W), bool.
+    Raises ValueError for integers or a wrong channel axis.
+    """
+    linear = _linear_rgb(lab)
+    outside = ~_exists(linear)
+    if outside.any():
+        pixels = lab.movedim(-3, 0)[:, outside]  # (3, N): the others cost nothing more
+        linear.movedim(-3, 0)[:, outside] = _linear_rgb(_paler(pixels)[..., None])[..., 0]
+    return to_srgb(linear), outside
 
 
 def to_linear(rgb: Tensor) -> Tensor:
@@ -59,14 +88,13 @@ def to_srgb(linear: Tensor) -> Tensor:
     return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
 
 
-def in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:
+def in_gamut(lab: Tensor, tolerance: float = TOLERANCE) -> Tensor:
     """Tell which Lab colours exist in sRGB.
 
     lab: (..., 3, H, W). Returns (..., H, W), bool: True where linear RGB stays in [0, 1]
     within `tolerance`.
     """
-    linear = _linear_rgb(lab)
-    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-3)
+    return _exists(_linear_rgb(lab), tolerance)
 
 
 def encode(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,12 +144,38 @@ def gamut_slice(lightness: float, size: int = 221) -> tuple[Tensor, Tensor]:
 
 
 def _linear_rgb(lab: Tensor) -> Tensor:
+    return _mix(_xyz(lab), _RGB_FROM_XYZ * _WHITE)
+
+
+def _xyz(lab: Tensor) -> Tensor:
+    """Return XYZ in shares of the white's."""
     _check(lab, "lab")
     L, a, b = lab.unbind(-3)
     y = (L + 16) / 116
     f = torch.stack((y + a / 500, y, (y - b / 200).clamp_min(0)), dim=-3)
-    xyz = torch.where(f > _EPSILON ** (1 / 3), f**3, (f - _OFFSET) / _KAPPA)
-    return _mix(xyz, _RGB_FROM_XYZ * _WHITE)
+    return torch.where(f > _EPSILON ** (1 / 3), f**3, (f - _OFFSET) / _KAPPA)
+
+
+def _lab(xyz: Tensor) -> Tensor:
+    f = torch.where(xyz > _EPSILON, xyz.clamp_min(0) ** (1 / 3), _KAPPA * xyz + _OFFSET)
+    x, y, z = f.unbind(-3)
+    return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
+
+
+def _exists(linear: Tensor, tolerance: float = TOLERANCE) -> Tensor:
+    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-3)
+
+
+def _paler(lab: Tensor) -> Tensor:
+    """Scale the chroma of colours outside sRGB (3, N) by the largest share that is inside."""
+    L, ab = lab[:1], lab[1:]
+    share = torch.zeros_like(L)
+    for halving in range(1, 7):
+        more = share + 0.5**halving
+        linear = _linear_rgb(torch.cat((L, more * ab))[..., None])
+        inside = _exists(linear, tolerance=0)[:, 0]
+        share = torch.where(inside, more, share)
+    return torch.cat((L, share * ab))
 
 
 def _mix(pixels: Tensor, matrix: Tensor) -> Tensor:

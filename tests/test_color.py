@@ -99,3 +99,24 @@ def test_gamut_share_agrees_with_a_round_trip_through_skimage(lightness):
 def test_refuses_integers_and_wrong_shapes(wrong, says):
     with pytest.raises(ValueError, match=says):
         color.rgb_to_lab(wrong)
+
+
+@given(hnp.arrays(np.float32, (3, 4, 5), elements=st.floats(-1, 1, width=32)))
+def test_a_colour_outside_srgb_is_made_paler_and_no_lighter(shares):
+    lab = torch.from_numpy(shares) * torch.tensor([50.0, 110, 110])[:, None, None]
+    lab[0] += 50
+    rgb, outside = color.lab_to_paler_rgb(lab)
+    assert torch.equal(outside, ~color.in_gamut(lab))
+    assert torch.equal(rgb[:, ~outside], color.lab_to_rgb(lab)[:, ~outside])
+    back = color.rgb_to_lab(rgb)
+    assert (back[0] - lab[0]).abs().max() < 0.15  # of L*, in single precision
+    cross = back[1] * lab[2] - back[2] * lab[1]
+    assert (cross / lab[1:].norm(dim=0).clamp_min(1)).abs().max() < 0.5  # the hue is the same
+    assert (back[1:].norm(dim=0) <= lab[1:].norm(dim=0) + 0.5).all()
+
+
+def test_greys_are_the_same_under_d50_and_blue_is_lighter_under_d65():
+    """ICC.1's sRGB blue is (29.57, 68.30, -112.03) under D50 and (32.30, 79.19, -107.86) here."""
+    lab = torch.tensor([[29.57, 68.30, -112.03], [50.0, 0.0, 0.0]]).T[..., None]
+    wanted = torch.tensor([[32.30, 79.19, -107.86], [50.0, 0.0, 0.0]]).T[..., None]
+    assert torch.allclose(color.lab_from_d50(lab), wanted, atol=0.1)
