@@ -19,7 +19,8 @@ from scipy.sparse.csgraph import connected_components
 
 from .color import rgb_to_lab
 from .manifest import AUDITED, LEFT_OUT
-from .sources import Painting, Source, check_enough, choose_paintings, read_picture
+from .reading import read_picture
+from .sources import Painting, Source, check_enough, choose_paintings
 from .splits import deal
 
 PAPER_TOTAL = 519

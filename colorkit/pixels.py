@@ -18,7 +18,7 @@ from torch import Tensor
 from .base.errors import KitError
 from .base.files import is_whole, write_checked
 from .manifest import manifest_hash
-from .sources import read_picture
+from .reading import read_picture
 from .splits import PARTS
 
 AHEAD = 64  # paintings decoded at a time, which bounds the memory it takes

@@ -106,6 +106,8 @@ def load_pretrained(name: str | Path = DEFAULT) -> Colorizer:
     if name in BOX and not (folder / CONFIG).exists():
         remedy = "reinstall colorkit, or choose --model FOLDER"
         raise KitError(f"{folder}: the model '{name}' is missing from this installation; {remedy}")
+    if folder.is_file():
+        raise KitError(f"{folder}: a file; give the folder of a model, with its {CONFIG}")
     if not folder.is_dir():
         folder = _download(str(name))
     config = _read_config(folder)

@@ -1,7 +1,6 @@
-"""Where paintings come from (a folder, Kaggle, the sample) and how one picture is read."""
+"""Where paintings come from: a folder, Kaggle, the sample."""
 
 import difflib
-import io
 import json
 import re
 import sys
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
 
 from .base.errors import KitError
-from .base.files import kit_file, user_path
+from .base.files import is_systems, kit_file, user_path
+from .reading import SUFFIXES
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
 # One of the 412 quartets with 519 paintings in Kaggle's catalogue: Paris, 1850 to 1900. Quartets
@@ -24,7 +22,6 @@ KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: w
 DEFAULT_QUARTET = ("Georges Seurat", "Gustave Courbet", "Henri de Toulouse-Lautrec")
 DEFAULT_QUARTET += ("Pierre-Auguste Renoir",)
 MIN_PAINTINGS = 10
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
 
 
 @dataclass(frozen=True)
@@ -117,9 +114,9 @@ def catalogue_counts(root: Path | None = None) -> dict[str, int]:
     if not path.exists():
         return {}
     try:
-        table = pd.read_csv(path)
-        names = table["name"].map(repair_name)
-        return dict(zip(names, table["paintings"].astype(int).tolist(), strict=True))
+        table = pd.read_csv(path, thousands=",", dtype={"name": str}).dropna(subset=["name"])
+        counts = pd.to_numeric(table["paintings"]).astype(int)  # 7.0, as spreadsheets write it
+        return dict(zip(table["name"].map(repair_name), counts.tolist(), strict=True))
     except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
         raise KitError(
             f"{path}: not a catalogue ({error}); it needs the columns name and paintings"
@@ -141,39 +138,6 @@ def repair_name(folder: str) -> str:
             break
         name = repaired
     return unicodedata.normalize("NFC", name).replace("_", " ").strip()
-
-
-def read_picture(content: bytes) -> Image.Image:
-    """Decode one file to an RGB picture: upright, transparency over white, 8 bits a channel.
-
-    Raises ValueError with the reason if it cannot be decoded whole, or is larger than Pillow's
-    limit against decompression bombs.
-    """
-    if not content:
-        raise ValueError("empty file")
-    try:
-        picture = Image.open(io.BytesIO(content))
-        # Pillow only warns up to twice its limit, and warnings filters are not for threads.
-        if picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
-            raise Image.DecompressionBombError
-        picture.load()
-        return _to_rgb(ImageOps.exif_transpose(picture))
-    except Image.DecompressionBombError as error:
-        limit = f"{Image.MAX_IMAGE_PIXELS:,} pixels"
-        raise ValueError(f"larger than Pillow's limit of {limit}") from error
-    except Exception as error:  # Pillow's decoders raise anything on damaged files
-        reason = "not a picture" if "cannot identify" in str(error) else str(error)
-        raise ValueError(f"cannot be decoded: {reason}") from error
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):  # 16-bit grey: Pillow's own convert() clips at 255
-        values = np.asarray(picture, dtype=np.float64) / 257
-        return Image.fromarray(values.clip(0, 255).round().astype(np.uint8)).convert("RGB")
-    if picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
-    return picture.convert("RGB")
 
 
 def _sample() -> Source:
@@ -210,7 +174,7 @@ def _kaggle_folder() -> Path:
 def _list_folder(root: Path) -> tuple[Painting, ...]:
     for base in (root / "images" / "images", root / "images", root):
         found = []
-        for folder in base.iterdir() if base.is_dir() else ():
+        for folder in _visible(base):
             found += [(repair_name(folder.name), path) for path in _pictures(folder)]
         if found:
             return _paintings(root, found)
@@ -223,9 +187,11 @@ def _list_folder(root: Path) -> tuple[Painting, ...]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file()]
+    return [p for p in _visible(folder) if p.suffix.lower() in SUFFIXES and p.is_file()]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [p for p in folder.iterdir() if not is_systems(p.name)] if folder.is_dir() else []
 
 
 def _paintings(root: Path, found: list[tuple[str, Path]]) -> tuple[Painting, ...]:

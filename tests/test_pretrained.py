@@ -66,6 +66,8 @@ def test_damaged_and_foreign_folders_are_named(folder, tmp_path):
             load_pretrained(folder)
     with pytest.raises(KitError, match="no such folder, and no OWNER/NAME"):
         load_pretrained(tmp_path / "none")
+    with pytest.raises(KitError, match="config.json: a file; give the folder of a model"):
+        load_pretrained(folder / CONFIG)
 
 
 def test_two_models_are_in_the_box_and_together_small():

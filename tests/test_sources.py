@@ -1,22 +1,13 @@
-import io
 import os
 import shutil
 import sys
 import types
 
-import numpy as np
 import pytest
 from conftest import SHARED, paint
-from PIL import Image
 
 from colorkit import sources
 from colorkit.base.errors import KitError
-
-
-def encoded(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def test_sample_has_the_museum_facts():
@@ -111,11 +102,36 @@ def test_missing_empty_and_small_folders(tmp_path):
         sources.choose_paintings(sources.open_source(str(tmp_path)))
 
 
-@pytest.mark.parametrize("text", ["who,how many\nRembrandt,262\n", "name,paintings\n,262\n"])
+@pytest.mark.parametrize("text", ["who,how many\nRembrandt,262\n", "name,paintings\nRembrandt,?\n"])
 def test_a_broken_catalogue_is_named(gallery, text):
     (gallery / "artists.csv").write_text(text)
     with pytest.raises(KitError, match=r"artists.csv: not a catalogue.*name and paintings"):
         sources.open_source(str(gallery))
+
+
+def test_a_catalogue_from_a_spreadsheet_is_read(gallery):
+    rows = 'name,paintings\nRembrandt,262.0\n,5\nAda Blue,"1,234"\n'
+    (gallery / "artists.csv").write_text(rows)
+    assert sources.catalogue_counts(gallery) == {"Rembrandt": 262, "Ada Blue": 1234}
+
+
+def test_what_a_system_leaves_is_no_painter(gallery):
+    """Copies of pictures that notebooks, archives and disks keep in folders of their own."""
+    for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir"):
+        shutil.copytree(gallery / "Ada_Blue", gallery / name)
+    (gallery / "Ada_Blue" / "._Ada_Blue_1.jpg").write_bytes(b"AppleDouble")
+    source = sources.open_source(str(gallery))
+    assert len(source.paintings) == 24
+    assert sources.choose_painters(source) == ("Ada Blue", "Bo Green", "Cy Red")
+    hidden = gallery.rename(gallery.with_name(".gallery"))  # the user's own choice
+    assert len(sources.open_source(str(hidden)).paintings) == 24
+
+
+def test_pictures_of_every_kind_are_listed(gallery):
+    """So that the audit names those that cannot be read, rather than nobody."""
+    for suffix in ("jfif", "jp2", "avif", "heic"):
+        (gallery / "Ada_Blue" / f"a.{suffix}").write_bytes(b"")
+    assert len(sources.open_source(str(gallery)).paintings) == 28
 
 
 def test_kaggle_is_asked_for_a_version_or_what_to_do_is_said(gallery, monkeypatch):
@@ -139,47 +155,6 @@ def test_kagglehub_serves_a_cached_version_without_network(gallery, tmp_path, mo
     (versions.parent / "1.complete").touch()
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "cache"))
     assert len(sources.open_source("kaggle").paintings) == 24
-
-
-COLOURS = np.zeros((4, 4, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (encoded(Image.fromarray(COLOURS)), (200, 100, 50)),
-        (encoded(Image.fromarray(COLOURS).quantize(4)), (200, 100, 50)),
-        (encoded(Image.fromarray(np.full((4, 4), 90, np.uint8))), (90, 90, 90)),
-        (encoded(Image.fromarray(np.full((4, 4), 90 * 257, np.uint16))), (90, 90, 90)),
-        (encoded(Image.new("RGBA", (4, 4), (200, 100, 50, 0))), (255, 255, 255)),
-        (encoded(Image.new("LA", (4, 4), (90, 255))), (90, 90, 90)),
-        (encoded(Image.new("CMYK", (4, 4), (0, 0, 0, 0)), "JPEG"), (255, 255, 255)),
-    ],
-    ids=["rgb", "palette", "grey", "16-bit", "alpha", "grey-alpha", "cmyk"],
-)
-def test_modes_become_rgb(content, expected):
-    picture = sources.read_picture(content)
-    assert picture.mode == "RGB"
-    assert np.abs(np.array(picture.getpixel((1, 1))) - expected).max() <= 2
-
-
-def test_pictures_are_turned_upright():
-    exif = Image.Exif()
-    exif[0x0112] = 6  # taken with the camera on its side
-    content = encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif)
-    assert sources.read_picture(content).size == (20, 40)
-
-
-def test_what_is_no_whole_picture_says_so(monkeypatch, gallery):
-    whole = (gallery / "Ada_Blue" / "Ada_Blue_1.jpg").read_bytes()
-    cut = whole[: len(whole) // 2]
-    told = {b"": "empty file", b"not a picture": "not a picture", cut: "cannot be decoded"}
-    for content, says in told.items():
-        with pytest.raises(ValueError, match=says):
-            sources.read_picture(content)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(ValueError, match="Pillow's limit of 1,000 pixels"):
-        sources.read_picture(whole)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are not beside this checkout")

@@ -10,10 +10,11 @@ from pathlib import Path
 from PIL import Image
 
 from ..base.errors import KitError
-from ..base.files import user_path
+from ..base.files import is_systems, user_path
 from ..pretrained import Colorizer
+from ..reading import SUFFIXES as PICTURES
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
-from .paint import check_strength, colorize_picture, grey_version
+from .paint import check_size, check_strength, colorize_picture, grey_version
 
 COMPARED = 768  # px, the longer side of each picture of a comparison
 
@@ -38,8 +39,8 @@ class Done:
     source: Path
     output: Path
     error: str = ""
-    clipped: float = 0.0  # share of pixels whose colour left sRGB
-    described: bool = True  # its metadata could be kept
+    paler: float = 0.0  # share of pixels whose predicted colour sRGB lacks
+    lost: tuple[str, ...] = ()  # names of its metadata that the output has not
 
 
 def find_pairs(
@@ -57,6 +58,8 @@ def find_pairs(
     if not found:
         more = "" if recursive else ", --recursive looks into sub-folders"
         raise KitError(f"{', '.join(inputs)[:200]}: no picture ({', '.join(SUFFIXES)}){more}")
+    if target.suffix.lower() in PICTURES - SUFFIXES.keys() and not target.is_dir():
+        raise KitError(f"{output}: cannot be written; name it .png, .jpg, .tif or .webp")
     if target.suffix.lower() in SUFFIXES and not target.is_dir():
         if len(found) > 1:
             raise KitError(f"{output}: one name for {len(found)} pictures; name a folder")
@@ -75,7 +78,11 @@ def colour_all(
     settings: Settings,
     report: Callable[[Done], None] = lambda done: None,
 ) -> list[Done]:
-    """Colour every file; `report` is called after each. Errors are told in what is returned."""
+    """Colour every file; `report` is called after each. Errors are told in what is returned.
+
+    Raises KitError, before the first, for a size that the model cannot see.
+    """
+    check_size(model, settings.size)
     results = []
     for source, output in pairs.items():
         try:
@@ -92,12 +99,12 @@ def colour_all(
 def summary(results: list[Done], began: float) -> str:
     """Say in one line what was done."""
     written, seconds = sum(not done.error for done in results), time.monotonic() - began
-    clipped = sum(done.clipped for done in results) / max(written, 1)
-    lost = sum(not done.described for done in results)
+    paler = sum(done.paler for done in results) / max(written, 1)
+    lost = sorted({name for done in results for name in done.lost})
     return (
         f"{written} of {len(results)} pictures coloured in {seconds:.0f} s; on average "
-        f"{clipped:.1%} of the pixels have a colour outside sRGB, and another lightness for it"
-        + (f"; {lost} had damaged metadata, which are not kept" if lost else "")
+        f"{paler:.1%} of the pixels are paler than predicted, for sRGB to have their colours"
+        + (f"; not kept everywhere: {', '.join(lost)}" if lost else "")
     )
 
 
@@ -106,13 +113,13 @@ def _colorize_file(source: Path, output: Path, model: Colorizer, settings: Setti
     if not settings.overwrite and (there := [path for path in written if path.exists()]):
         raise KitError(f"{there[0]}: exists already; --overwrite writes over it")
     picture = open_picture(source)
-    coloured, clipped = colorize_picture(picture, model, settings.strength, settings.size)
+    coloured, paler = colorize_picture(picture, model, settings.strength, settings.size)
     compared = _side_by_side(picture, coloured) if settings.compare else None
     picture = replace(picture, image=coloured)  # the original's memory is not needed any more
-    described = save_picture(picture, output)
+    lost = save_picture(picture, output)
     if compared:
         save_picture(Picture(compared), written[1])
-    return Done(source, output, clipped=clipped, described=described)
+    return Done(source, output, paler=paler, lost=lost)
 
 
 def _side_by_side(picture: Picture, coloured: Image.Image) -> Image.Image:
@@ -153,16 +160,19 @@ def _found(text: str, recursive: bool, target: Path) -> list[tuple[Path, Path]]:
 
 
 def _walk(folder: Path, recursive: bool, target: Path) -> list[Path]:
-    """List a folder's pictures. Links to folders are not followed: they can be loops."""
+    """List a folder's pictures, also those of kinds that will be refused: none is passed over.
+
+    Links to folders are not followed: they can be loops.
+    """
 
     def refuse(error: OSError) -> None:
         raise KitError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
     files = []
     for top, below, names in os.walk(folder, onerror=refuse):
-        below[:] = [name for name in below if recursive and Path(top, name) != target]
-        files += [Path(top, name) for name in names]
-    return sorted(f for f in files if f.suffix.lower() in SUFFIXES and f.is_file())
+        below[:] = [n for n in below if recursive and Path(top, n) != target and not is_systems(n)]
+        files += [Path(top, name) for name in names if not is_systems(name)]
+    return sorted(f for f in files if f.suffix.lower() in PICTURES and f.is_file())
 
 
 def _check_apart(pairs: dict[Path, Path], compare: bool) -> None:

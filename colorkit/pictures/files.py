@@ -1,44 +1,50 @@
-"""Picture files to be coloured: opened as they are meant to look, saved with what they carried.
+"""Pictures to be coloured: what their files tell beside the pixels is kept; saved whole or not.
 
-What training reads is sources.read_picture; here nothing is thrown away that the file tells.
+How a file is read is reading.py's, as in training.
 """
 
-import io
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-from PIL import Image, ImageChops, ImageCms, ImageOps
+from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
 from ..base.errors import KitError
 from ..base.files import replacing
+from ..reading import MAX_PIXELS, bands, opened, pixels
 
-SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-SUFFIXES |= {".tif": "TIFF", ".tiff": "TIFF"}
-MAX_PIXELS = 178_956_970  # where Pillow refuses; it warns at half of that
-MAX_SIDE = 65_535  # JPEG's own limit, and it bounds what a strip of few pixels can ask for
-BAND = 1 << 17  # pixels looked at or coloured at a time: little memory, and the processor's cache
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # no decoder but these, whatever the name says
+SUFFIXES = dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jif", ".jfif"), "JPEG")  # what is written
+SUFFIXES |= {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 _SAVING = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}, "TIFF": {"compression": "tiff_lzw"}}
 _SAVING["PNG"] = {"compress_level": 2}  # a sixth larger than Pillow's 6, and made in a quarter
+_NAMES = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "dpi": "resolution"}
+_NAMES |= {"comment": "comment", "text": "PNG texts"}
+_CARRIED = {
+    "JPEG": ("dpi", "exif", "xmp", "iptc", "comment"),
+    "PNG": ("dpi", "exif", "xmp", "text"),
+}
+_CARRIED |= {"TIFF": ("dpi", "xmp", "iptc"), "WEBP": ("exif", "xmp")}
 # What is descriptive in EXIF and TIFF: subject, camera, program, date, artist, rights.
 _TAGS = (270, 271, 272, 305, 306, 315, 33432)
-_XMP = 700  # its tag in a TIFF
-_ORIENTATION = re.compile(r'tiff:Orientation="\d"|<tiff:Orientation>\d</tiff:Orientation>')
-_JPEG_XMP = 65_502  # bytes that a JPEG's segment holds
-_SRGB = ("sRGB", "sRGB built-in", "sRGB IEC61966-2.1")
+_ORIENTATION, _DETAILS, _GPS, _INTEROP = 0x0112, 0x8769, 0x8825, 0xA005  # of EXIF
+_COLOUR_SPACE, _WIDTH, _HEIGHT = 0xA001, 0xA002, 0xA003
+_XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377  # their tags in a TIFF
+_IPTC_RESOURCE = 0x0404  # among Photoshop's in a JPEG
+_SEGMENT = 65_502  # bytes of XMP, or IPTC, that a JPEG's segment holds
+_STALE = re.compile(  # in XMP: what is no longer so in an upright picture in sRGB
+    r'(tiff:Orientation|exif:ColorSpace|photoshop:ICCProfile)="[^"]*"'
+    r"|<(tiff:Orientation|exif:ColorSpace|photoshop:ICCProfile)>[^<]*</\2>"
+)
 
 
 @dataclass(frozen=True)
 class Picture:
     """A picture, upright and in sRGB: mode "L", "I;16" (grey, 16 bits) or "RGB".
 
-    alpha: its transparency, mode "L". kept: what is written to the output as it came.
+    alpha: its transparency, mode "L". kept: what its file tells beside, for the output.
     """
 
     image: Image.Image
@@ -54,16 +60,19 @@ class Picture:
 def open_picture(source: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture file. Raises KitError with the reason if it cannot be read whole.
 
-    Orientation (EXIF) is applied, an ICC profile converted to sRGB. 16-bit colour is read with
-    8 bits, 16-bit grey with all.
+    Orientation is applied, a profile converted to sRGB. 16-bit colour is read with 8 bits, 16-bit
+    grey with all; what 8 bits cannot hold is refused.
     """
-    if isinstance(source, Path):
-        try:
+    name = source if isinstance(source, Path) else getattr(source, "name", "the picture")
+    try:
+        if isinstance(source, Path):
             with source.open("rb") as file:  # by its path Pillow maps some TIFFs, turned wrongly
-                return _open(file, source, max_pixels)
-        except OSError as error:
-            raise KitError(f"{source}: cannot be read: {error.strerror or error}") from error
-    return _open(source, getattr(source, "name", "the picture"), max_pixels)
+                return _open(file, max_pixels)
+        return _open(source, max_pixels)
+    except KitError as error:
+        raise KitError(f"{name}: {error}") from error
+    except OSError as error:
+        raise KitError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
 def as_picture(image: Image.Image) -> Picture:
@@ -71,39 +80,28 @@ def as_picture(image: Image.Image) -> Picture:
 
     Raises KitError for pixels that are no colours, such as 32-bit counts.
     """
-    raw = image.info.get("exif")
-    turned = image.getexif().get(0x0112, 1) != 1
-    ImageOps.exif_transpose(image, in_place=True)
-    kept, alpha = _kept(image, None if turned else raw), None
-    if image.mode.startswith("I") or image.mode == "F":
-        alpha = _transparent_value(image)
-        image = _sixteen_bits(image)
-    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        grey = image.mode in ("L", "LA", "La")
-        image = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
-        alpha = image.getchannel("A")
-        image = image.convert("L") if grey else image.convert("RGB")
-    if alpha and alpha.getextrema()[0] == 255:  # opaque all over
-        alpha = None
-    return Picture(_plain(image, kept.pop("icc_profile", None)), alpha, kept)
+    kept = _kept(image)  # before the pixels are decoded: a TIFF is turned then, and says so no more
+    image, alpha = pixels(image)
+    grey = image.mode == "RGB" and _without_colour(image)
+    return Picture(image.getchannel(0) if grey else image, alpha, kept)
 
 
-def save_picture(picture: Picture, path: Path) -> bool:
+def save_picture(picture: Picture, path: Path) -> tuple[str, ...]:
     """Write a picture, "RGB", with its transparency and metadata, whole or not at all.
 
-    The format is that of the path's suffix. Returns whether the metadata could be kept: damaged
-    ones are left out. Raises KitError if it cannot be written.
+    The format is that of the path's suffix. Returns the names of the metadata that it lost: what
+    the format does not hold, or was damaged. Raises KitError if it cannot be written.
     """
     kind = SUFFIXES[path.suffix.lower()]
     if picture.alpha and kind == "JPEG":
         raise KitError(f"{path}: JPEG has no transparency, the picture has; name it .png or .webp")
     if picture.alpha:
         picture.image.putalpha(picture.alpha)
-    saving = _SAVING.get(kind, {})
+    saving, kept = _SAVING[kind], picture.kept
     with replacing(path) as file:
         try:
-            picture.image.save(_Stream(file), kind, **saving | _options(picture.kept, kind))
-            return True
+            picture.image.save(_Stream(file), kind, **saving | _options(kept, kind))
+            return _lost(kept, kind)
         except Exception as error:  # metadata can be wrong in more ways than Pillow expects
             if getattr(error, "errno", None):  # the disk's
                 raise
@@ -115,7 +113,7 @@ def save_picture(picture: Picture, path: Path) -> bool:
             if getattr(error, "errno", None):
                 raise
             raise KitError(f"{path}: cannot be written as {kind} ({error})") from error
-    return False
+    return *(name for key, name in _NAMES.items() if kept.get(key)), *kept.get("lost", ())
 
 
 class _Stream:
@@ -125,60 +123,15 @@ class _Stream:
         self.write, self.seek, self.tell, self.flush = file.write, file.seek, file.tell, file.flush
 
 
-def bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
-    """Cut a picture into bands from the top down: boxes for `crop`."""
-    step = max(1, BAND // image.width)
-    for top in range(0, image.height, step):
-        yield 0, top, image.width, min(top + step, image.height)
-
-
 def fitted(image: Image.Image, side: int) -> Image.Image:
     """Shrink a picture, if need be, so that neither side is longer than `side`."""
     scale = min(1.0, side / max(image.size))
     return image.resize([max(1, round(scale * length)) for length in image.size])
 
 
-def _open(file: BinaryIO, name: Any, max_pixels: int) -> Picture:
-    try:
-        with Image.open(file, formats=_FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise KitError(f"more than {max_pixels:,} pixels; make it smaller")
-            if max(image.size) > MAX_SIDE:
-                raise KitError(f"a side of {max(image.size):,} pixels; at most {MAX_SIDE:,}")
-            if image.format != "MPO" and (pages := getattr(image, "n_frames", 1)) > 1:
-                raise KitError(f"{pages} pages or frames; save the one to be coloured alone")
-            if not isinstance(image.info.get("xmp", b""), bytes):
-                del image.info["xmp"]  # of a type that Pillow stumbles over
-            image.load()
-            return as_picture(image)
-    except KitError as error:
-        raise KitError(f"{name}: {error}") from error
-    except Image.DecompressionBombError as error:
-        raise KitError(f"{name}: more than {max_pixels:,} pixels; make it smaller") from error
-    except Exception as error:  # Pillow's decoders raise anything on damaged files
-        reason = "not a picture" if "cannot identify" in str(error) else str(error).strip()
-        raise KitError(f"{name}: cannot be read: {reason or type(error).__name__}") from error
-
-
-def _plain(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert to sRGB, and to one channel if there are no colours."""
-    if image.mode in ("1", "P"):
-        image = image.convert("L" if image.mode == "1" else "RGB")
-    if profile:
-        with suppress(ImageCms.PyCMSError, OSError):  # a damaged profile: as if there were none
-            image = _to_srgb(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    if image.mode not in ("L", "I;16", "RGB"):
-        image = image.convert("RGB")
-    return image.getchannel(0) if image.mode == "RGB" and _without_colour(image) else image
-
-
-def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    if ImageCms.getProfileDescription(profile).strip() in _SRGB:
-        return image
-    if image.mode == "I;16":  # which the colour engine does not take
-        image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
-    target = ImageCms.createProfile("sRGB")
-    return ImageCms.profileToProfile(image, profile, target, outputMode="RGB")
+def _open(file: BinaryIO, max_pixels: int) -> Picture:
+    with opened(file, max_pixels) as image:
+        return as_picture(image)
 
 
 def _without_colour(image: Image.Image) -> bool:
@@ -189,46 +142,78 @@ def _without_colour(image: Image.Image) -> bool:
     return True
 
 
-def _sixteen_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image)
-    lowest, highest = values.min(), values.max()
-    if not (lowest >= 0 and highest <= (1 if image.mode == "F" else 65535)):
-        wanted = "0.0 to 1.0" if image.mode == "F" else "16 bits"
-        raise KitError(f"values from {lowest:g} to {highest:g}: must be {wanted}")
-    if image.mode == "F":
-        values = (values * 65535).round()
-    return Image.fromarray(values.astype(np.uint16))
-
-
-def _transparent_value(image: Image.Image) -> Image.Image | None:
-    value = image.info.get("transparency")
-    if not isinstance(value, int):
-        return None
-    return Image.fromarray(np.where(np.asarray(image) == value, 0, 255).astype(np.uint8))
-
-
-def _kept(image: Image.Image, exif: bytes | None) -> dict[str, Any]:
-    """Gather what is kept. exif: as it came, if it may be written as it came."""
-    names = ("icc_profile", "comment")
-    kept = {name: image.info[name] for name in names if image.info.get(name)}
-    with suppress(KeyError, UnicodeDecodeError):  # no XMP, or none that is UTF-8
-        kept["xmp"] = _ORIENTATION.sub("", image.info["xmp"].decode()).encode()
+def _kept(image: Image.Image) -> dict[str, Any]:
+    """Gather what describes a picture; "lost" names what is there and cannot be kept anywhere."""
+    info, kept, lost = image.info, {}, []
+    if not isinstance(info.get("xmp", b""), bytes):
+        del info["xmp"]  # of a type that Pillow stumbles over
+        lost.append("XMP")
+    if info.get("comment"):
+        kept["comment"] = info["comment"]
+    if "xmp" in info:
+        try:
+            kept["xmp"] = _STALE.sub("", info["xmp"].decode()).encode()
+        except UnicodeDecodeError:
+            lost.append("XMP")
     with suppress(KeyError, TypeError, ValueError):  # no resolution, or none that is a number
-        dpi = tuple(float(value) for value in image.info["dpi"])
+        dpi = tuple(float(value) for value in info["dpi"])
         if all(2 <= value <= 100_000 for value in dpi):
             kept["dpi"] = dpi
-    found = image.getexif()
-    kept["tags"] = {tag: _encodable(found[tag]) for tag in _TAGS if tag in found}
-    if image.format == "TIFF":  # whose EXIF is full of where its pixels are
-        found = Image.Exif()
-        found.update(kept["tags"])
-        exif = None
-    if found:
-        kept["exif"] = exif or found.tobytes()
-    drop = ("xml:com.adobe.xmp", "raw profile type")  # copies of XMP and EXIF, orientation too
+    try:
+        kept |= _kept_exif(image)
+    except Exception:  # EXIF can be wrong in more ways than Pillow expects
+        lost.append("EXIF")
+    if iptc := _iptc(image):
+        kept["iptc"] = iptc
     told = getattr(image, "text", {})
-    kept["text"] = {name: told[name] for name in told if not name.lower().startswith(drop)}
-    return kept
+    copies = ("xml:com.adobe.xmp", "raw profile type")  # of XMP and EXIF, orientation too
+    kept["text"] = {name: told[name] for name in told if not name.lower().startswith(copies)}
+    if any(name.lower().endswith((" iptc", " 8bim")) for name in told.keys() - kept["text"].keys()):
+        lost.append("IPTC")
+    return kept | {"lost": tuple(lost)}
+
+
+def _kept_exif(image: Image.Image) -> dict[str, Any]:
+    """Return EXIF as it came if it is true of an upright picture in sRGB, else mended."""
+    found, raw = image.getexif(), image.info.get("exif")
+    details, place = dict(found.get_ifd(_DETAILS)), dict(found.get_ifd(_GPS))
+    tags = {tag: _encodable(found[tag]) for tag in _TAGS if tag in found}
+    kept = {"tags": tags, "details": bool(details or place)}
+    exif, turned = Image.Exif(), found.get(_ORIENTATION, 1)
+    if image.format == "TIFF":  # whose EXIF is full of where its pixels are
+        exif.update(tags)
+        exif.get_ifd(_DETAILS).update(details)
+        exif.get_ifd(_GPS).update(place)
+    elif not found:
+        return kept
+    elif raw and turned == 1 and details.get(_COLOUR_SPACE, 1) == 1:
+        return kept | {"exif": raw}
+    else:
+        exif.load(raw or found.tobytes())
+        exif.pop(_ORIENTATION, None)
+    if details:
+        exif.get_ifd(_DETAILS)[_COLOUR_SPACE] = 1  # sRGB
+    if _INTEROP in details:
+        exif.get_ifd(_DETAILS)[_INTEROP] = {1: "R98", 2: b"0100"}  # and no longer Adobe RGB
+    if turned > 4 and _WIDTH in details and _HEIGHT in details:
+        sides = {_WIDTH: details[_HEIGHT], _HEIGHT: details[_WIDTH]}
+        exif.get_ifd(_DETAILS).update(sides)
+    return kept | ({"exif": exif.tobytes()} if tags or details or place or raw else {})
+
+
+def _iptc(image: Image.Image) -> bytes:
+    """Return IPTC's caption, credit and so on: of a JPEG or a TIFF."""
+    found = getattr(image, "tag_v2", {}).get(_IPTC, b"")
+    if image.format in ("JPEG", "MPO"):
+        found = image.info.get("photoshop", {}).get(_IPTC_RESOURCE, b"")
+    return found if isinstance(found, bytes) else b""
+
+
+def _iptc_segment(iptc: bytes) -> bytes:
+    """Wrap IPTC as a JPEG has it: a resource of Photoshop's, in a segment APP13."""
+    resource = b"8BIM" + _IPTC_RESOURCE.to_bytes(2, "big") + b"\0\0" + len(iptc).to_bytes(4, "big")
+    content = b"Photoshop 3.0\0" + resource + iptc + b"\0" * (len(iptc) % 2)
+    return b"\xff\xed" + (len(content) + 2).to_bytes(2, "big") + content
 
 
 def _encodable(value: Any) -> Any:
@@ -236,23 +221,39 @@ def _encodable(value: Any) -> Any:
     return value.encode("latin-1", "replace") if isinstance(value, str) else value
 
 
-def _options(kept: dict[str, Any], kind: str) -> dict[str, Any]:
+def _carried(kept: dict[str, Any], kind: str) -> dict[str, Any]:
     """Choose what a format can carry of what was kept."""
-    carried = {
-        "JPEG": ("dpi", "exif", "xmp", "comment"),
-        "PNG": ("dpi", "exif"),
-        "TIFF": ("dpi",),
-        "WEBP": ("exif", "xmp"),
-    }
-    options = {name: kept[name] for name in carried[kind] if name in kept}
-    if kind == "JPEG" and len(options.get("xmp", b"")) > _JPEG_XMP:
-        del options["xmp"]
+    carried = {name: kept[name] for name in _CARRIED[kind] if kept.get(name)}
+    for name in ("xmp", "iptc") if kind == "JPEG" else ():
+        if len(carried.get(name, b"")) > _SEGMENT:
+            del carried[name]
+    return carried
+
+
+def _lost(kept: dict[str, Any], kind: str) -> tuple[str, ...]:
+    """Name what a format does not carry. Of EXIF, a TIFF has the tags, and nothing else."""
+    carried = _carried(kept, kind)
+    missing = [name for name in _NAMES if kept.get(name) and name not in carried]
+    if kind == "TIFF" and not kept.get("details") and "exif" in missing:
+        missing.remove("exif")
+    return *(_NAMES[name] for name in missing), *kept.get("lost", ())
+
+
+def _options(kept: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Say to Pillow what is to be written beside the pixels."""
+    options = _carried(kept, kind)
+    xmp, iptc, text = (options.pop(name, None) for name in ("xmp", "iptc", "text"))
     if kind == "TIFF":
-        options["tiffinfo"] = kept.get("tags", {}) | ({_XMP: kept["xmp"]} if "xmp" in kept else {})
-    if kind == "PNG":
+        blocks = {_XMP: xmp, _IPTC: iptc}
+        options["tiffinfo"] = kept.get("tags", {}) | {tag: b for tag, b in blocks.items() if b}
+    elif kind == "PNG":
         options["pnginfo"] = PngInfo()
-        for name, value in kept.get("text", {}).items():
+        for name, value in (text or {}).items():
             options["pnginfo"].add_text(name, value)
-        if "xmp" in kept:
-            options["pnginfo"].add_itxt("XML:com.adobe.xmp", kept["xmp"].decode())
+        if xmp:
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    elif xmp:
+        options["xmp"] = xmp
+    if kind == "JPEG" and iptc:
+        options["extra"] = _iptc_segment(iptc)
     return options

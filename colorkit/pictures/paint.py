@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -17,11 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..base.errors import KitError
-from ..color import AB_SCALE, encode, grey_input, in_gamut, join, lab_to_rgb
+from ..color import AB_SCALE, encode, grey_input, join, lab_to_paler_rgb
 from ..pretrained import DEFAULT, Colorizer, load_pretrained
-from .files import Picture, as_picture, bands, open_picture
+from ..reading import bands
+from .files import Picture, as_picture, open_picture
 
-Source = str | Path | Image.Image | np.ndarray
+Source = str | Path | BinaryIO | Image.Image | np.ndarray
 GREY = 2.0  # mean chroma C*: with less, nobody sees colours
 ONE_TONE = 0.12  # share of the chroma that lightness may leave untold in a toned picture
 
@@ -34,9 +36,9 @@ def colorize(
 ) -> Image.Image | list[Image.Image]:
     """Colour a picture, or a list of them, at its own size.
 
-    image: a file, a PIL image, an array (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1],
-    or a batch of such, (N, H, W, 3); of a colour picture only the lightness is used. model: a
-    Colorizer, "lively" or "cautious", a folder, or "owner/name" on the Hugging Face Hub.
+    image: a path, an open file, a PIL image, an array (H, W) or (H, W, 3), uint8, uint16 or floats
+    in [0, 1], or a batch of such, (N, H, W, 3); of a colour picture only the lightness is used.
+    model: a Colorizer, "lively" or "cautious", a folder, or "owner/name" on the Hugging Face Hub.
     strength: factor on the colours, 0 to 2. size: the square the model sees; 0: its own.
     Returns sRGB pictures ("RGB", or "RGBA" if the input has transparency); warns if the model is
     untrained. Raises KitError for what is no picture or no model.
@@ -57,10 +59,10 @@ def colorize(
 def colorize_picture(
     picture: Picture, model: Colorizer, strength: float = 1.0, size: int = 0
 ) -> tuple[Image.Image, float]:
-    """Colour one picture; returns it ("RGB") and the share of pixels clipped to sRGB.
+    """Colour one picture; returns it ("RGB") and the share of pixels made paler to be in sRGB.
 
-    Where a colour is clipped, the lightness changes; everywhere else it is the input's, within
-    the rounding to 8 bits. Raises KitError for a size that the model cannot see.
+    The lightness is the input's everywhere, within the rounding to 8 bits: where sRGB lacks the
+    predicted colour, chroma is lowered. Raises KitError for a size that the model cannot see.
     """
     check_strength(strength)
     return paint_ab(picture.image, strength * predict_ab(picture, model, size))
@@ -93,13 +95,19 @@ def check_strength(strength: float) -> None:
         raise KitError(f"strength {strength}: must be between 0 and 2")
 
 
-def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
-    """Show a model the picture as a square, as in training: ab (2, size, size), on the CPU."""
+def check_size(model: Colorizer, size: int) -> None:
+    """Raise KitError unless a model can see squares of `size` px; 0 is its own."""
     size = size or model.size
     if size != model.size and not model.any_size:
         raise KitError(f"size {size}: this model sees squares of {model.size} px and no others")
     if size % 32 or not 32 <= size <= 1024:
         raise KitError(f"size {size}: must be a multiple of 32 from 32 to 1024")
+
+
+def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
+    """Show a model the picture as a square, as in training: ab (2, size, size), on the CPU."""
+    check_size(model, size)
+    size = size or model.size
     device = next(iter(model.state_dict().values())).device
     with torch.inference_mode():
         return model(grey_input(square(picture.image, size)).to(device))[0].float().cpu()
@@ -149,18 +157,19 @@ def _one_thread() -> Iterator[None]:
 def paint_ab(image: Image.Image, ab: Tensor) -> tuple[Image.Image, float]:
     """Put the colours of a small square (2, S, S) onto a picture's lightness, band by band.
 
-    image: of a `Picture`. Returns it, "RGB", and the share of pixels clipped to sRGB.
+    image: of a `Picture`. Returns it, "RGB", and the share of pixels made paler to be in sRGB.
     """
     width, height = image.size
     rows, columns = _weights(height, len(ab[0])), _weights(width, len(ab[0]))
-    coloured, outside = Image.new("RGB", (width, height)), 0
+    coloured, paler = Image.new("RGB", (width, height)), 0
     for box in bands(image):
         _, top, _, bottom = box
         lab = join(_lightness(image.crop(box)), rows[top:bottom] @ ab @ columns.T)
-        outside += int((~in_gamut(lab)).sum())
-        band = (255 * lab_to_rgb(lab)).round().byte().movedim(0, -1)
+        rgb, outside = lab_to_paler_rgb(lab)
+        paler += int(outside.sum())
+        band = (255 * rgb).round().byte().movedim(0, -1)
         coloured.paste(Image.fromarray(band.numpy()), (0, top))
-    return coloured, outside / (width * height)
+    return coloured, paler / (width * height)
 
 
 def _weights(length: int, size: int) -> Tensor:
@@ -190,11 +199,19 @@ def _rgb(image: Image.Image) -> Tensor:
 
 def _picture(image: Source) -> Picture:
     if isinstance(image, (str, Path)):
-        return open_picture(Path(image).expanduser())
-    if not isinstance(image, Image.Image):
+        path = Path(image).expanduser()
+        if not path.is_file():
+            raise KitError(f"{str(image)!r}: no such file; give a path, a PIL image or an array")
+        return open_picture(path)
+    if hasattr(image, "read"):
+        return open_picture(image)
+    if isinstance(image, np.ndarray):
         return as_picture(Image.fromarray(_values(image)))
+    if not isinstance(image, Image.Image):
+        kind = type(image).__name__
+        raise KitError(f"{kind}: must be a path, an open file, a PIL image or an array")
     try:
-        return as_picture(image.copy())
+        return as_picture(image)
     except KitError:
         raise
     except (OSError, ValueError) as error:  # such as a picture cut off, which Pillow reads late
@@ -202,7 +219,7 @@ def _picture(image: Source) -> Picture:
 
 
 def _values(array: np.ndarray) -> np.ndarray:
-    values = np.asarray(array)
+    values = array.astype(np.float32) if array.dtype == np.float16 else array  # 65535 is too much
     if not values.size or values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,)):
         raise KitError(f"array of shape {values.shape}: must be (H, W) or (H, W, 3), not empty")
     if np.issubdtype(values.dtype, np.floating) and 0 <= values.min() <= values.max() <= 1:

@@ -21,7 +21,7 @@ def write(tmp_path, image: Image.Image, name: str, **options) -> Path:
 
 def save(picture: Picture, path: Path) -> Image.Image:
     """Write a picture as if it had been coloured, without losses, and open what was written."""
-    assert save_picture(replace(picture, image=picture.image.convert("RGB")), path)
+    save_picture(replace(picture, image=picture.image.convert("RGB")), path)
     return Image.open(path)
 
 
@@ -114,7 +114,7 @@ def test_a_grey_picture_in_three_channels_is_grey(tmp_path):
 
 def test_pages_and_frames_are_not_dropped_in_silence(tmp_path):
     path = write(tmp_path, GREY, "p.tif", save_all=True, append_images=[GREY])
-    with pytest.raises(KitError, match="2 pages or frames; save the one to be coloured alone"):
+    with pytest.raises(KitError, match="2 pages or frames; save the one that is meant alone"):
         open_picture(path)
 
 
@@ -156,7 +156,7 @@ def test_an_orientation_that_exif_overrules_is_not_handed_on(tmp_path):
     image, xmp = Image.new("RGB", (20, 10)), XMP.format(TURNED).encode()
     picture = open_picture(write(tmp_path, image, "a.jpg", exif=exif, xmp=xmp))
     for suffix in ("jpg", "png", "tif", "webp"):
-        assert save_picture(picture, tmp_path / f"out.{suffix}")
+        save_picture(picture, tmp_path / f"out.{suffix}")
         assert open_picture(tmp_path / f"out.{suffix}").image.size == (20, 10)
 
 
@@ -173,7 +173,7 @@ def test_damaged_metadata_do_not_cost_the_picture(tmp_path):
     picture = Picture(GREY, kept={"dpi": (300.0, 10.0**10), "exif": b"x" * 70_000})
     for suffix in ("jpg", "png"):
         path = tmp_path / f"out.{suffix}"
-        assert not save_picture(picture, path)
+        assert save_picture(picture, path) == ("EXIF", "resolution")
         Image.open(path).load()
 
 
@@ -228,10 +228,10 @@ def test_a_bomb_is_refused_from_its_header(tmp_path):
         open_picture(tmp_path / "bomb.png")
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff", "BMP"])
+@pytest.mark.parametrize("content", [b"hello", b"\xff\xd8\xff", "PPM"])
 def test_what_is_no_picture_of_a_named_kind_is_named(tmp_path, content):
     path = tmp_path / "a.png"
-    if content == "BMP":  # other decoders are never used
+    if content == "PPM":  # other decoders are never used
         GREY.save(path, content)
     else:
         path.write_bytes(content)

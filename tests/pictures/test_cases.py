@@ -1,0 +1,427 @@
+"""Odd files, folders and arrays: each is read as its format says, or refused in one line.
+
+Lightness is judged against the formats' definitions, on the grey picture (strength 0).
+"""
+
+import io
+import struct
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from conftest import model_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+from profiles import grey_profile, lightness, rgb_profile
+
+from colorkit import colorize
+from colorkit.base.errors import KitError
+from colorkit.pictures.batch import Settings, colour_all, find_pairs, summary
+from colorkit.pictures.files import open_picture, save_picture
+from colorkit.pictures.paint import grey_version
+from colorkit.reading import read_picture
+
+MODEL = model_of(torch.full((2, 32, 32), 0.1))
+RAMP = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+DEEP = np.tile(np.linspace(0, 65535, 1024).round().astype(np.uint16), (16, 1))
+VIVID = np.stack([RAMP, RAMP[:, ::-1], np.tile(np.arange(0, 256, 4, dtype=np.uint8)[:, None], 256)])
+VIVID = np.ascontiguousarray(np.moveaxis(VIVID, 0, -1))
+
+
+def seen(path: Path) -> np.ndarray:
+    """Say which L* a file has for colouring; for training it has the same."""
+    grey = np.asarray(grey_version(open_picture(path)))[..., 0] / 255
+    trained = np.asarray(read_picture(path.read_bytes()))
+    if (trained[..., :1] == trained).all():
+        assert np.abs(trained[..., 0] / 255 - grey).max() < 1.01 / 255
+    return lightness(grey)
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "a.tif"
+
+
+def with_chunk(image: Image.Image, path: Path, name: bytes, content: bytes) -> Path:
+    """Save a PNG with one more chunk behind its header."""
+    image.save(path)
+    data = path.read_bytes()
+    chunk = struct.pack(">I", len(content)) + name + content
+    path.write_bytes(data[:33] + chunk + struct.pack(">I", zlib.crc32(chunk[4:])) + data[33:])
+    return path
+
+
+def twelve_bits(values: np.ndarray) -> bytes:
+    """Write grey of 12 bits as a TIFF in one strip: two pixels in three bytes."""
+    one, two = values[:, ::2].astype(np.uint16), values[:, 1::2].astype(np.uint16)
+    rows = np.stack([one >> 4, (one & 15) << 4 | two >> 8, two & 255], axis=-1)
+    content = rows.astype(np.uint8).tobytes()
+    height, width = values.shape
+    tags = {256: width, 257: height, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: height}
+    tags[279] = len(content)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    header = b"II*\0" + struct.pack("<I", 8 + len(content))
+    return header + content + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("values", [255 - RAMP, 65535 - DEEP, 1 - RAMP / np.float32(255)])
+def test_white_is_zero_is_no_negative(path, values):
+    tifffile.imwrite(path, values, photometric="miniswhite")
+    whole = 1 if values.dtype == np.float32 else np.iinfo(values.dtype).max
+    assert np.abs(seen(path) - lightness(1 - values / whole)).max() < 0.3
+    colorize(Image.open(path), MODEL)  # opened by Pillow, it is the same file
+    assert np.asarray(colorize(Image.open(path), MODEL, strength=0))[0, 0].max() == 0
+
+
+def test_twelve_bits_reach_white(path):
+    values = np.tile(np.arange(4096), (2, 1))
+    path.write_bytes(twelve_bits(values))
+    assert np.abs(seen(path) - lightness(values / 4095)).max() < 0.3
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_sixteen_bits_in_planes_are_refused_or_right(path, options):
+    planes = np.moveaxis(VIVID, -1, 0).astype(np.uint16) * 257
+    tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate", **options)
+    if options:
+        assert np.abs(seen(path) - lightness(VIVID / 255)).max() < 0.5
+    else:
+        with pytest.raises(KitError, match="16 bits in separate planes; save it interleaved"):
+            open_picture(path)
+
+
+RARE = "a TIFF of a rare kind, which is not read; save it as JPEG, PNG or plain TIFF"
+LAYOUTS = {
+    "big-endian white is zero": (DEEP, {"photometric": "miniswhite", "byteorder": ">"}),
+    "half floats": (np.zeros((4, 4, 3), np.float16), {"photometric": "rgb"}),
+    "floats": (np.zeros((4, 4, 3), np.float32), {"photometric": "rgb"}),
+    "grey and alpha": (np.zeros((4, 4, 2), np.uint16), {"photometric": "minisblack"}),
+    "CMYK and alpha": (np.zeros((4, 4, 5), np.uint8), {"photometric": "separated"}),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_tiff_that_pillow_does_not_know_is_said_to_be_one(path, layout):
+    values, options = LAYOUTS[layout]
+    if values.ndim == 3 and values.shape[2] in (2, 5):
+        options = options | {"extrasamples": [2], "planarconfig": "contig"}
+    tifffile.imwrite(path, values, **options)
+    for read in (open_picture, lambda p: read_picture(p.read_bytes())):
+        with pytest.raises(KitError, match=RARE):
+            read(path)
+
+
+@pytest.mark.parametrize("name", ["a.dng", "a.tif"])
+def test_a_raw_files_thumbnail_is_not_taken_for_the_picture(tmp_path, name):
+    with tifffile.TiffWriter(tmp_path / name) as file:
+        thumbnail = np.zeros((8, 32, 3), np.uint8)
+        file.write(thumbnail, photometric="rgb", subfiletype=1, subifds=1)
+        file.write(np.zeros((64, 64), np.uint16), photometric=32803, subfiletype=0)
+    with pytest.raises(KitError, match="a raw file, or only its thumbnail; develop it first"):
+        open_picture(tmp_path / name)
+    with pytest.raises(KitError, match="a raw file"):
+        colorize(Image.open(tmp_path / name), MODEL)
+
+
+@pytest.mark.parametrize(
+    ("second", "pages"), [(1, 1), (4, 1), (0, 2)], ids=["smaller copy", "mask", "page"]
+)
+@pytest.mark.parametrize("big", [False, True])
+def test_only_pages_are_pages(path, second, pages, big):
+    with tifffile.TiffWriter(path, bigtiff=big) as file:
+        file.write(VIVID, photometric="rgb")
+        mask = np.zeros((64, 64), np.bool_)
+        other = mask if second == 4 else VIVID[::2, ::2]
+        file.write(other, subfiletype=second, photometric="mask" if second == 4 else "rgb")
+    if pages == 1:
+        assert np.abs(seen(path) - lightness(VIVID / 255)).max() < 0.5
+    else:
+        with pytest.raises(KitError, match="2 pages or frames; save the one that is meant alone"):
+            open_picture(path)
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.2])
+@pytest.mark.parametrize("values", [RAMP, DEEP], ids=["8 bits", "16 bits"])
+def test_a_grey_profile_is_exact_in_the_shadows(path, values, gamma):
+    tifffile.imwrite(path, values, photometric="minisblack", iccprofile=grey_profile(gamma))
+    wanted = lightness(values / np.iinfo(values.dtype).max, gamma=gamma)
+    assert np.abs(seen(path) - wanted).max() < 0.3
+    if values is DEEP:  # and no steps, where 8 bits had them
+        picture = open_picture(path)
+        assert len(np.unique(np.asarray(picture.image)[0])) > 900
+
+
+def test_linear_colour_of_sixteen_bits_is_refused_and_of_eight_read(path):
+    profile = rgb_profile("sRGB", 1.0)
+    tifffile.imwrite(path, VIVID, photometric="rgb", iccprofile=profile)
+    assert np.abs(seen(path) - lightness(VIVID / 255, gamma=1.0)).max() < 1
+    tifffile.imwrite(path, VIVID.astype(np.uint16) * 257, photometric="rgb", iccprofile=profile)
+    with pytest.raises(KitError, match="16-bit colour in linear light, read with 8"):
+        open_picture(path)
+
+
+@pytest.mark.parametrize("primaries", ["Adobe RGB", "ProPhoto"])
+def test_a_wide_gamut_keeps_its_lightness(tmp_path, primaries):
+    profile, path = rgb_profile(primaries, 1.8), tmp_path / "a.png"
+    Image.fromarray(VIVID).save(path, icc_profile=profile)
+    difference = np.abs(seen(path) - lightness(VIVID / 255, primaries, gamma=1.8))
+    assert difference.max() < 1
+    assert difference.mean() < 0.3
+
+
+def test_a_profile_means_the_same_in_training(tmp_path):
+    Image.fromarray(VIVID).save(tmp_path / "a.png", icc_profile=rgb_profile("Adobe RGB", 2.2))
+    coloured = np.asarray(open_picture(tmp_path / "a.png").image)
+    trained = np.asarray(read_picture((tmp_path / "a.png").read_bytes()))
+    assert np.array_equal(coloured, trained)
+    assert np.abs(coloured.astype(int) - VIVID).max() > 20
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1 / 1.8, 0.45455])
+@pytest.mark.parametrize("values", [RAMP, DEEP, VIVID], ids=["L", "I;16", "RGB"])
+def test_a_png_s_gamma_is_obeyed(tmp_path, gamma, values):
+    chunk = struct.pack(">I", round(gamma * 100_000))
+    path = with_chunk(Image.fromarray(values), tmp_path / "a.png", b"gAMA", chunk)
+    scaled = values / np.iinfo(values.dtype).max
+    wanted = lightness(scaled, gamma=0 if gamma == 0.45455 else 1 / gamma)
+    assert np.abs(seen(path) - wanted).max() < 0.5
+
+
+def test_a_png_of_other_primaries_needs_a_profile(tmp_path):
+    wide = (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    path = with_chunk(
+        Image.fromarray(VIVID), tmp_path / "a.png", b"cHRM", struct.pack(">8I", *wide)
+    )
+    data = path.read_bytes()
+    chunk = struct.pack(">I", 4) + b"gAMA" + struct.pack(">I", 45455)
+    chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
+    path.write_bytes(data[:33] + chunk + data[33:])
+    with pytest.raises(KitError, match=r"not sRGB's \(cHRM\) without a profile"):
+        open_picture(path)
+
+
+def jpeg_2000(colours: bytes) -> bytes:
+    """Make a JPEG 2000 file whose colours are said by the box `colours`."""
+    content = io.BytesIO()
+    Image.fromarray(VIVID).save(content, "JPEG2000")
+    data = content.getvalue()
+    start = data.index(b"colr") - 4
+    header = data.index(b"jp2h") - 4
+    (length,) = struct.unpack_from(">I", data, start)
+    (whole,) = struct.unpack_from(">I", data, header)
+    box = struct.pack(">I", 8 + len(colours)) + b"colr" + colours
+    size = struct.pack(">I", whole - length + len(box))
+    return data[:header] + size + data[header + 4 : start] + box + data[start + length :]
+
+
+def test_a_jpeg_2000_s_colours_are_obeyed_or_refused(tmp_path):
+    path = tmp_path / "a.jp2"
+    path.write_bytes(jpeg_2000(b"\2\0\0" + rgb_profile("Adobe RGB", 2.2)))
+    assert np.abs(seen(path) - lightness(VIVID / 255, "Adobe RGB", gamma=2.2)).max() < 1
+    path.write_bytes(jpeg_2000(b"\1\0\0" + struct.pack(">I", 21)))  # ROMM
+    with pytest.raises(KitError, match="a JPEG 2000 in a rare colour space"):
+        open_picture(path)
+
+
+def test_a_folder_of_many_kinds_leaves_none_out(tmp_path):
+    folder, image = tmp_path / "in", Image.fromarray(VIVID)
+    folder.mkdir()
+    for name in ("a.jpg", "b.jp2", "c.bmp", "e.gif", "f.avif", "g.png"):
+        image.save(folder / name)
+    image.save(folder / "d.jfif", "JPEG")
+    (folder / "h.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    (folder / "notes.txt").write_text("no picture")
+    for name in ("._a.jpg", ".DS_Store", "__MACOSX/a.jpg", ".ipynb_checkpoints/a.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"of the system")
+    pairs = find_pairs([str(folder)], str(tmp_path / "out"), recursive=True)
+    results = colour_all(pairs, MODEL, Settings())
+    errors = {done.source.name: done.error for done in results}
+    assert "h.heic: cannot be read: HEIC, which is not read; save it as" in errors.pop("h.heic")
+    assert list(errors.values()) == [""] * 7
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["a.jpg", "b.png", "c.png", "d.jfif", "e.png", "f.png", "g.png"]
+    assert summary(results, 0).startswith("7 of 8 pictures coloured")
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "gif", "heic", "jp2"])
+def test_a_name_that_cannot_be_written_is_no_folder(tmp_path, suffix):
+    Image.fromarray(RAMP).save(tmp_path / "a.png")
+    with pytest.raises(KitError, match="cannot be written; name it .png, .jpg, .tif or .webp"):
+        find_pairs([str(tmp_path / "a.png")], str(tmp_path / f"result.{suffix}"))
+
+
+def test_a_size_is_refused_before_the_first_picture(tmp_path):
+    with pytest.raises(KitError, match="size 100: must be a multiple of 32"):
+        colour_all({tmp_path / "a.png": tmp_path / "b.png"}, MODEL, Settings(size=100))
+
+
+def test_a_jpeg_without_its_end_is_refused_plainly(tmp_path):
+    Image.fromarray(VIVID).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-2])
+    with pytest.raises(KitError, match=r"a.jpg: cannot be read: its end is missing"):
+        open_picture(tmp_path / "a.jpg")
+
+
+def segment(iptc: bytes) -> bytes:
+    """Wrap IPTC for Pillow to write into a JPEG."""
+    resource = b"8BIM\4\4\0\0" + struct.pack(">I", len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
+    content = b"Photoshop 3.0\0" + resource
+    return b"\xff\xed" + struct.pack(">H", len(content) + 2) + content
+
+
+IPTC = b"\x1c\2\x78\0\5Boats\x1c\2\x6e\0\6Museum"
+
+
+@pytest.mark.parametrize("source", ["a.jpg", "a.tif"])
+def test_captions_and_credits_are_kept_or_named(tmp_path, source):
+    options = {"tiffinfo": {33723: IPTC}} if source == "a.tif" else {"extra": segment(IPTC)}
+    Image.fromarray(RAMP).save(tmp_path / source, **options)
+    picture = open_picture(tmp_path / source)
+    for suffix in ("jpg", "tif", "png", "webp"):
+        path = tmp_path / f"out.{suffix}"
+        lost = save_picture(replace(picture, image=picture.image.convert("RGB")), path)
+        assert open_picture(path).kept.get("iptc") == (None if "IPTC" in lost else IPTC)
+        assert ("IPTC" in lost) == (suffix in ("png", "webp"))
+
+
+def test_exif_is_true_of_what_is_written(tmp_path):
+    """Upright and in sRGB, whatever the camera held and had."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sizes = {0xA002: 256, 0xA003: 64}
+    exif.get_ifd(0x8769).update(sizes | {0xA001: 65535, 0xA005: {1: "R03", 2: b"0100"}})
+    profile = rgb_profile("Adobe RGB", 2.2)
+    Image.fromarray(VIVID).save(tmp_path / "a.jpg", exif=exif, icc_profile=profile)
+    picture = open_picture(tmp_path / "a.jpg")
+    assert picture.image.size == (64, 256)
+    assert "EXIF" not in save_picture(picture, tmp_path / "out.jpg")
+    with Image.open(tmp_path / "out.jpg") as saved:
+        told = saved.getexif()
+        details = told.get_ifd(0x8769)
+        assert 0x0112 not in told
+        assert (details[0xA001], details[0xA002], details[0xA003]) == (1, 64, 256)
+        assert told.get_ifd(0xA005)[1] == "R98"
+
+
+def test_half_floats_open_files_and_nothing_at_all(tmp_path):
+    half = np.full((8, 8), 0.5, np.float16)
+    assert np.asarray(colorize(half, MODEL, strength=0)).mean() == pytest.approx(127.5, abs=1)
+    Image.fromarray(RAMP).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open("rb") as file:
+        assert colorize(file, MODEL).size == (256, 64)
+    for wrong in ("", "https://example.org/a.jpg", str(tmp_path)):
+        with pytest.raises(KitError, match=f"'{wrong}': no such file; give a path"):
+            colorize(wrong, MODEL)
+    with pytest.raises(KitError, match="bytes: must be a path, an open file, a PIL image or an"):
+        colorize((tmp_path / "a.png").read_bytes(), MODEL)
+
+
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="{}">Boats</x:xmpmeta>'
+TURNED = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+SPACES = {"sRGB": ("sRGB", 0), "linear": ("sRGB", 1.0), "Adobe": ("Adobe RGB", 2.2)}
+SPACES |= {"ProPhoto": ("ProPhoto", 1.8)}
+
+
+@st.composite
+def files(draw) -> dict:
+    """Draw a picture and how it is written, over what formats can say of it."""
+    kind = draw(st.sampled_from(["jpg", "png", "tif", "webp", "bmp", "jp2"]))
+    bare = kind in ("bmp", "jp2")
+    modes = {"jpg": ["L", "RGB"], "png": ["L", "I;16", "RGB"], "tif": ["L", "I;16", "RGB"]}
+    return {
+        "kind": kind,
+        "mode": draw(st.sampled_from(modes.get(kind, ["RGB"]))),
+        "space": "sRGB" if bare else draw(st.sampled_from(sorted(SPACES))),
+        "turn": 1 if bare else draw(st.integers(1, 8)),
+        "size": draw(st.tuples(st.integers(1, 40), st.integers(1, 40))),
+        "told": set() if bare else draw(st.sets(st.sampled_from(["exif", "xmp", "iptc", "dpi"]))),
+        "seed": draw(st.integers(0, 99)),
+    }
+
+
+def write(drawn: dict, folder: Path) -> tuple[Path, np.ndarray]:
+    """Write what was drawn; return the file and its values, (H, W) or (H, W, 3), in [0, 1]."""
+    random, (width, height) = np.random.default_rng(drawn["seed"]), drawn["size"]
+    deep, shape = drawn["mode"] == "I;16", (height, width) + (3,) * (drawn["mode"] == "RGB")
+    values = random.integers(0, 65536 if deep else 256, shape).astype(
+        np.uint16 if deep else np.uint8
+    )
+    kind, told, options = drawn["kind"], drawn["told"], {}
+    if drawn["space"] != "sRGB":
+        primaries, gamma = SPACES[drawn["space"]]
+        colour = drawn["mode"] == "RGB"
+        options["icc_profile"] = rgb_profile(primaries, gamma) if colour else grey_profile(gamma)
+    exif = Image.Exif()
+    exif[0x0112] = drawn["turn"]
+    if "exif" in told:
+        exif[315] = "Rembrandt"
+    xmp = XMP.format(drawn["turn"]).encode()
+    if kind == "tif":
+        tags = {274: drawn["turn"]} | ({315: "Rembrandt"} if "exif" in told else {})
+        tags |= ({700: xmp} if "xmp" in told else {}) | ({33723: IPTC} if "iptc" in told else {})
+        options["tiffinfo"] = tags
+    elif kind in ("jpg", "png", "webp"):
+        options["exif"] = exif
+        if kind == "png" and "xmp" in told:
+            options["pnginfo"] = PngImagePlugin.PngInfo()
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+        elif "xmp" in told:
+            options["xmp"] = xmp
+        if kind == "jpg":
+            options |= {"quality": 100, "subsampling": 0}
+            options |= {"extra": segment(IPTC)} if "iptc" in told else {}
+    if kind == "webp":
+        options |= {"lossless": True, "exact": True}
+    if kind in ("jpg", "png", "tif") and "dpi" in told:
+        options["dpi"] = (300, 300)
+    Image.fromarray(values).save(folder / f"a.{kind}", **options)
+    if kind == "jpg":  # what it lost is not the reader's
+        with Image.open(folder / "a.jpg") as image:
+            values = np.asarray(image)
+    return folder / f"a.{kind}", values / np.iinfo(values.dtype).max
+
+
+def carried(path: Path) -> dict:
+    """Say what an output tells, by names of the losses."""
+    with Image.open(path) as image:
+        told = image.getexif()
+        found = {"EXIF": 315 in told, "XMP": b"Boats" in image.info.get("xmp", b"")}
+        found["IPTC"] = bool(image.info.get("photoshop") or getattr(image, "tag_v2", {}).get(33723))
+        dpi = image.info.get("dpi", (0, 0))[0]
+        return found | {"resolution": abs(dpi - 300) < 1}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=files(), suffix=st.sampled_from(["jpg", "png", "tif", "webp"]))
+def test_cases_that_nobody_has_listed(tmp_path_factory, drawn, suffix):
+    """Upright, of the right size and lightness; what it tells is kept, or named as lost."""
+    folder = tmp_path_factory.mktemp("drawn")
+    path, values = write(drawn, folder)
+    primaries, gamma = SPACES[drawn["space"]]
+    wanted = TURNED[drawn["turn"]](lightness(values, primaries, gamma))
+    found = seen(path)
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() < 1
+    picture = open_picture(path)
+    picture = replace(picture, image=picture.image.convert("RGB"))
+    lost = save_picture(picture, folder / f"out.{suffix}")
+    kept = carried(folder / f"out.{suffix}")
+    for name, there in carried(path).items():
+        assert kept[name] or name in lost or not there
+    with Image.open(folder / f"out.{suffix}") as output:
+        assert output.getexif().get(0x0112, 1) == 1

@@ -1,0 +1,68 @@
+import io
+
+import numpy as np
+import pytest
+from conftest import SHARED
+from PIL import Image
+
+from colorkit.base.errors import KitError
+from colorkit.reading import read_picture
+from colorkit.sources import open_source
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+BESIDE = pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are elsewhere")
+COLOURS = np.zeros((4, 4, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (encoded(Image.fromarray(COLOURS)), (200, 100, 50)),
+        (encoded(Image.fromarray(COLOURS).quantize(4)), (200, 100, 50)),
+        (encoded(Image.fromarray(np.full((4, 4), 90, np.uint8))), (90, 90, 90)),
+        (encoded(Image.fromarray(np.full((4, 4), 90 * 257, np.uint16))), (90, 90, 90)),
+        (encoded(Image.new("RGBA", (4, 4), (200, 100, 50, 0))), (255, 255, 255)),
+        (encoded(Image.new("LA", (4, 4), (90, 255))), (90, 90, 90)),
+        (encoded(Image.new("CMYK", (4, 4), (0, 0, 0, 0)), "JPEG"), (255, 255, 255)),
+    ],
+    ids=["rgb", "palette", "grey", "16-bit", "alpha", "grey-alpha", "cmyk"],
+)
+def test_modes_become_rgb(content, expected):
+    picture = read_picture(content)
+    assert picture.mode == "RGB"
+    assert np.abs(np.array(picture.getpixel((1, 1))) - expected).max() <= 2
+
+
+def test_pictures_are_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera on its side
+    content = encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif)
+    assert read_picture(content).size == (20, 40)
+
+
+def test_what_is_no_whole_picture_says_so(gallery):
+    whole = (gallery / "Ada_Blue" / "Ada_Blue_1.jpg").read_bytes()
+    cut = whole[: len(whole) // 2]
+    told = {b"": "an empty file", b"hello": "not a picture", cut: "its end is missing"}
+    for content, says in told.items():
+        with pytest.raises(KitError, match=says):
+            read_picture(content)
+
+
+def plainly(content: bytes) -> Image.Image:
+    """Read an ordinary picture by nothing but Pillow, as every published result was."""
+    return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+@pytest.mark.parametrize("data", ["sample", pytest.param(str(SHARED), marks=BESIDE)])
+def test_ordinary_paintings_are_read_to_the_bit_as_pillow_does(data):
+    source = open_source(data)
+    for painting in source.paintings[::12]:
+        content = (source.root / painting.path).read_bytes()
+        assert np.array_equal(np.asarray(read_picture(content)), np.asarray(plainly(content)))
