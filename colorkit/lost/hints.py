@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..base.errors import KitError, check_choice, refuse_unknown
 from ..base.files import file_sha256, write_atomic
-from ..color import AB_SCALE, encode, grey_input, in_gamut, lab_to_rgb, rgb_to_lab
+from ..color import AB_SCALE, encode, grey_input, in_gamut, lab_to_paler_rgb, rgb_to_lab
 from ..pictures.files import Picture, open_picture
 from ..pictures.paint import paint_ab, predict_ab, square
 from ..pretrained import Colorizer, load_pretrained
@@ -74,15 +74,16 @@ class Hint:
         raise KitError(f"colour {self.colour!r}: must be '#rrggbb' or [L*, a*, b*]")
 
     @property
-    def clipped(self) -> bool:
+    def outside(self) -> bool:
         """Tell whether the colour is outside sRGB."""
         return not in_gamut(self.lab[:, None, None], tolerance=0.01).item()
 
     @property
     def ab(self) -> np.ndarray:
-        """The colour's (a*, b*)/110, (2,), clipped to sRGB."""
-        if self.clipped:
-            return encode(lab_to_rgb(self.lab[:, None, None]))[1].flatten().numpy()
+        """The colour's (a*, b*)/110, (2,); one outside sRGB is made paler until it is inside."""
+        if self.outside:
+            paler, _ = lab_to_paler_rgb(self.lab[:, None, None])
+            return encode(paler)[1].flatten().numpy()
         return (self.lab[1:] / AB_SCALE).numpy()
 
 
@@ -173,13 +174,13 @@ class Hinted:
     """A picture coloured by hints.
 
     picture: "RGB", at its own size and lightness, with its metadata and the hints in its XMP.
-    spread: see `spread.Spread`, its shares in the order of SOURCES. clipped: share of pixels
-    whose colour is outside sRGB.
+    spread: see `spread.Spread`, its shares in the order of SOURCES. paler: share of pixels made
+    paler to be in sRGB.
     """
 
     picture: Picture
     spread: Spread
-    clipped: float
+    paler: float
 
 
 def colour_by_hints(
@@ -191,14 +192,14 @@ def colour_by_hints(
     """Colour a picture file by known points; where none tells, a model's colours stay.
 
     Raises KitError if the hints are of another picture or outside of it; warns of colours that
-    are clipped to sRGB.
+    are made paler to be in sRGB.
     """
     check_choice("way", way, WAYS)
     path = Path(picture).expanduser()
     opened = open_picture(path)
     hints.check(path, opened.image.size)
-    if outside := [str(n) for n, hint in enumerate(hints.hints, 1) if hint.clipped]:
-        told = "a colour outside sRGB is clipped to it, hint"
+    if outside := [str(n) for n, hint in enumerate(hints.hints, 1) if hint.outside]:
+        told = "a colour outside sRGB is made paler, hint"
         warnings.warn(f"{told} {', '.join(outside[:20])}", stacklevel=2)
     if not isinstance(model, Colorizer):
         model = load_pretrained(model)
@@ -206,9 +207,9 @@ def colour_by_hints(
     prior = torch.nn.functional.interpolate(prior[None], (SIDE, SIDE), mode="bilinear")[0]
     L = grey_input(square(opened.image, SIDE))[0, 0]
     done = spread(L.numpy(), prior.numpy(), hints.points(opened.image.size), way)
-    image, clipped = paint_ab(opened.image, torch.from_numpy(done.ab).float())
+    image, paler = paint_ab(opened.image, torch.from_numpy(done.ab).float())
     kept = opened.kept | {"xmp": with_hints(opened.kept.get("xmp", b""), hints)}
-    return Hinted(replace(opened, image=image, kept=kept), done, clipped)
+    return Hinted(replace(opened, image=image, kept=kept), done, paler)
 
 
 def with_hints(xmp: bytes, hints: Hints) -> bytes:

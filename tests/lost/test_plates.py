@@ -11,7 +11,8 @@ from colorkit.color import encode, to_srgb
 from colorkit.lost.film import expose, photograph
 from colorkit.lost.plates import PlateTable, align, which_emulsion
 from colorkit.metrics import fit_colour_table
-from colorkit.sources import open_source, read_picture
+from colorkit.reading import read_picture
+from colorkit.sources import open_source
 
 FIRST, SECOND = "ortho", "pan,daylight,yellow"
 FILMS = ("unsensitised", "ortho", "pan")
