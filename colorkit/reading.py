@@ -5,6 +5,7 @@ look is refused.
 """
 
 import io
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ _T = Image.Transpose
 _TURNS = {2: _T.FLIP_LEFT_RIGHT, 3: _T.ROTATE_180, 4: _T.FLIP_TOP_BOTTOM, 5: _T.TRANSPOSE}
 _TURNS |= {6: _T.ROTATE_270, 7: _T.TRANSVERSE, 8: _T.ROTATE_90}  # of EXIF's orientation
 _JP2_SPACES = (0, 12, 15, 16, 17, 18)  # bilevel, CMYK, sRGB, grey, sYCC
+_CICP = {"PNG": rb"cICP(.)(.)", "AVIF": rb"colrnclx\0(.)\0(.)"}  # primaries, curve: ITU-T H.273
+_CICP_SRGB = b"\1\2", b"\1\2\6\15\16\17"  # or not said, or a curve that is shown like it
 
 
 def read_picture(content: bytes) -> Image.Image:
@@ -88,27 +91,20 @@ def pixels(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     is. A colour outside sRGB is made paler, its lightness kept. A damaged profile counts as none.
     Raises KitError for what would come out wrong, such as pixels that are no colours.
     """
-    tags, tiles = getattr(image, "tag_v2", {}), str(getattr(image, "tile", ""))
-    deep = ";16" in tiles or np.max(tags.get(258, 8)) > 8  # of colours Pillow leaves 8 bits
-    if deep and tags.get(284) == 2 and "libtiff" not in tiles:
-        raise KitError("TIFF of 16 bits in separate planes; save it interleaved, or with 8 bits")
+    tags = getattr(image, "tag_v2", {})
     if 50706 in tags or tags.get(254, 0) & 1 or tags.get(255) == 2:
         raise KitError(_RAW)
-    found = _jp2_profile(image) if image.format == "JPEG2000" and image.fp else {}
+    deep, found = _is_deep(image, tags), _colours_by_number(image)
+    if not isinstance(image.info.get("xmp", b""), bytes):
+        del image.info["xmp"]  # of a type that Pillow stumbles over when it turns a TIFF
     image.load()
     if (orientation := image.getexif().get(0x0112)) in _TURNS:
         image = image.transpose(_TURNS[orientation])
-    info, alpha = image.info | found, None
+    info = image.info | found
     if image.mode.startswith("I") or image.mode == "F":
-        alpha = _transparent_value(image)
-        image = _sixteen_bits(image, tags)
-    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in info:
-        grey = image.mode in ("L", "LA", "La")
-        image = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
-        alpha = image.getchannel("A")
-        image = image.convert("L") if grey else image.convert("RGB")
-    elif image.mode not in ("L", "CMYK", "LAB"):
-        image = image.convert("L" if image.mode == "1" else "RGB")
+        image, alpha = _sixteen_bits(image, tags), _transparent_value(image)
+    else:
+        image, alpha = _without_alpha(image)
     if alpha and alpha.getextrema()[0] == 255:  # opaque all over
         alpha = None
     return _in_srgb(image, info, deep), alpha
@@ -145,16 +141,60 @@ def _reason(error: Exception, head: bytes) -> str:
     if "cannot identify" in str(error) or "decoder error" in str(error):  # of libtiff
         kind = next((kind for magic, kind in _OTHERS.items() if magic in head[:16]), "")
         remedy = "which is not read; save it as JPEG, PNG or plain TIFF of 8 bits"
-        return f"{kind}, {remedy}" if kind else "not a picture"
+        return (
+            f"{kind}, {remedy}"
+            if kind
+            else "not a picture, or of a kind that is not read; save it as JPEG, PNG or TIFF"
+        )
     if "truncated" in str(error):
         return "its end is missing; copy it anew, or save what a viewer shows of it"
     return str(error).strip() or type(error).__name__
 
 
-def _jp2_profile(image: Image.Image) -> dict[str, bytes]:
-    """Find the profile of a JPEG 2000 file, which Pillow leaves out (ISO 15444-1, I.5.3.3)."""
-    image.fp.seek(0)
-    head = image.fp.read(1 << 20)
+def _is_deep(image: Image.Image, tags: Any) -> bool:
+    """Tell whether samples have more than 8 bits, of which Pillow leaves 8 to colours."""
+    tiles = str(getattr(image, "tile", ""))
+    deep = ";16" in tiles or np.max(tags.get(258, 8)) > 8
+    if deep and tags.get(284) == 2 and "libtiff" not in tiles:
+        raise KitError("TIFF of 16 bits in separate planes; save it interleaved, or with 8 bits")
+    return bool(deep)
+
+
+def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Take pixels of 8 bits or fewer apart: "L", "RGB", "CMYK" or "LAB", and transparency."""
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        grey = image.mode in ("L", "LA", "La")
+        image = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
+        return image.convert("L" if grey else "RGB"), image.getchannel("A")
+    if image.mode not in ("L", "CMYK", "LAB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return image, None
+
+
+def _colours_by_number(image: Image.Image) -> dict[str, bytes]:
+    """Look at what Pillow leaves out: colour spaces that a file has by number, not by profile.
+
+    Returns the profile of a JPEG 2000 if it has one. Raises KitError for what is not sRGB.
+    """
+    kind, file = image.format, getattr(image, "fp", None)
+    if kind not in ("JPEG2000", *_CICP) or not file or "icc_profile" in image.info:
+        return {}
+    place = file.tell()
+    file.seek(0)
+    head = file.read(1 << 20)
+    file.seek(place)
+    if kind == "JPEG2000":
+        return _jp2_profile(head)
+    found = re.search(_CICP[kind], head.partition(b"IDAT")[0], re.DOTALL)
+    if found and not all(
+        one in known for one, known in zip(found.groups(), _CICP_SRGB, strict=True)
+    ):
+        raise KitError("colours by number (CICP) that are not sRGB's, as of HDR; save it as sRGB")
+    return {}
+
+
+def _jp2_profile(head: bytes) -> dict[str, bytes]:
+    """Find a JPEG 2000's profile (ISO 15444-1, I.5.3.3)."""
     start = head.find(b"colr") if head[4:6] == b"jP" else -1
     if start < 0:
         return {}
@@ -270,8 +310,9 @@ def _grey_curve(profile: bytes, mode: str) -> np.ndarray:
     to_srgb = ImageCms.buildTransform(found, srgb, mode, "RGB", flags=exact)
     greys = np.arange(65536).astype(np.uint16) if mode == "I;16" else np.arange(256, dtype=np.uint8)
     seen = ImageCms.applyTransform(Image.fromarray(greys.reshape(256, -1)), to_srgb)
-    steps = np.asarray(seen)[..., 1].ravel()
-    return _between_steps(steps) if mode == "I;16" else steps / 255
+    steps = np.asarray(seen)[..., 1].ravel().astype(int)
+    rising = (np.diff(steps) >= 0).all()
+    return _between_steps(steps) if mode == "I;16" and rising else steps / 255
 
 
 def _between_steps(steps: np.ndarray) -> np.ndarray:

@@ -1,17 +1,12 @@
-"""Small ICC profiles, version 2, made from a gamma and primaries."""
+"""Small ICC profiles, version 2, and the lightness that they mean: by colour-science."""
 
 import struct
 
+import colour
 import numpy as np
 
-D50 = np.array([0.9642, 1.0, 0.8249])
-D65 = np.array([0.3127, 0.3290, 0.3583]) / 0.3290
-CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-PRIMARIES = {  # x, y of red, green, blue
-    "sRGB": ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)),
-    "Adobe RGB": ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)),
-    "ProPhoto": ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)),
-}
+D50 = np.array([0.9642, 1.0, 0.8249])  # the white of ICC profiles
+SRGB = colour.RGB_COLOURSPACES["sRGB"]
 
 
 def grey_profile(gamma: float) -> bytes:
@@ -19,29 +14,29 @@ def grey_profile(gamma: float) -> bytes:
     return _profile(b"GRAY", {b"kTRC": _curve(gamma)})
 
 
-def rgb_profile(primaries: str, gamma: float) -> bytes:
-    """Make the profile of a colour space with the white D65."""
-    to_d50 = np.linalg.inv(CONES) @ np.diag(CONES @ D50 / (CONES @ D65)) @ CONES
-    columns = (to_d50 @ _native(primaries)).T
+def rgb_profile(space: str, gamma: float) -> bytes:
+    """Make the profile of a colour space by the name that colour-science has, with a gamma."""
+    white = colour.xy_to_XYZ(SRGB.whitepoint)
+    adapt = colour.adaptation.matrix_chromatic_adaptation_VonKries(white, D50, "Bradford")
+    columns = (adapt @ SRGB.matrix_RGB_to_XYZ @ _to_linear_srgb(space)).T
     tags = {name: _xyz(xyz) for name, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}
     return _profile(b"RGB ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _curve(gamma)))
 
 
-def lightness(values: np.ndarray, primaries: str = "sRGB", gamma: float = 0) -> np.ndarray:
-    """Say by definition which L* a picture has, of values (H, W) or (H, W, 3) in [0, 1].
+def lightness(values: np.ndarray, space: str = "sRGB", gamma: float = 0) -> np.ndarray:
+    """Say which L* a picture has on a screen, of values (H, W) or (H, W, 3) in [0, 1].
 
     gamma: 0 is sRGB's own curve.
     """
-    srgb = np.where(values > 0.04045, ((values + 0.055) / 1.055) ** 2.4, values / 12.92)
-    linear = values**gamma if gamma else srgb
-    y = linear if values.ndim == 2 else linear @ _native(primaries)[1]
-    return np.where(y > 216 / 24389, 116 * np.cbrt(y) - 16, y * 24389 / 27)
+    light = values**gamma if gamma else colour.cctf_decoding(values, "sRGB")
+    if values.ndim == 3:
+        light = light @ (SRGB.matrix_RGB_to_XYZ @ _to_linear_srgb(space))[1]
+    return colour.lightness(light, method="CIE 1976", Y_n=1)
 
 
-def _native(primaries: str) -> np.ndarray:
-    """Return XYZ of red, green and blue under D65: the columns."""
-    xyz = np.array([[x / y, 1, (1 - x - y) / y] for x, y in PRIMARIES[primaries]]).T
-    return xyz * np.linalg.solve(xyz, D65)
+def _to_linear_srgb(space: str) -> np.ndarray:
+    found = colour.RGB_COLOURSPACES[space]
+    return colour.matrix_RGB_to_RGB(found, SRGB, "Bradford")
 
 
 def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:

@@ -80,10 +80,12 @@ def as_picture(image: Image.Image) -> Picture:
 
     Raises KitError for pixels that are no colours, such as 32-bit counts.
     """
-    kept = _kept(image)  # before the pixels are decoded: a TIFF is turned then, and says so no more
-    image, alpha = pixels(image)
-    grey = image.mode == "RGB" and _without_colour(image)
-    return Picture(image.getchannel(0) if grey else image, alpha, kept)
+    turns = image.format == "TIFF"  # while its pixels are decoded, and then says so no more
+    kept = _kept(image) if turns else {}
+    seen, alpha = pixels(image)
+    kept = kept or _kept(image)
+    grey = seen.mode == "RGB" and _without_colour(seen)
+    return Picture(seen.getchannel(0) if grey else seen, alpha, kept)
 
 
 def save_picture(picture: Picture, path: Path) -> tuple[str, ...]:
@@ -145,15 +147,12 @@ def _without_colour(image: Image.Image) -> bool:
 def _kept(image: Image.Image) -> dict[str, Any]:
     """Gather what describes a picture; "lost" names what is there and cannot be kept anywhere."""
     info, kept, lost = image.info, {}, []
-    if not isinstance(info.get("xmp", b""), bytes):
-        del info["xmp"]  # of a type that Pillow stumbles over
-        lost.append("XMP")
     if info.get("comment"):
         kept["comment"] = info["comment"]
     if "xmp" in info:
         try:
             kept["xmp"] = _STALE.sub("", info["xmp"].decode()).encode()
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, AttributeError):  # no UTF-8, no bytes
             lost.append("XMP")
     with suppress(KeyError, TypeError, ValueError):  # no resolution, or none that is a number
         dpi = tuple(float(value) for value in info["dpi"])

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from conftest import model_of, untrained
-from PIL import Image
+from PIL import Image, ImageOps
 
 from colorkit.base.errors import KitError
 from colorkit.pictures.batch import Done, Settings, colour_all, find_pairs, summary
+from colorkit.pictures.files import open_picture
 from colorkit.pretrained import Colorizer
+from colorkit.reading import read_picture
 
 FORMATS = {"a.jpg": "L", "b.png": "RGB", "c.tif": "RGB", "d.webp": "RGB", "e.png": "LA"}
 
@@ -247,10 +249,24 @@ def mutated(random: np.random.Generator, content: bytes) -> bytes:
     return bytes(data)
 
 
+def differs(path: Path) -> bool:
+    """Tell whether a file is read otherwise than its decoder says; none here has a profile."""
+    with Image.open(path) as image:
+        if image.mode[0] in "IF":  # whose range Pillow does not know
+            return False
+        plain = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    picture, trained = open_picture(path), read_picture(path.read_bytes())
+    coloured = np.array_equal(picture.image.convert("RGB"), plain)
+    return not (coloured and (picture.alpha or np.array_equal(trained, plain)))
+
+
 def test_four_hundred_damaged_files_harm_nothing(folder, model, tmp_path):
+    """Each is refused in a line, or coloured as its decoder says that it looks."""
     random, bad = np.random.default_rng(5), tmp_path / "bad"
     bad.mkdir()
-    sources = [folder / name for name in FORMATS]
+    for name in ("f.jp2", "g.avif", "h.gif", "i.bmp"):
+        Image.open(folder / "b.png").save(folder / name)
+    sources = sorted(path for path in folder.glob("?.*"))
     for number in range(400):
         source = sources[number % len(sources)]
         wrong = random.choice(sources).suffix if number % 7 == 0 else source.suffix
@@ -269,4 +285,5 @@ def test_four_hundred_damaged_files_harm_nothing(folder, model, tmp_path):
             assert done.source.name in done.error
         else:
             Image.open(done.output).load()
+            assert not differs(done.source), done.source
     assert not list((tmp_path / "out").glob(".part-*"))

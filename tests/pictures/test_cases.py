@@ -21,6 +21,7 @@ from profiles import grey_profile, lightness, rgb_profile
 
 from colorkit import colorize
 from colorkit.base.errors import KitError
+from colorkit.pictures import demo
 from colorkit.pictures.batch import Settings, colour_all, find_pairs, summary
 from colorkit.pictures.files import open_picture, save_picture
 from colorkit.pictures.paint import grey_version
@@ -96,24 +97,54 @@ def test_sixteen_bits_in_planes_are_refused_or_right(path, options):
 
 
 RARE = "a TIFF of a rare kind, which is not read; save it as JPEG, PNG or plain TIFF"
+EXTRA = {"planarconfig": "contig", "photometric": "minisblack"}
 LAYOUTS = {
     "big-endian white is zero": (DEEP, {"photometric": "miniswhite", "byteorder": ">"}),
     "half floats": (np.zeros((4, 4, 3), np.float16), {"photometric": "rgb"}),
     "floats": (np.zeros((4, 4, 3), np.float32), {"photometric": "rgb"}),
-    "grey and alpha": (np.zeros((4, 4, 2), np.uint16), {"photometric": "minisblack"}),
-    "CMYK and alpha": (np.zeros((4, 4, 5), np.uint8), {"photometric": "separated"}),
+    "doubles": (np.zeros((4, 4)), {"photometric": "minisblack"}),
+    "CIELab of 16 bits": (np.zeros((4, 4, 3), np.uint16), {"photometric": "cielab"}),
+    "grey and alpha": (np.zeros((4, 4, 2), np.uint16), EXTRA | {"extrasamples": [2]}),
+    "grey and what?": (np.zeros((4, 4, 2), np.uint8), EXTRA | {"extrasamples": [0]}),
+    "CMYK and alpha": (
+        np.zeros((4, 4, 5), np.uint8),
+        EXTRA | {"photometric": "separated", "extrasamples": [2]},
+    ),
 }
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_tiff_that_pillow_does_not_know_is_said_to_be_one(path, layout):
     values, options = LAYOUTS[layout]
-    if values.ndim == 3 and values.shape[2] in (2, 5):
-        options = options | {"extrasamples": [2], "planarconfig": "contig"}
     tifffile.imwrite(path, values, **options)
     for read in (open_picture, lambda p: read_picture(p.read_bytes())):
         with pytest.raises(KitError, match=RARE):
             read(path)
+
+
+@pytest.mark.parametrize("compression", [34712, 34887, 50001, 50002])
+def test_a_tiff_with_another_format_inside_is_said_to_be_rare(path, compression):
+    """JPEG 2000, LERC, WebP, JPEG XL: by their numbers, for nobody here can write them."""
+    Image.fromarray(RAMP).save(path, compression="tiff_adobe_deflate")
+    tag = struct.pack("<HHIHH", 259, 3, 1, 8, 0)
+    assert tag in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(tag, tag[:8] + struct.pack("<HH", compression, 0)))
+    with pytest.raises(KitError, match=RARE):
+        open_picture(path)
+
+
+@pytest.mark.parametrize("name", ["a.pgm", "a.tga", "a.pcx"])
+def test_another_kind_is_not_said_to_be_no_picture(tmp_path, name):
+    Image.fromarray(RAMP).save(tmp_path / name)
+    with pytest.raises(KitError, match="not a picture, or of a kind that is not read; save it as"):
+        open_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.jpg"])
+def test_a_phone_s_picture_is_named_in_the_demo_too(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(KitError, match="HEIC, which is not read; save it as JPEG, PNG"):
+        demo.answer({}, tmp_path / name, 1.0, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.dng", "a.tif"])
@@ -165,7 +196,7 @@ def test_linear_colour_of_sixteen_bits_is_refused_and_of_eight_read(path):
         open_picture(path)
 
 
-@pytest.mark.parametrize("primaries", ["Adobe RGB", "ProPhoto"])
+@pytest.mark.parametrize("primaries", ["Adobe RGB (1998)", "Display P3", "ProPhoto RGB"])
 def test_a_wide_gamut_keeps_its_lightness(tmp_path, primaries):
     profile, path = rgb_profile(primaries, 1.8), tmp_path / "a.png"
     Image.fromarray(VIVID).save(path, icc_profile=profile)
@@ -175,7 +206,9 @@ def test_a_wide_gamut_keeps_its_lightness(tmp_path, primaries):
 
 
 def test_a_profile_means_the_same_in_training(tmp_path):
-    Image.fromarray(VIVID).save(tmp_path / "a.png", icc_profile=rgb_profile("Adobe RGB", 2.2))
+    Image.fromarray(VIVID).save(
+        tmp_path / "a.png", icc_profile=rgb_profile("Adobe RGB (1998)", 2.2)
+    )
     coloured = np.asarray(open_picture(tmp_path / "a.png").image)
     trained = np.asarray(read_picture((tmp_path / "a.png").read_bytes()))
     assert np.array_equal(coloured, trained)
@@ -205,6 +238,26 @@ def test_a_png_of_other_primaries_needs_a_profile(tmp_path):
         open_picture(path)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "read"), [((1, 13), True), ((9, 16), False), ((12, 13), False)]
+)
+def test_colours_by_number_are_srgb_or_refused(tmp_path, numbers, read):
+    """sRGB; HDR (BT.2100 PQ), Display P3."""
+    chunk = bytes(numbers) + b"\0\1"
+    png = with_chunk(Image.fromarray(VIVID), tmp_path / "a.png", b"cICP", chunk)
+    avif = tmp_path / "a.avif"
+    Image.fromarray(VIVID).save(avif)
+    data = avif.read_bytes()
+    place = data.index(b"colrnclx") + 8
+    avif.write_bytes(data[:place] + struct.pack(">2H", *numbers) + data[place + 4 :])
+    for path in (png, avif):
+        if read:
+            assert open_picture(path).image.size == (256, 64)
+        else:
+            with pytest.raises(KitError, match=r"colours by number \(CICP\) that are not sRGB's"):
+                open_picture(path)
+
+
 def jpeg_2000(colours: bytes) -> bytes:
     """Make a JPEG 2000 file whose colours are said by the box `colours`."""
     content = io.BytesIO()
@@ -221,8 +274,8 @@ def jpeg_2000(colours: bytes) -> bytes:
 
 def test_a_jpeg_2000_s_colours_are_obeyed_or_refused(tmp_path):
     path = tmp_path / "a.jp2"
-    path.write_bytes(jpeg_2000(b"\2\0\0" + rgb_profile("Adobe RGB", 2.2)))
-    assert np.abs(seen(path) - lightness(VIVID / 255, "Adobe RGB", gamma=2.2)).max() < 1
+    path.write_bytes(jpeg_2000(b"\2\0\0" + rgb_profile("Adobe RGB (1998)", 2.2)))
+    assert np.abs(seen(path) - lightness(VIVID / 255, "Adobe RGB (1998)", gamma=2.2)).max() < 1
     path.write_bytes(jpeg_2000(b"\1\0\0" + struct.pack(">I", 21)))  # ROMM
     with pytest.raises(KitError, match="a JPEG 2000 in a rare colour space"):
         open_picture(path)
@@ -296,7 +349,7 @@ def test_exif_is_true_of_what_is_written(tmp_path):
     exif[0x0112] = 6
     sizes = {0xA002: 256, 0xA003: 64}
     exif.get_ifd(0x8769).update(sizes | {0xA001: 65535, 0xA005: {1: "R03", 2: b"0100"}})
-    profile = rgb_profile("Adobe RGB", 2.2)
+    profile = rgb_profile("Adobe RGB (1998)", 2.2)
     Image.fromarray(VIVID).save(tmp_path / "a.jpg", exif=exif, icc_profile=profile)
     picture = open_picture(tmp_path / "a.jpg")
     assert picture.image.size == (64, 256)
@@ -333,8 +386,8 @@ TURNED = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a),
 }
-SPACES = {"sRGB": ("sRGB", 0), "linear": ("sRGB", 1.0), "Adobe": ("Adobe RGB", 2.2)}
-SPACES |= {"ProPhoto": ("ProPhoto", 1.8)}
+SPACES = {"sRGB": ("sRGB", 0), "linear": ("sRGB", 1.0), "Adobe": ("Adobe RGB (1998)", 2.2)}
+SPACES |= {"ProPhoto": ("ProPhoto RGB", 1.8)}
 
 
 @st.composite
