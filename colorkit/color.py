@@ -28,7 +28,7 @@ _CONES = torch.tensor(  # Bradford's
 _D65_FROM_D50 = torch.linalg.inv(_CONES) * (_CONES @ _WHITE / (_CONES @ _D50)) @ _CONES
 _KAPPA, _EPSILON = 7.787, 0.008856  # CIE 1976: slope near black, and where the cube root begins
 _OFFSET = 16 / 116
-TOLERANCE = 1e-4  # of linear RGB, by which a colour may miss sRGB: less than 8 bits tell apart
+_NOISE = 1e-5  # of linear RGB: what rounding does, and less than 8 bits tell apart, in black too
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def lab_to_paler_rgb(lab: Tensor) -> tuple[Tensor, Tensor]:
     Raises ValueError for integers or a wrong channel axis.
     """
     linear = _linear_rgb(lab)
-    outside = ~_exists(linear)
+    outside = ~_exists(linear, _NOISE)
     if outside.any():
         pixels = lab.movedim(-3, 0)[:, outside]  # (3, N): the others cost nothing more
         linear.movedim(-3, 0)[:, outside] = _linear_rgb(_paler(pixels)[..., None])[..., 0]
@@ -88,7 +88,7 @@ def to_srgb(linear: Tensor) -> Tensor:
     return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
 
 
-def in_gamut(lab: Tensor, tolerance: float = TOLERANCE) -> Tensor:
+def in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:
     """Tell which Lab colours exist in sRGB.
 
     lab: (..., 3, H, W). Returns (..., H, W), bool: True where linear RGB stays in [0, 1]
@@ -162,7 +162,7 @@ def _lab(xyz: Tensor) -> Tensor:
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
 
 
-def _exists(linear: Tensor, tolerance: float = TOLERANCE) -> Tensor:
+def _exists(linear: Tensor, tolerance: float) -> Tensor:
     return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-3)
 
 

@@ -242,7 +242,7 @@ def verdict(numbers: dict[str, tuple[float, float, float]]) -> str:
 
 
 def _thumb(path: Path) -> Image.Image:
-    return fitted(Image.open(path).convert("L"), 300)
+    return fitted(grey_version(open_picture(path)), 300)
 
 
 def _forget(to: Path, lasting: Collection[Path] = ()) -> None:

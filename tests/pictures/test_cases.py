@@ -6,7 +6,7 @@ Lightness is judged against the formats' definitions, on the grey picture (stren
 import io
 import struct
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from conftest import model_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 from profiles import grey_profile, lightness, rgb_profile
 
 from colorkit import colorize
@@ -35,12 +35,14 @@ VIVID = np.ascontiguousarray(np.moveaxis(VIVID, 0, -1))
 
 
 def seen(path: Path) -> np.ndarray:
-    """Say which L* a file has for colouring; for training it has the same."""
-    grey = np.asarray(grey_version(open_picture(path)))[..., 0] / 255
+    """Say which L* a file has for colouring, and hold that training sees the same pixels."""
+    picture = open_picture(path)
+    values = np.asarray(picture.image)
+    values = values / 257 if values.dtype == np.uint16 else values
     trained = np.asarray(read_picture(path.read_bytes()))
-    if (trained[..., :1] == trained).all():
-        assert np.abs(trained[..., 0] / 255 - grey).max() < 1.01 / 255
-    return lightness(grey)
+    if not picture.alpha:
+        assert np.abs(trained - (values[..., None] if picture.grey else values)).max() <= 0.5
+    return lightness(np.asarray(grey_version(picture))[..., 0] / 255)
 
 
 @pytest.fixture
@@ -376,81 +378,139 @@ def test_half_floats_open_files_and_nothing_at_all(tmp_path):
 
 
 XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="{}">Boats</x:xmpmeta>'
-TURNED = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: np.rot90(a),
+MODES = {
+    "jpg": ["L", "RGB"],
+    "png": ["1", "L", "LA", "P", "I;16", "RGB", "RGBA"],
+    "tif": ["1", "L", "I;16", "F", "RGB", "RGBA", "RGB;16"],
+    "webp": ["RGB", "RGBA"],
+    "avif": ["RGB", "RGBA"],
+    "bmp": ["1", "L", "P", "RGB"],
+    "jp2": ["L", "LA", "RGB"],
+    "gif": ["L", "P"],
 }
-SPACES = {"sRGB": ("sRGB", 0), "linear": ("sRGB", 1.0), "Adobe": ("Adobe RGB (1998)", 2.2)}
-SPACES |= {"ProPhoto": ("ProPhoto RGB", 1.8)}
+SPACES = {
+    "sRGB": ("sRGB", 0),
+    "linear": ("sRGB", 1.0),
+    "Adobe RGB": ("Adobe RGB (1998)", 2.2),
+    "ProPhoto": ("ProPhoto RGB", 1.8),
+}
+TOLD = {"jpg": ["exif", "xmp", "iptc", "dpi"], "png": ["exif", "xmp", "dpi"], "bmp": ["dpi"]}
+TOLD |= {"tif": TOLD["jpg"], "webp": ["exif", "xmp"], "avif": ["exif", "xmp"]}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture, and how it is written."""
+
+    kind: str
+    mode: str
+    space: str
+    turn: int
+    size: tuple[int, int]
+    told: frozenset[str]
+    seed: int
+
+    @property
+    def deep_and_linear(self) -> bool:
+        """Tell whether it cannot be read well with the 8 bits that Pillow reads."""
+        return (self.mode, self.space) == ("RGB;16", "linear")
 
 
 @st.composite
-def files(draw) -> dict:
-    """Draw a picture and how it is written, over what formats can say of it."""
-    kind = draw(st.sampled_from(["jpg", "png", "tif", "webp", "bmp", "jp2"]))
-    bare = kind in ("bmp", "jp2")
-    modes = {"jpg": ["L", "RGB"], "png": ["L", "I;16", "RGB"], "tif": ["L", "I;16", "RGB"]}
-    return {
-        "kind": kind,
-        "mode": draw(st.sampled_from(modes.get(kind, ["RGB"]))),
-        "space": "sRGB" if bare else draw(st.sampled_from(sorted(SPACES))),
-        "turn": 1 if bare else draw(st.integers(1, 8)),
-        "size": draw(st.tuples(st.integers(1, 40), st.integers(1, 40))),
-        "told": set() if bare else draw(st.sets(st.sampled_from(["exif", "xmp", "iptc", "dpi"]))),
-        "seed": draw(st.integers(0, 99)),
-    }
-
-
-def write(drawn: dict, folder: Path) -> tuple[Path, np.ndarray]:
-    """Write what was drawn; return the file and its values, (H, W) or (H, W, 3), in [0, 1]."""
-    random, (width, height) = np.random.default_rng(drawn["seed"]), drawn["size"]
-    deep, shape = drawn["mode"] == "I;16", (height, width) + (3,) * (drawn["mode"] == "RGB")
-    values = random.integers(0, 65536 if deep else 256, shape).astype(
-        np.uint16 if deep else np.uint8
+def pictures(draw) -> Drawn:
+    """Draw from the product of what formats can say."""
+    kind = draw(st.sampled_from(sorted(MODES)))
+    bare = kind in ("bmp", "jp2", "gif")
+    return Drawn(
+        kind,
+        mode=draw(st.sampled_from(MODES[kind])),
+        space="sRGB" if bare else draw(st.sampled_from(sorted(SPACES))),
+        turn=1 if bare else draw(st.integers(1, 8)),
+        size=draw(st.tuples(st.integers(1, 40), st.integers(1, 40))),
+        told=draw(st.frozensets(st.sampled_from(TOLD.get(kind, [None])))),
+        seed=draw(st.integers(0, 99)),
     )
-    kind, told, options = drawn["kind"], drawn["told"], {}
-    if drawn["space"] != "sRGB":
-        primaries, gamma = SPACES[drawn["space"]]
-        colour = drawn["mode"] == "RGB"
-        options["icc_profile"] = rgb_profile(primaries, gamma) if colour else grey_profile(gamma)
-    exif = Image.Exif()
-    exif[0x0112] = drawn["turn"]
-    if "exif" in told:
-        exif[315] = "Rembrandt"
-    xmp = XMP.format(drawn["turn"]).encode()
-    if kind == "tif":
-        tags = {274: drawn["turn"]} | ({315: "Rembrandt"} if "exif" in told else {})
+
+
+def made(drawn: Drawn) -> Image.Image | np.ndarray:
+    """Make its pixels; those that Pillow cannot write as an array (H, W, 3), uint16."""
+    random, (width, height), mode = np.random.default_rng(drawn.seed), drawn.size, drawn.mode
+    if mode == "I;16":
+        return Image.fromarray(random.integers(0, 65536, (height, width), dtype=np.uint16))
+    if mode == "F":
+        return Image.fromarray(random.random((height, width), dtype=np.float32))
+    values = random.integers(0, 256, (height, width, 4), dtype=np.uint8)
+    if drawn.space == "ProPhoto":  # whose most vivid colours nothing has
+        values[..., :3] = values[..., :3] // 2 + 64
+    if mode == "RGB;16":
+        return values[..., :3].astype(np.uint16) * 257
+    colours = Image.fromarray(values, "RGBA")
+    return colours.convert("RGB").quantize(16) if mode == "P" else colours.convert(mode)
+
+
+def options_of(drawn: Drawn) -> dict:
+    """Say how Pillow is to write it."""
+    told, options = drawn.told, {}
+    space, gamma = SPACES[drawn.space]
+    if drawn.space != "sRGB":
+        colour = drawn.mode[:1] in "RP"
+        options["icc_profile"] = rgb_profile(space, gamma) if colour else grey_profile(gamma)
+    tags = {274: drawn.turn} | ({315: "Rembrandt"} if "exif" in told else {})
+    xmp = XMP.format(drawn.turn).encode()
+    if drawn.kind == "tif":
         tags |= ({700: xmp} if "xmp" in told else {}) | ({33723: IPTC} if "iptc" in told else {})
         options["tiffinfo"] = tags
-    elif kind in ("jpg", "png", "webp"):
-        options["exif"] = exif
-        if kind == "png" and "xmp" in told:
+    elif drawn.kind in ("jpg", "png", "webp", "avif"):
+        options["exif"] = Image.Exif()
+        options["exif"].update(tags)
+        if "xmp" in told and drawn.kind == "png":
             options["pnginfo"] = PngImagePlugin.PngInfo()
             options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
         elif "xmp" in told:
             options["xmp"] = xmp
-        if kind == "jpg":
-            options |= {"quality": 100, "subsampling": 0}
-            options |= {"extra": segment(IPTC)} if "iptc" in told else {}
-    if kind == "webp":
-        options |= {"lossless": True, "exact": True}
-    if kind in ("jpg", "png", "tif") and "dpi" in told:
-        options["dpi"] = (300, 300)
-    Image.fromarray(values).save(folder / f"a.{kind}", **options)
-    if kind == "jpg":  # what it lost is not the reader's
-        with Image.open(folder / "a.jpg") as image:
-            values = np.asarray(image)
-    return folder / f"a.{kind}", values / np.iinfo(values.dtype).max
+    exact = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True, "exact": True}}
+    exact["avif"] = {"quality": 100, "subsampling": "4:4:4", "speed": 10}
+    options |= exact.get(drawn.kind, {})
+    options |= {"extra": segment(IPTC)} if drawn.kind == "jpg" and "iptc" in told else {}
+    return options | ({"dpi": (300, 300)} if "dpi" in told else {})
+
+
+def write(drawn: Drawn, folder: Path) -> tuple[Path, np.ndarray, np.ndarray]:
+    """Write it; return the file, its values, (H, W) or (H, W, 3) in [0, 1], and its alpha."""
+    path, image, options = folder / f"a.{drawn.kind}", made(drawn), options_of(drawn)
+    if drawn.mode == "RGB;16":
+        profile, tags = options.pop("icc_profile", None), options["tiffinfo"]
+        kinds = {274: "H", 315: "s", 700: "B", 33723: "B"}
+        extra = [(t, kinds[t], 1 if t == 274 else len(v), v, True) for t, v in tags.items()]
+        more = {"resolution": (300, 300)} if "dpi" in drawn.told else {}
+        tifffile.imwrite(
+            path, image, photometric="rgb", iccprofile=profile, extratags=extra, **more
+        )
+        return path, image / 65535, np.full(image.shape[:2], 255)
+    image.save(path, **options)
+    if drawn.kind in ("jpg", "avif"):  # what these lost is not the reader's
+        with Image.open(path) as file:
+            image = file.copy()
+    alpha = np.asarray(image.convert("RGBA"))[..., 3] if "A" in image.mode else None
+    alpha = np.full(image.size[::-1], 255) if alpha is None else alpha
+    if drawn.mode in ("I;16", "F"):
+        return path, np.asarray(image) / (65535 if drawn.mode == "I;16" else 1), alpha
+    return (
+        path,
+        np.asarray(image.convert("L" if drawn.mode in ("1", "L", "LA") else "RGB")) / 255,
+        alpha,
+    )
+
+
+def upright(values: np.ndarray, turn: int) -> np.ndarray:
+    """Turn values (H, W) as EXIF's orientation says."""
+    image = Image.fromarray(values.astype(np.float32))
+    image.getexif()[0x0112] = turn
+    return np.asarray(ImageOps.exif_transpose(image))
 
 
 def carried(path: Path) -> dict:
-    """Say what an output tells, by names of the losses."""
+    """Say what a file tells, by the names of losses."""
     with Image.open(path) as image:
         told = image.getexif()
         found = {"EXIF": 315 in told, "XMP": b"Boats" in image.info.get("xmp", b"")}
@@ -460,21 +520,25 @@ def carried(path: Path) -> dict:
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(drawn=files(), suffix=st.sampled_from(["jpg", "png", "tif", "webp"]))
+@given(drawn=pictures(), suffix=st.sampled_from(["png", "jpg", "tif", "webp"]))
 def test_cases_that_nobody_has_listed(tmp_path_factory, drawn, suffix):
     """Upright, of the right size and lightness; what it tells is kept, or named as lost."""
     folder = tmp_path_factory.mktemp("drawn")
-    path, values = write(drawn, folder)
-    primaries, gamma = SPACES[drawn["space"]]
-    wanted = TURNED[drawn["turn"]](lightness(values, primaries, gamma))
+    path, values, alpha = write(drawn, folder)
+    if drawn.deep_and_linear:
+        with pytest.raises(KitError, match="16-bit colour in linear light"):
+            open_picture(path)
+        return
+    wanted = upright(lightness(values, *SPACES[drawn.space]), drawn.turn)
     found = seen(path)
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() < 1
-    picture = open_picture(path)
-    picture = replace(picture, image=picture.image.convert("RGB"))
-    lost = save_picture(picture, folder / f"out.{suffix}")
-    kept = carried(folder / f"out.{suffix}")
+    picture, alpha = open_picture(path), upright(alpha, drawn.turn)
+    assert np.array_equal(picture.alpha or np.full_like(alpha, 255), alpha)
+    output = folder / f"out.{'png' if picture.alpha else suffix}"
+    lost = save_picture(replace(picture, image=picture.image.convert("RGB")), output)
+    kept = carried(output)
     for name, there in carried(path).items():
         assert kept[name] or name in lost or not there
-    with Image.open(folder / f"out.{suffix}") as output:
-        assert output.getexif().get(0x0112, 1) == 1
+    with Image.open(output) as image:
+        assert image.getexif().get(0x0112, 1) == 1
