@@ -36,7 +36,7 @@ _TURNS = {2: _T.FLIP_LEFT_RIGHT, 3: _T.ROTATE_180, 4: _T.FLIP_TOP_BOTTOM, 5: _T.
 _TURNS |= {6: _T.ROTATE_270, 7: _T.TRANSVERSE, 8: _T.ROTATE_90}  # of EXIF's orientation
 _JP2_SPACES = (0, 12, 15, 16, 17, 18)  # bilevel, CMYK, sRGB, grey, sYCC
 _CICP = {"PNG": rb"cICP(.)(.)", "AVIF": rb"colrnclx\0(.)\0(.)"}  # primaries, curve: ITU-T H.273
-_CICP_SRGB = b"\1\2", b"\1\2\6\15\16\17"  # or not said, or a curve that is shown like it
+_CICP_PRIMARIES, _CICP_CURVES = b"\1\2", b"\1\2\6\15\16\17"  # sRGB's, not said, shown as sRGB
 
 
 def read_picture(content: bytes) -> Image.Image:
@@ -186,9 +186,7 @@ def _colours_by_number(image: Image.Image) -> dict[str, bytes]:
     if kind == "JPEG2000":
         return _jp2_profile(head)
     found = re.search(_CICP[kind], head.partition(b"IDAT")[0], re.DOTALL)
-    if found and not all(
-        one in known for one, known in zip(found.groups(), _CICP_SRGB, strict=True)
-    ):
+    if found and (found[1] not in _CICP_PRIMARIES or found[2] not in _CICP_CURVES):
         raise KitError("colours by number (CICP) that are not sRGB's, as of HDR; save it as sRGB")
     return {}
 
@@ -254,7 +252,10 @@ def _in_srgb(image: Image.Image, info: dict[str, Any], deep: bool) -> Image.Imag
             raise KitError("colours that are not sRGB's (cHRM) without a profile; save it with one")
         if abs(gamma * 2.2 - 1) > 0.05:  # else it means sRGB (PNG, 13.13)
             linear = np.linspace(0, 1, 65536 if image.mode == "I;16" else 256) ** (1 / gamma)
-            return _looked_up(image, _srgb_curve(linear), deep)
+            curve = _srgb_curve(linear)
+            if deep and image.mode == "RGB":
+                _refuse_coarse(curve)
+            return _looked_up(image, curve)
     return image.convert("RGB") if image.mode == "CMYK" else image
 
 
@@ -266,7 +267,7 @@ def _by_profile(image: Image.Image, profile: bytes, deep: bool) -> Image.Image:
     if image.mode in ("L", "I;16"):
         curve = _grey_curve(profile, image.mode)
         straight = np.abs(curve - np.linspace(0, 1, len(curve))).max() <= 1 / 255
-        return image if straight else _looked_up(image, curve, deep=False)
+        return image if straight else _looked_up(image, curve)
     to_srgb, to_lab = _transforms(profile, image.mode)
     if image.mode == "RGB" and _is_srgb(profile):
         return image
@@ -326,10 +327,8 @@ def _between_steps(steps: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(65536), *points) / 255
 
 
-def _looked_up(image: Image.Image, curve: np.ndarray, deep: bool) -> Image.Image:
+def _looked_up(image: Image.Image, curve: np.ndarray) -> Image.Image:
     """Send pixels, "L", "I;16" or "RGB", through a curve (256 or 65536 values in [0, 1])."""
-    if deep and image.mode == "RGB":
-        _refuse_coarse(curve)
     kind = np.uint16 if image.mode == "I;16" else np.uint8
     table = (curve * np.iinfo(kind).max).round().astype(kind)
     return Image.fromarray(table[np.asarray(image)])
