@@ -2,14 +2,18 @@
 
 import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress
 
 from ..base.terminal import Device, Model, console, printable
 
+if TYPE_CHECKING:
+    from .demo import Pages
+
 app = typer.Typer()
+PAGES: "Pages" = {}  # of the demo, from rooms that stand on this one
 
 
 @app.command("colorize")
@@ -50,12 +54,15 @@ def colorize_files(
 def demo(
     out: Annotated[str, typer.Option(help="results whose models to show; empty: our two")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: the first free one")] = 0,
-    share: Annotated[bool, typer.Option("--share", help="a public link, such as on Colab")] = False,
+    share: Annotated[
+        bool, typer.Option("--share", help="a public link too, such as from Colab")
+    ] = False,
 ) -> None:
     """Open a page where pictures are dropped and coloured by every model."""
+    console.print("loading the models")
     from .demo import serve
 
-    serve(out, port, share)
+    serve(out, port, share, PAGES)
 
 
 @app.command()

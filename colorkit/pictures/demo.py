@@ -1,12 +1,14 @@
 """`colorkit demo`: drop a picture, see what every model makes of it. Needs the extra "demo"."""
 
+import html
+import io
 import os
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,9 @@ from PIL import Image
 
 from ..base.errors import KitError, need, sigterm_as_interrupt
 from ..base.files import slug
-from ..experiment import MODELS
+from ..base.templates import render
+from ..base.terminal import console
+from ..experiment import MODELS, SHORT
 from ..folder import read_result
 from ..metrics import BASELINES, ColourTable
 from ..pretrained import BOX, Colorizer, describe_model, finished_models, load_pretrained
@@ -25,17 +29,20 @@ from .paint import colorize_picture, colours_of, grey_version, measure
 if TYPE_CHECKING:
     import gradio
 
+# Pages on tabs of their own: title, and what lays one out, given examples {title: file} and the
+# folder for what is made.
+Pages = Mapping[str, Callable[[dict[str, Path], Path], None]]
 MAX_PIXELS = 50_000_000  # of an upload; `colorkit colorize` takes larger ones
 MAX_BYTES = 60_000_000
-SHOWN = 1024  # px of the pictures on the page; downloads are at full size
-KEPT_SECONDS = 600  # how long a coloured picture can be downloaded
+SHOWN = 1024  # px of the pictures on the page; what is saved is at full size
+KEPT_SECONDS = 600  # how long an upload, or what was made of it, can be had
 WAITING = 20  # requests that may wait; others are told to come again
 EXAMPLES = ("Jalais Hill, Pontoise", "Boating", "Still Life with Apples and a Pot of Primroses")
 EXAMPLES += ("Sibylle", "Young Ladies of the Village", "Two Young Girls at the Piano")
 ABOUT = """# Colour a grey picture
-Each model sees a small square and guesses colours from lightness and shape; they go onto the
-picture's own lightness at full size. **A guess is not a restoration**: nothing here says what
-colours a painting had."""
+**The colours are guesses**, from lightness and shape. Nothing here says what colours a painting
+had."""
+HOW = "Each model sees a small square; its colours go onto the picture's own lightness."
 THE_TWO = """
 
 **lively** is to look at: vivid, plausible, often wrong. **cautious** is to measure: on average
@@ -45,7 +52,7 @@ UNCOMPARED = {
     "toned": "This picture is toned, not coloured: it has one colour for each lightness, as in "
     "sepia. So nothing here can say how near the colours come.",
 }
-COMPARED = """| | mse_ab | CIEDE2000 | chroma ratio |
+COMPARED = """| picture | mse_ab | CIEDE2000 | chroma ratio |
 |---|---|---|---|
 {rows}
 
@@ -53,19 +60,53 @@ COMPARED = """| | mse_ab | CIEDE2000 | chroma ratio |
 
 mse_ab and CIEDE2000 are errors: lower is nearer. A chroma ratio of 1 is as vivid as the picture
 was."""
+# Captions stand below pictures, never on them; on a phone the result follows the upload.
 CSS = """
+.beside {display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 12px}
+.beside :is(figure, img) {display: block; margin: 0}
+.beside img {width: 100%; max-height: 320px; object-fit: contain}
+.beside figcaption {margin: 4px 0 0; text-align: center}
+.picture > label {position: static; width: max-content}
+.upload button .wrap {visibility: hidden; min-height: 0; padding-top: 24px}
+.upload button .icon-wrap {visibility: visible}
+[role=tab][aria-selected=true] {color: inherit !important}
+.trouble p {border: 2px solid #c2410c; border-radius: 6px; margin: 0; padding: 8px 12px}
+.trouble:not(:has(p)) {display: none}
+.examples {display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px}
+.examples button {flex-direction: column; padding: 6px; min-width: 0; font-weight: 400}
+.examples img {width: 100%; height: 72px; margin: 0; object-fit: contain}
 #numbers :is(td, th) {padding: 4px 6px; overflow-wrap: normal; word-break: normal}
-@media (max-width: 640px) {#gallery .grid-container {grid-template-columns: 1fr 1fr !important}}
+@media (max-width: 640px) {
+  #sides {display: flex; flex-direction: column}
+  #sides > .column {display: contents}
+  #preview {height: 90px !important}
+  .later {order: 1}
+}
 """
+# Pictures of gradio's slider have no alternative text of their own.
+DESCRIBE = """() => document.querySelectorAll("#slider img").forEach(
+  (image, number) => { image.alt = number ? "the picture coloured" : "the picture in grey"; })"""
+HAND_OVER = """(file) => {
+  if (file) Object.assign(document.createElement("a"),
+    {href: file.url, download: file.orig_name}).click();
+}"""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A picture as large as the page shows it, in grey too, and `paint.colours_of` it."""
+
+    picture: Picture
+    grey: Image.Image
+    colours: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the page shows: (file, label) of pictures, what to say of them, downloads."""
+    """What the page shows: (file, label) of pictures, and what to say of them."""
 
     pictures: list[tuple[str, str]]
     said: str
-    files: list[str]
 
 
 def boxed_models() -> dict[str, Colorizer]:
@@ -81,7 +122,8 @@ def models_of(out: Path) -> dict[str, Colorizer]:
         mine = (f for f, config in finished.items() if config["architecture"] == architecture)
         if folder := next(mine, None):  # the first table and seed
             model = load_pretrained(folder)
-            models[model.name] = model
+            untrained = "" if model.config.get("epochs") else " (untrained)"
+            models[SHORT[architecture] + untrained] = model
     size = max((model.size for model in models.values()), default=64)
     if result := read_result(out / "runs" / "baselines.json"):
         for name in ("mean_ab", "L_table"):
@@ -90,101 +132,183 @@ def models_of(out: Path) -> dict[str, Colorizer]:
     return models
 
 
-def answer(models: dict[str, Colorizer], path: Path, strength: float, to: Path) -> Answer:
-    """Colour one upload with every model; full-size files go to the folder `to`.
-
-    Raises KitError, for people, if there is nothing to be done.
-    """
+def open_upload(path: Path) -> Picture:
+    """Read an upload whole. KitError, for people, who do not know its path, if it cannot be."""
+    if not path.exists():
+        raise KitError("that picture has been forgotten; choose it again")
     if path.stat().st_size > MAX_BYTES:
         raise KitError(f"more than {MAX_BYTES // 10**6} MB; use `colorkit colorize`")
-    picture = open_picture(path, MAX_PIXELS)
-    colours, shown, files = colours_of(picture), [], []
+    try:
+        return open_picture(path, MAX_PIXELS)
+    except KitError as error:
+        raise KitError(str(error).removeprefix(f"{path}: ")) from error
+
+
+@lru_cache(maxsize=WAITING)  # a change of strength reads nothing again
+def read_upload(path: str) -> Upload:
+    """Read an upload, for the page. Raises KitError, for people, if there is nothing to be done."""
+    picture = open_upload(Path(path))
+    small = replace(picture, image=fitted(picture.image, SHOWN))
+    return Upload(small, grey_version(small), colours_of(small))
+
+
+def answer(models: dict[str, Colorizer], upload: Upload, strength: float, to: Path) -> Answer:
+    """Colour one upload with every model, for the page; the pictures go to the folder `to`."""
+    shown = []
 
     def show(image: Image.Image, label: str) -> None:
-        file = to / f"shown-{len(shown)}.jpg"
-        fitted(image, SHOWN).save(file, quality=90)
+        file = to / f"{slug(label)}.jpg"
+        image.convert("RGB").save(file, quality=90)
         shown.append((str(file), label))
 
-    show(grey_version(picture), "grey")
+    show(upload.grey, "grey")
     for name, model in models.items():
-        coloured, _ = colorize_picture(picture, model, strength)
-        show(coloured, name)
-        suffix = ".png" if picture.alpha else ".jpg"
-        files.append(to / f"{path.stem[:60]}-{slug(name)}{suffix}")
-        save_picture(replace(picture, image=coloured), files[-1])
-    if colours != "none":
-        show(picture.image, "as it was")
-    said = UNCOMPARED.get(colours) or _compared(picture, models, strength)
-    return Answer(shown, said, [str(file) for file in files])
+        show(colorize_picture(upload.picture, model, strength)[0], name)
+    show(upload.picture.image, "as it was")
+    said = UNCOMPARED.get(upload.colours) or _compared(upload.picture, models, strength)
+    return Answer(shown, said)
 
 
-def page(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> "gradio.Blocks":
+def save_coloured(model: Colorizer, path: Path, strength: float, to: Path, suffix: str) -> Path:
+    """Colour an upload at full size, with all that it carries, as <to>/<its name>-<suffix>."""
+    picture = open_upload(path)
+    coloured, _ = colorize_picture(picture, model, strength)
+    ending = ".png" if picture.alpha else ".jpg"
+    file = to / f"{path.stem[:60]}-{slug(suffix)}{ending}"
+    save_picture(replace(picture, image=coloured), file)
+    return file
+
+
+def page(
+    models: dict[str, Colorizer], examples: dict[str, Path], to: Path, more: Pages
+) -> "gradio.Blocks":
     """Lay the page out. examples: {title: file}; the first is shown until there is an upload.
 
-    to: the page's own folder, for downloads.
+    to: the page's own folder, for what is made. more: other pages, on tabs of their own.
     """
-    gr, paths = _gradio(), list(examples.values())
-    colour = _colouring(models, paths[0], to)
-
-    def take(event: gr.SelectData) -> str:
-        return str(paths[event.index])
-
-    slid, all_of_them, said, *files = colour(None, 1.0)
+    gr = _gradio()
     with gr.Blocks(title="colorkit", analytics_enabled=False) as blocks:
-        gr.Markdown(ABOUT + THE_TWO * (models.keys() == BOX.keys()))
-        with gr.Row():
-            with gr.Column(scale=1):
-                upload = gr.File(label="Your picture", file_types=["image"], type="filepath")
-                thumbs = [(_thumb(path), title) for title, path in examples.items()]
-                plain = {"object_fit": "contain", "height": "max-content", "buttons": []}
-                small = {"columns": 3, "allow_preview": False}
-                tried = gr.Gallery(thumbs, label="Or a painting", **small, **plain)
-                info = "0 is grey, 1 is what the models say; more is livelier, not truer"
-                strength = gr.Slider(0, 2, 1, step=0.05, label="Strength of the colours", info=info)
-            with gr.Column(scale=2):
-                before_after = {"label": f"Grey, and {next(iter(models))}: drag the line"}
-                slider = gr.ImageSlider(
-                    slid, buttons=["fullscreen"], elem_id="slider", **before_after
-                )
-                beside = {"label": "Side by side", "columns": 4, "elem_id": "gallery"}
-                gallery = gr.Gallery(all_of_them, **beside, **plain)
-                numbers = gr.Markdown(said, elem_id="numbers")
-                with gr.Row():
-                    pairs = zip(models, files, strict=True)
-                    downloads = [gr.DownloadButton(f"Download {n}", file) for n, file in pairs]
-        tried.select(take, None, upload, api_visibility="private")
-        gr.on(
-            [upload.change, strength.change],
-            colour,
-            [upload, strength],
-            [slider, gallery, numbers, *downloads],
-            api_name="colour",
-            trigger_mode="always_last",
-        )
+        with gr.Tab("Guessed colours"):
+            _lay_out(models, examples, to)
+        for title, lay_out in more.items():
+            with gr.Tab(title):
+                lay_out(examples, to)
     return blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
 
+def _lay_out(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> None:
+    gr, first, example = _gradio(), next(iter(models)), next(iter(examples.values()))
+    colour = _colouring(models, example, to)
+    trouble, preview, slid, beside, baselines, numbers = colour(None, 1.0)
+    gr.Markdown(ABOUT)
+    with gr.Row(elem_id="sides"):
+        with gr.Column(scale=1):
+            upload = upload_box()
+            trouble = gr.HTML(trouble, elem_classes="trouble")
+            plain = {"interactive": False, "buttons": []}
+            seen = "your picture, as it was read"
+            preview = gr.Image(
+                preview, **plain, show_label=False, height=200, alt_text=seen, elem_id="preview"
+            )
+            with gr.Column(elem_classes="later"):
+                example_buttons(examples, upload, to)
+        with gr.Column(scale=2):
+            drag = f"Grey, and {first}: drag the line"
+            large = {"buttons": ["fullscreen"], "elem_id": "slider", "elem_classes": "picture"}
+            slider = gr.ImageSlider(slid, label=drag, **large)
+            told = "0 is grey, 1 is what the models say; more is livelier, not truer"
+            strength = gr.Slider(0, 2, 1, step=0.05, label="Strength of the colours", info=told)
+            beside = gr.HTML(beside, elem_id="beside")
+            asked = [upload, strength]
+            with gr.Row():
+                for name, model in models.items():
+                    file = _saving(model, name, example, to)
+                    offer(f"Save {name} at full size", file, asked, trouble)
+            with gr.Accordion("More: numbers and baselines", open=False, elem_classes="later"):
+                baselines = gr.HTML(baselines)
+                numbers = gr.Markdown(numbers, elem_id="numbers")
+                gr.Markdown(HOW + THE_TWO * (models.keys() == BOX.keys()))
+    shown = [trouble, preview, slider, beside, baselines, numbers]
+    changes = [upload.change, strength.change]
+    gr.on(changes, colour, asked, shown, api_name="colour", trigger_mode="always_last").then(
+        None, js=DESCRIBE
+    )
+
+
+def upload_box() -> Any:
+    """Lay out where a picture is dropped or chosen; its value is the file's path."""
+    what = {"label": "Your picture: drop it here, or click", "file_types": ["image"]}
+    return _gradio().File(**what, type="filepath", height=110, elem_classes="upload")
+
+
+def example_buttons(examples: dict[str, Path], upload: Any, to: Path) -> None:
+    """Lay out the paintings that can be taken instead of an upload. examples: {title: file}."""
+    gr = _gradio()
+    gr.Markdown("Or take a painting:")
+    with gr.Row(elem_classes="examples"):
+        for title, path in examples.items():
+            button = gr.Button(title, icon=_thumb(path, to))
+            button.click(lambda path=path: str(path), None, upload, api_visibility="private")
+
+
+def offer(label: str, make: Callable[..., Path], inputs: list[Any], trouble: Any) -> None:
+    """Lay out a button that has a file made, and hands it to the browser.
+
+    make: gets the values of `inputs`; its KitError is shown in `trouble`.
+    """
+    gr = _gradio()
+    button, carrier = gr.Button(label), gr.DownloadButton(visible="hidden")
+
+    def made(*values: Any) -> tuple[str | None, str]:
+        try:
+            return str(make(*values)), ""
+        except KitError as error:
+            return None, in_trouble(error)
+
+    done = button.click(made, inputs, [carrier, trouble], api_visibility="private")
+    done.then(None, carrier, js=HAND_OVER)
+
+
+def in_trouble(error: KitError) -> str:
+    """Say, as HTML, what is wrong."""
+    return f'<p role="alert">{html.escape(str(error))}</p>'
+
+
 def _colouring(models: dict[str, Colorizer], example: Path, to: Path) -> Callable[..., tuple]:
-    """Make what answers an upload, or shows the example without one: one at a time."""
-    gr, one_at_a_time = _gradio(), threading.Lock()
+    """Make what answers an upload, or shows the example without one."""
 
     def colour(upload: str | None, strength: float) -> tuple[Any, ...]:
-        folder, path = Path(tempfile.mkdtemp(dir=to)), Path(upload or example)
         try:
-            with one_at_a_time:
-                found = answer(models, path, strength, folder)
+            seen = read_upload(str(upload or example))
+            found = answer(models, seen, strength, Path(tempfile.mkdtemp(dir=to)))
         except KitError as error:
-            what = str(error).removeprefix(f"{path}: ")
-            gr.Warning(what)
-            return None, None, what, *[None] * len(models)
-        grey, first = found.pictures[0][0], found.pictures[1][0]
-        return (grey, first), found.pictures, found.said, *found.files
+            return in_trouble(error), None, None, "", "", ""
+        files = {label: file for file, label in found.pictures}
+        own = files["as it was"] if seen.colours != "none" else files.pop("as it was")
+        more = {label: files.pop(label) for label in BASELINES.values() if label in files}
+        slid = files["grey"], next(file for label, file in files.items() if label in models)
+        return "", own, slid, _beside(files), _beside(more), found.said
 
     return colour
 
 
-def serve(out: str = "", port: int = 0, share: bool = False) -> None:
-    """Serve the page until Ctrl-C. Raises KitError if there is no model or no gradio."""
+def _beside(files: dict[str, str]) -> str:
+    return render("pictures/beside.html", {"shown": files}) if files else ""
+
+
+def _saving(model: Colorizer, name: str, example: Path, to: Path) -> Callable[..., Path]:
+    def save(upload: str | None, strength: float) -> Path:
+        folder = Path(tempfile.mkdtemp(dir=to))
+        return save_coloured(model, Path(upload or example), strength, folder, name)
+
+    return save
+
+
+def serve(out: str = "", port: int = 0, share: bool = False, more: Pages = {}) -> None:  # noqa: B006
+    """Serve the page until Ctrl-C. more: other pages, on tabs of their own.
+
+    Raises KitError if there is no model or no gradio.
+    """
     from ..base.files import user_path
     from ..sources import open_source
 
@@ -200,19 +324,28 @@ def serve(out: str = "", port: int = 0, share: bool = False) -> None:
     gr.set_static_paths([source.root])  # shown from where they are, and not forgotten
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
     theme = gr.themes.Default(primary_hue="neutral", **fonts)  # tints nothing that is shown
+    readable = {"body_text_color_subdued": "*neutral_600", "block_info_text_color": "*neutral_600"}
+    readable |= {f"{name}_dark": "*neutral_300" for name in readable}
     with tempfile.TemporaryDirectory(prefix="colorkit-demo-") as to, sigterm_as_interrupt():
         os.environ["GRADIO_TEMP_DIR"] = to  # what lies there is shown as it is, and goes with us
-        page(models, examples, Path(to)).launch(
-            share=share,
-            server_port=port or None,
-            max_file_size=MAX_BYTES,
-            ssr_mode=False,
-            footer_links=[],
-            theme=theme,
-            css=CSS,
-            run_history=False,  # nothing is kept of what people upload
-            prevent_thread_lock=True,
-        )
+        with redirect_stdout(io.StringIO()):  # gradio's words are for who programs with it
+            _, here, public = page(models, examples, Path(to), more).launch(
+                share=share,
+                server_port=port or None,
+                max_file_size=MAX_BYTES,
+                ssr_mode=False,
+                footer_links=[],
+                theme=theme.set(**readable),
+                css=CSS,
+                js=DESCRIBE,
+                run_history=False,  # nothing is kept of what people upload
+                prevent_thread_lock=True,
+            )
+        if share and not public:
+            console.print("No public link could be had: gradio.live cannot be reached from here.")
+        if public:
+            console.print("Whoever has the public link can upload; it ends with this command.")
+        console.print(f"Open {public or here.rstrip('/')}, Ctrl+C ends it")
         lasting = set(Path(to).rglob("*"))
         with suppress(KeyboardInterrupt):
             while True:
@@ -241,8 +374,10 @@ def verdict(numbers: dict[str, tuple[float, float, float]]) -> str:
     )
 
 
-def _thumb(path: Path) -> Image.Image:
-    return fitted(grey_version(open_picture(path)), 300)
+def _thumb(path: Path, to: Path) -> Path:
+    small = to / f"thumb-{path.stem}.jpg"
+    fitted(grey_version(open_picture(path)), 300).save(small)
+    return small
 
 
 def _forget(to: Path, lasting: Collection[Path] = ()) -> None:
