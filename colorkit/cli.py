@@ -3,22 +3,39 @@
 import os
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from . import has_room
+from . import __version__, has_room
 from .base.errors import KitError, install
 from .base.terminal import Data, Painters, can_print_anything, console, printable
 from .notebook import quiet
 
 ROOMS = ("replication", "claims", "pictures", "lost", "making", "course")
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+HELP = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, context_settings=HELP)
 data_app = typer.Typer(no_args_is_help=True)
 app.add_typer(data_app, name="data", help="Look at the paintings of a source.")
 for room in ROOMS:
     if has_room(room):
         app.add_typer(import_module(f".{room}.commands", __package__).app)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        console.print(f"colorkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def colorkit(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print it")
+    ] = False,
+) -> None:
+    """Colour grey pictures of paintings, and find out what the numbers mean."""
 
 
 @data_app.command("show")
@@ -41,6 +58,7 @@ def show_source(data: Data = "sample", painters: Painters = "") -> None:
 @data_app.command("check")
 def check_source(data: Data = "sample", painters: Painters = "") -> None:
     """Audit every picture file and say what is done with it. Writes nothing."""
+    console.print("looking at every file")
     from .curation import audit
     from .sources import choose_painters, open_source
 
@@ -61,6 +79,7 @@ def check_source(data: Data = "sample", painters: Painters = "") -> None:
 @app.command()
 def doctor() -> None:
     """Check this machine: packages, device, disk, sample; exit code 1 if something is missing."""
+    console.print("looking at this machine")
     from .base.doctor import diagnose
 
     rows = diagnose()

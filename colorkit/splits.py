@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .base.errors import KitError
+from .base.errors import KitError, check_choice
 
 PARTS = {"train": 0.70, "test": 0.10, "valid": 0.20}  # in the paper's own order
 FOLDS = 5
@@ -43,8 +43,7 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
     an unknown split, or too few paintings for it.
     """
     name, _, detail = split.partition("-")
-    if name not in SCHEMES:
-        raise KitError(f"split {split!r}: must be one of {', '.join(SCHEMES)}")
+    check_choice("split", name, SCHEMES)
     paintings = paintings.reset_index(drop=True).assign(mirrored=0)
     if name == "fold":
         return paintings.assign(part=_fold(paintings, _number(split, detail, 1, FOLDS)))

@@ -3,9 +3,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
 import yaml
 
-from colorkit import cli
+from colorkit import __version__, cli
 from colorkit.base.files import kit_file
 
 PROTOCOL = kit_file("results", "protocol-cpu.yaml")
@@ -114,6 +115,69 @@ def test_any_terminal_and_any_backend_will_do(gallery, encoding):
     given = os.environ | {"PYTHONIOENCODING": encoding, "MPLBACKEND": "nonsense"}
     done = subprocess.run(words, capture_output=True, env=given, check=True)
     assert b"24 can be used" in done.stdout
+
+
+@pytest.mark.parametrize("word", ["--version", "-h"])
+def test_the_command_says_its_version_and_its_help(call, word):
+    code, out, _ = call(word)
+    assert code == 0
+    assert __version__ in out or "colorize" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--split", "flps"], "did you mean flips"),
+        (["--variants", "l1_onyl"], "did you mean l1_only"),
+        (["--models", "unet_resnet"], "did you mean unet_resnet18"),
+        (["--precision", "bf61"], "did you mean bf16"),
+    ],
+)
+def test_what_is_misspelt_is_refused_with_the_close_name(call, words, says):
+    code, _, err = call("reproduce", "--dry-run", *words)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert says in err
+
+
+def options() -> dict:
+    """All options of all commands that complete their values, by command and name."""
+    group = typer.main.get_command(cli.app)
+    commands = {name: command for name, command in group.commands.items()}
+    return {f"{n} {p.name}": p for n, c in commands.items() for p in c.params if p.metavar}
+
+
+def test_known_values_are_shown_and_completed_as_they_are():
+    from colorkit.experiment import MODELS, PRECISIONS, PROFILES, VARIANTS
+    from colorkit.lost.hints import SOURCES
+    from colorkit.lost.spread import WAYS
+    from colorkit.pretrained import BOX
+
+    known = {"reproduce profile": PROFILES, "reproduce models": MODELS, "hint way": WAYS}
+    known |= {"reproduce variants": VARIANTS, "reproduce precision": PRECISIONS}
+    known |= {"hint without": SOURCES, "colorize model": [*BOX, "FOLDER", "OWNER/NAME"]}
+    shown = options()
+    for name, values in known.items():
+        assert shown[name].metavar.split(" | ") == list(values)
+    for shell in ("bash", "zsh", "fish"):
+        words = {"COMP_WORDS": "colorkit hint --way ", "COMP_CWORD": "3"}
+        words |= {"_TYPER_COMPLETE_ARGS": "colorkit hint --way l"}
+        code = "import sys; sys.argv = ['colorkit']; from colorkit.cli import main; main()"
+        environment = os.environ | words | {"_COLORKIT_COMPLETE": f"complete_{shell}"}
+        environment |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert "levin" in done.stdout
+
+
+def test_the_published_ledger_is_shown_at_once():
+    """That is, without PyTorch and without reading a run."""
+    code = "import sys; sys.argv = ['colorkit', 'ledger']\n"
+    code += "import atexit; atexit.register(lambda: print('torch' in sys.modules))\n"
+    code += "from colorkit.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("No claim that depends on training has been tested")
+    assert "○ not tested" in done.stdout
+    assert done.stdout.endswith("False\n")
 
 
 def test_doctor_finds_this_machine_fit(call):

@@ -7,13 +7,16 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from email import message_from_string
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
-from colorkit import DISTRIBUTION, __version__
+from colorkit import DISTRIBUTION, __version__, cli
+from colorkit.claims.board import published_verdicts
 from colorkit.claims.gathering import published
 from colorkit.claims.ledger import scope
 from colorkit.claims.pages import ledger_section
@@ -87,6 +90,13 @@ def test_readme_lists_every_notebook_and_command():
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert f"notebooks/{path.name}" in text
     assert text.index("make reproduce") < text.index("make test") < text.index("<img")
+    told = text.partition("## The command\n\n")[2].partition("\n\n")[0].split("colorkit ")[1:]
+    listed = {block.split()[0]: set(re.findall(r"--?[a-z][\w-]*", block)) for block in told}
+    commands = typer.main.get_command(cli.app).commands
+    assert listed.keys() == commands.keys()
+    for name, command in commands.items():
+        options = (o for o in command.params if o.param_type_name == "option")
+        assert not [o.name for o in options if not listed[name] & {*o.opts}], name
 
 
 def test_a_tag_is_asked_whether_it_holds_the_notebooks(tmp_path, monkeypatch, capsys):
@@ -173,8 +183,11 @@ def test_an_installed_kit_says_what_it_lacks_and_writes_nothing(
     assert {path for path in installed.rglob("*") if "__pycache__" not in path.parts} == before
 
 
-def test_the_readme_shows_the_newest_published_ledger():
+def test_readme_and_terminal_show_the_newest_published_ledger():
     archives = published(ROOT / "results")
     scopes = [line for archive in archives.values() for line in scope(archive)]
-    section = ledger_section(archives, scopes, verdicts(archives.values()))
+    judged = verdicts(archives.values())
+    section = ledger_section(archives, scopes, judged)
     assert section in (ROOT / "README.md").read_text(encoding="utf-8")
+    _, shown = published_verdicts(ROOT / "results")
+    assert shown == [replace(verdict, findings=()) for verdict in judged]

@@ -54,9 +54,10 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 def check_choice(name: str, value: Any, choices: Any) -> None:
-    """Raise KitError unless `value` is one of `choices`."""
+    """Raise KitError, with the close names, unless `value` is one of `choices`."""
     if value not in choices:
-        raise KitError(f"{name} {value!r}: must be one of {', '.join(map(str, choices))}")
+        known = [str(choice) for choice in choices]
+        raise KitError(f"{name} {value!r}: {_close(value, known)}must be one of {', '.join(known)}")
 
 
 def check_range(name: str, value: int, least: int, most: int) -> None:
@@ -77,9 +78,13 @@ def check_type(name: str, value: Any, expected: type) -> None:
 def refuse_unknown(kind: str, given: Collection[str], known: Collection[str]) -> None:
     """Raise KitError, with the close names, if a name of `given` is not in `known`."""
     for name in sorted(set(given) - set(known)):
-        close = difflib.get_close_matches(name, known, n=2)
-        hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise KitError(f"{kind} '{name}': unknown; {hint}known are {', '.join(sorted(known))}")
+        told = f"unknown; {_close(name, known)}known are {', '.join(sorted(known))}"
+        raise KitError(f"{kind} '{name}': {told}")
+
+
+def _close(name: Any, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(str(name), known, n=2)
+    return f"did you mean {' or '.join(close)}? " if close else ""
 
 
 def differing(made_with: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

@@ -2,7 +2,8 @@
 
 import io
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,13 +12,33 @@ from .files import user_path
 
 console = Console(highlight=False, markup=False, soft_wrap=True)
 
-Data = Annotated[str, typer.Option(help="sample, kaggle, or a folder of paintings")]
+
+def one_of(names: Iterable[str], told: str, *more: str, **options: Any) -> Any:
+    """Describe an option with known values: shown in the help, and completed by the shell.
+
+    more: what else it may be, such as "FOLDER". What is wrong is refused by whoever uses it.
+    """
+    known = list(names)
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in known if name.startswith(incomplete)]
+
+    shown = " | ".join([*known, *more])  # with spaces, where a long line can be broken
+    return typer.Option(help=told, metavar=shown, autocompletion=complete, **options)
+
+
+Data = Annotated[str, one_of(("sample", "kaggle"), "paintings", "FOLDER")]
 Out = Annotated[str, typer.Option(help="results folder; runs/<profile> if empty")]
 Painters = Annotated[str, typer.Option(help='comma-separated, such as "Claude Monet,Rembrandt"')]
-Device = Annotated[str, typer.Option(help="cuda or cpu; empty: the GPU if there is one")]
+Device = Annotated[str, one_of(("cuda", "cpu"), "empty: the GPU if there is one")]
 Model = Annotated[
     str,
-    typer.Option(help="lively, cautious, a run's runs/…/models/<run>, or OWNER/NAME on the Hub"),
+    one_of(
+        ("lively", "cautious"),
+        "ours, a run's folder runs/…/models/<run>, or one of the Hugging Face Hub",
+        "FOLDER",
+        "OWNER/NAME",
+    ),
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="jobs at once")]
 NoNotebooks = Annotated[

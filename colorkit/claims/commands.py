@@ -26,6 +26,7 @@ def protocol(
     dry_run: DryRun = False,
 ) -> None:
     """Make the runs that a protocol fixes; goes on where it was stopped."""
+    console.print("reading the protocol")
     from ..replication.grid import check_grid
     from ..replication.reproduce import check_notebooks, complete
     from .distances import look_at_pictures
@@ -65,31 +66,33 @@ def ledger(
     """Say what has been tested of the paper's claims, what has not, and what runs show."""
     from ..base.files import check_can_publish, kit_file
     from ..base.templates import replace_section
-    from .gathering import newest_first, publish_runs, published, read_archive
-    from .ledger import scope
-    from .pages import LEDGER_MARKS, ledger_section, terminal, write_pages
-    from .verdicts import verdicts
+    from .board import newest_first, published_verdicts, terminal
 
     results, folder = kit_file("results"), user_path(out)
     if publish and not out:
         raise KitError("--publish: needs --out, the folder of runs to be published")
+    if not out:
+        shown, judged = published_verdicts(results)
+        console.print(terminal([f"numbers and runs: {shown}"], judged))
+        return
+    console.print("reading the runs")
+    from .gathering import publish_runs, published, read_archive
+    from .ledger import scope
+    from .pages import LEDGER_MARKS, ledger_section, write_pages
+    from .verdicts import verdicts
+
     if publish:
         check_can_publish()
-    archives, targets = published(results), []
-    if out:
-        own, targets = read_archive(folder), [folder]
-        name = f"{publish}-{time.strftime('%Y-%m-%d')}" if publish else ""
-        archives = {name: own} | {older: archives[older] for older in archives if older != name}
-    if not archives:
-        raise KitError(f"{results}: no published protocol; run `colorkit protocol`")
+    own, targets, archives = read_archive(folder), [folder], published(results)
+    name = f"{publish}-{time.strftime('%Y-%m-%d')}" if publish else ""
+    archives = {name: own} | {older: archives[older] for older in archives if older != name}
     if publish:
         targets.append(results / name)
         publish_runs(folder, targets[-1])
         archives = {name: archives[name] for name in newest_first(archives)}
     judged = verdicts(archives.values())
     scopes = [line for archive in archives.values() for line in scope(archive)]
-    if out:
-        write_pages(targets, own, scopes, judged)
+    write_pages(targets, own, scopes, judged)
     console.print(terminal(scopes, judged))
     if publish:
         readme = results.with_name("README.md")
@@ -105,6 +108,7 @@ def choice(
     rater: Annotated[int, typer.Option(min=0, help="another number, another page")] = 0,
 ) -> None:
     """Make a page that asks which of two pictures is the painting."""
+    console.print("reading the runs")
     from ..replication.grid import grid_of
     from .votes import make_page
 
@@ -115,6 +119,7 @@ def choice(
 @app.command()
 def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json")]) -> None:
     """Count the votes of a forced choice, with intervals."""
+    console.print("reading the votes")
     from .votes import NEEDED, read_votes, tally
 
     rows, remarks = read_votes(files)

@@ -16,9 +16,8 @@ from ..base.errors import KitError
 from ..experiment import MODELS, SHORT
 from . import stats
 from .archive import Archive
+from .board import INCONCLUSIVE, NOT, ODDS, REPLICATED, UNTESTABLE  # noqa: F401  (rules')
 
-REPLICATED, NOT, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
-ODDS, NOT_TESTED, UNTESTABLE = "at odds", "not tested yet", "not testable as stated"
 MEAN_COLOUR, SCRATCH = "mean_ab", "pix2pix_scratch"
 Cell = tuple[int, str]  # a table and a model
 Key = dict[str, Any]  # what a number is of

@@ -13,6 +13,7 @@ from ..base.errors import KitError
 from ..base.files import write_atomic
 from ..replication.grid import Grid
 from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
+from .board import newest_first
 from .distances import COLOUR_BINS, made_of
 from .protocol_file import HISTORY, read_history, read_protocol
 from .votes import read_votes
@@ -94,11 +95,6 @@ def published(results: Path) -> dict[str, Archive]:
     """Read every published protocol by its folder's name, the newest first."""
     found = {path.parent.name: path.parent for path in results.glob("*/protocol.yaml")}
     return {name: read_archive(found[name]) for name in newest_first(found)}
-
-
-def newest_first(names: Iterable[str]) -> list[str]:
-    """Sort names of published folders by the date at their ends."""
-    return sorted(names, key=lambda name: (name[-10:], name), reverse=True)
 
 
 def _records(grid: Grid, study: str, split: str) -> dict[RunKey, Any]:

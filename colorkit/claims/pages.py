@@ -1,4 +1,4 @@
-"""The ledger's pages: terminal, report.html, a published folder's README and the kit's."""
+"""The ledger's pages: report.html, a published folder's README and the kit's."""
 
 import json
 import math
@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import rich.table
-from rich.console import Group
-from rich.text import Text
 
 from .. import figures
 from ..base.errors import KitError
@@ -19,16 +16,11 @@ from ..base.files import write_atomic
 from ..base.templates import render
 from . import ledger, plots
 from .archive import Archive
-from .evidence import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
-from .verdicts import Verdict, untrusted
+from .board import LEDGER, SIGNED, TITLE, Verdict, first_line
+from .verdicts import untrusted
 from .whatif import leak_table, multiverse
 
-TITLE = "What has been tested, and what has not"
 LEDGER_MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
-SIGNS = {REPLICATED: "✓", NOT: "✗", INCONCLUSIVE: "~", NOT_TESTED: "○", UNTESTABLE: "–"}
-SIGNED = {verdict: f"{sign} {verdict}" for verdict, sign in SIGNS.items()}
-SIGNED[ODDS] = "≠ at odds with the paper's own method"
-STYLES = {REPLICATED: "green", NOT: "red", INCONCLUSIVE: "yellow", ODDS: "magenta"}
 SHOWN: dict[str, Callable[[Archive], pd.DataFrame]] = {
     "models": ledger.model_table,
     "baselines": ledger.baseline_table,
@@ -46,25 +38,6 @@ DRAWN = {
     "correct": ("ratio of test errors", 1.0),
     "learning_rate": ("ratio of test errors", 1.0),
 }
-
-
-def terminal(scopes: Iterable[str], judged: Sequence[Verdict]) -> Group:
-    """Make the ledger for the terminal: what the runs are, then a row a claim."""
-    shown = rich.table.Table(title=TITLE, show_lines=True)
-    for column in ("claim", "verdict", "because", "in small runs (no verdict)", "where"):
-        shown.add_column(column)
-    for verdict in judged:
-        said = Text(SIGNED[verdict.verdict], style=STYLES.get(verdict.verdict, ""))
-        where = f"{verdict.claim['where']} ({verdict.claim['kind']})"
-        shown.add_row(verdict.claim["says"], said, verdict.because, verdict.small, where)
-    return Group(first_line(judged), *(f"  {line}" for line in scopes), shown)
-
-
-def first_line(judged: Sequence[Verdict]) -> str:
-    """Say before any table what has been tested at all."""
-    tested = sum(v.verdict in (REPLICATED, NOT, INCONCLUSIVE) for v in judged)
-    odds = any(v.verdict == ODDS for v in judged)
-    return render("claims/first_line.txt", {"tested": tested, "odds": odds, "judged": judged})
 
 
 def write_pages(
@@ -91,7 +64,7 @@ def write_pages(
     text = json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
     for target in targets:
         facts["name"] = target.name
-        write_atomic(target / "ledger.json", text)
+        write_atomic(target / LEDGER, text)
         write_atomic(target / "report.html", render("claims/ledger.html", facts))
         write_atomic(target / "README.md", render("claims/ledger.md", facts))
 
@@ -131,4 +104,5 @@ def _html(make: Callable[[Archive], pd.DataFrame], archive: Archive) -> str:
         return "<p>No result yet.</p>"
     index = not isinstance(frame.index, pd.RangeIndex)
     text = frame.to_html(border=0, index=index, float_format="%.4f", na_rep="–", justify="left")
+    text = text.replace("<table", '<table tabindex="0"')  # where it is too wide, it is scrolled
     return re.sub(r"<td>(-?[\d.]+|–)</td>", r'<td class="n">\1</td>', text)

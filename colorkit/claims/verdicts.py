@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -21,26 +21,12 @@ from ..experiment import MODELS
 from ..replication.paper import claim as claim_of
 from ..replication.paper import claims, paper_text
 from .archive import Archive
-from .evidence import NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE, Evidence, Finding, Judged
+from .board import NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE, Verdict
+from .evidence import Evidence, Finding, Judged
 from .invented import invent
 from .protocol import ARITHMETIC, LEAST_ASSURANCE, UNDECIDABLE, Analysis, Protocol, Study, Terms
 from .protocol_file import read_protocol
 from .rules import RULES
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one claim.
-
-    `because` is about the runs that decide, or says what they need; `small` about other runs,
-    which decide nothing. `findings` are the numbers of the former, else of the latter.
-    """
-
-    claim: dict[str, str]
-    verdict: str
-    because: str
-    small: str = ""
-    findings: tuple[Finding, ...] = ()
 
 
 def verdicts(archives: Iterable[Archive]) -> list[Verdict]:

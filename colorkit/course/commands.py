@@ -17,6 +17,7 @@ def build_course(
     output: Annotated[str, typer.Option("-o", "--output", help="a folder; this one if empty")] = "",
 ) -> None:
     """Write student/, solutions/ and instructor/ from the kit's notebooks."""
+    console.print("building the notebooks")
     from .build import build
 
     made = build(user_path(output or "."))
@@ -32,6 +33,7 @@ def mark(
 
     It runs the code of others: use a machine that has nothing to lose.
     """
+    console.print("reading what was handed in")
     from .marks import marks
 
     table = marks(user_path(folder), lambda path: console.print(path.name))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..base.terminal import Data, Model, Painters, console
+from ..base.terminal import Data, Model, Painters, console, one_of
 
 app = typer.Typer()
 
@@ -17,12 +17,18 @@ def hint(
     picture: Annotated[Path, typer.Argument(help="a picture file")],
     hints: Annotated[Path, typer.Argument(help="its hints: JSON, or a picture that has them")],
     output: Annotated[Path, typer.Option("-o", "--output", help="such as out.png")],
-    without: Annotated[list[str] | None, typer.Option(help="leave a source out")] = None,
-    way: Annotated[str, typer.Option(help="kernel, or levin for hundreds of points")] = "kernel",
+    without: Annotated[
+        list[str] | None,
+        one_of(("text", "fragment", "cross-section", "copy", "guess"), "leave a source out"),
+    ] = None,
+    way: Annotated[
+        str, one_of(("kernel", "levin"), "how to spread; levin for hundreds of points")
+    ] = "kernel",
     model: Model = "cautious",
     sources: Annotated[str, typer.Option(help="also draw what rests on which source")] = "",
 ) -> None:
     """Colour a picture by known points, each with its source; the hints go into the output too."""
+    console.print("loading the model")
     from ..base.errors import check_choice
     from ..pictures.files import SUFFIXES, save_picture
     from .hints import SOURCES, colour_by_hints, read_hints
@@ -63,6 +69,7 @@ def ladder(
     output: Annotated[str, typer.Option("-o", "--output", help="a folder; none: print only")] = "",
 ) -> None:
     """Say what each kind of evidence of a painting's colours is worth."""
+    console.print("measuring; two minutes on the sample")
     from .ladder import climb, write_ladder
 
     began = time.monotonic()

@@ -23,6 +23,7 @@ def make_models(
     about: Annotated[str, typer.Option(help="a sentence on the paintings, for the cards")] = "",
 ) -> None:
     """Train the models in the box, or what they were chosen from."""
+    console.print("reading the paintings")
     from ..base.files import check_can_publish, runs_root, user_path
     from ..folder import Folder
     from .paintings import gather

@@ -31,6 +31,7 @@ def colorize_files(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="write over outputs")] = False,
 ) -> None:
     """Colour pictures at their full size, by a model that comes with the kit or by your own."""
+    console.print("loading the model")
     from ..base.device import choose_device
     from ..pretrained import load_pretrained
     from .batch import Settings, colour_all, find_pairs, summary
@@ -71,6 +72,7 @@ def export(
     model: Model = "lively",
 ) -> None:
     """Write a model as ONNX, for programs without PyTorch, and check that it gives the same."""
+    console.print("loading the model")
     from ..pretrained import load_pretrained
     from .onnx import OPSET, export_onnx
 
@@ -83,6 +85,7 @@ def gallery(
     output: Annotated[str, typer.Option("-o", "--output", help="a folder; it gets index.html")],
 ) -> None:
     """Make a page of 24 paintings, grey, coloured and as painted, that works without a network."""
+    console.print("colouring 24 paintings")
     from .demo import boxed_models
     from .gallery import write_gallery
 

@@ -67,7 +67,8 @@ CSS = """
 .beside img {width: 100%; max-height: 320px; object-fit: contain}
 .beside figcaption {margin: 4px 0 0; text-align: center}
 .picture > label {position: static; width: max-content}
-.upload button .wrap {visibility: hidden; min-height: 0; padding-top: 24px}
+.upload button .wrap {visibility: hidden; min-height: 0; padding-top: 24px; font-size: 0}
+.upload button .or {display: none}
 .upload button .icon-wrap {visibility: visible}
 [role=tab][aria-selected=true] {color: inherit !important}
 .trouble p {border: 2px solid #c2410c; border-radius: 6px; margin: 0; padding: 8px 12px}
@@ -77,10 +78,11 @@ CSS = """
 .examples img {width: 100%; height: 72px; margin: 0; object-fit: contain}
 #numbers :is(td, th) {padding: 4px 6px; overflow-wrap: normal; word-break: normal}
 @media (max-width: 640px) {
-  #sides {display: flex; flex-direction: column}
-  #sides > .column {display: contents}
+  .sides {display: flex; flex-direction: column}
+  .sides > .column {display: contents}
   #preview {height: 90px !important}
   .later {order: 1}
+  .last {order: 2}
 }
 """
 # Pictures of gradio's slider have no alternative text of their own.
@@ -174,7 +176,7 @@ def save_coloured(model: Colorizer, path: Path, strength: float, to: Path, suffi
     picture = open_upload(path)
     coloured, _ = colorize_picture(picture, model, strength)
     ending = ".png" if picture.alpha else ".jpg"
-    file = to / f"{path.stem[:60]}-{slug(suffix)}{ending}"
+    file = to / f"{path.stem[:60]}-{slug(suffix).strip('-')}{ending}"
     save_picture(replace(picture, image=coloured), file)
     return file
 
@@ -186,7 +188,7 @@ def page(
 
     to: the page's own folder, for what is made. more: other pages, on tabs of their own.
     """
-    gr = _gradio()
+    gr = load_gradio()
     with gr.Blocks(title="colorkit", analytics_enabled=False) as blocks:
         with gr.Tab("Guessed colours"):
             _lay_out(models, examples, to)
@@ -197,11 +199,11 @@ def page(
 
 
 def _lay_out(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> None:
-    gr, first, example = _gradio(), next(iter(models)), next(iter(examples.values()))
+    gr, first, example = load_gradio(), next(iter(models)), next(iter(examples.values()))
     colour = _colouring(models, example, to)
     trouble, preview, slid, beside, baselines, numbers = colour(None, 1.0)
     gr.Markdown(ABOUT)
-    with gr.Row(elem_id="sides"):
+    with gr.Row(elem_classes="sides"):
         with gr.Column(scale=1):
             upload = upload_box()
             trouble = gr.HTML(trouble, elem_classes="trouble")
@@ -238,12 +240,12 @@ def _lay_out(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) 
 def upload_box() -> Any:
     """Lay out where a picture is dropped or chosen; its value is the file's path."""
     what = {"label": "Your picture: drop it here, or click", "file_types": ["image"]}
-    return _gradio().File(**what, type="filepath", height=110, elem_classes="upload")
+    return load_gradio().File(**what, type="filepath", height=110, elem_classes="upload")
 
 
 def example_buttons(examples: dict[str, Path], upload: Any, to: Path) -> None:
     """Lay out the paintings that can be taken instead of an upload. examples: {title: file}."""
-    gr = _gradio()
+    gr = load_gradio()
     gr.Markdown("Or take a painting:")
     with gr.Row(elem_classes="examples"):
         for title, path in examples.items():
@@ -256,7 +258,7 @@ def offer(label: str, make: Callable[..., Path], inputs: list[Any], trouble: Any
 
     make: gets the values of `inputs`; its KitError is shown in `trouble`.
     """
-    gr = _gradio()
+    gr = load_gradio()
     button, carrier = gr.Button(label), gr.DownloadButton(visible="hidden")
 
     def made(*values: Any) -> tuple[str | None, str]:
@@ -313,7 +315,7 @@ def serve(out: str = "", port: int = 0, share: bool = False, more: Pages = {}) -
     from ..sources import open_source
 
     _pass_proxies_by(share)
-    gr = _gradio()
+    gr = load_gradio()
     models = models_of(user_path(out)) if out else boxed_models()
     if not models:
         raise KitError(f"{out}: has no model; run `colorkit reproduce` first")
@@ -397,7 +399,8 @@ def _pass_proxies_by(share: bool) -> None:
     os.environ["no_proxy"] = f"{given},localhost,127.0.0.1" if share else "*"
 
 
-def _gradio() -> Any:
+def load_gradio() -> Any:
+    """Import gradio. KitError if it is not installed, or stumbles over its own variables."""
     try:
         return need("demo", "gradio")
     except KitError:

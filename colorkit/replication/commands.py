@@ -19,8 +19,9 @@ from ..base.terminal import (
     Painters,
     absolute,
     console,
+    one_of,
 )
-from ..experiment import MODELS, Experiment
+from ..experiment import MODELS, PRECISIONS, PROFILES, VARIANTS, Experiment
 
 if TYPE_CHECKING:
     from .grid import Grid
@@ -32,29 +33,32 @@ Batch = Annotated[int, typer.Option(help="paintings a step; the paper's is 16")]
 
 @app.command("reproduce")
 def reproduce_tables(
-    profile: Annotated[str, typer.Option(help="smoke, class or paper")] = "smoke",
+    profile: Annotated[str, one_of(PROFILES, "size, epochs and weights")] = "smoke",
     data: Data = "sample",
     painters: Painters = "",
     tables: Annotated[str, typer.Option(help="1, 2 or 1,2")] = "1,2",
     seeds: Annotated[str, typer.Option(help="comma-separated, such as 0,1,2")] = "0",
-    models: Annotated[str, typer.Option(help="comma-separated; all three if empty")] = "",
-    variants: Annotated[str, typer.Option(help="changed recipes to run as well")] = "",
+    models: Annotated[str, one_of(MODELS, "comma-separated; all three if empty")] = "",
+    variants: Annotated[
+        str, one_of(VARIANTS, "changed recipes to run as well, comma-separated")
+    ] = "",
     split: Annotated[str, typer.Option(help="such as paper, paper-1, fold-1, flips")] = "paper",
     epochs: Annotated[int, typer.Option(help="0: the profile's")] = 0,
     batch_size: Batch = DEFAULTS["batch_size"],
-    precision: Annotated[str, typer.Option(help="auto (by device), fp32, bf16 or fp16")] = "auto",
+    precision: Annotated[str, one_of(PRECISIONS, "auto: by device")] = "auto",
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="the same bits from a GPU each time; slower")
     ] = False,
     jobs: Jobs = 1,
     no_notebooks: NoNotebooks = False,
     cluster: Annotated[
-        str, typer.Option(help="slurm, kubernetes, local, or a folder with a Snakemake profile")
+        str, one_of(("slurm", "kubernetes", "local"), "the jobs to its nodes", "FOLDER")
     ] = "",
     out: Out = "",
     dry_run: DryRun = False,
 ) -> None:
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
+    console.print("looking at what is there")
     from ..folder import Folder
     from .grid import Grid
     from .reproduce import reproduce
@@ -103,6 +107,7 @@ def measure(
     ] = "",
 ) -> None:
     """Measure how fast this machine trains, and what its hardware could give."""
+    console.print("measuring")
     from ..base.device import choose_device
     from .bench import bench, performance, publish_bench
 

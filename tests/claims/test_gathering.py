@@ -13,7 +13,7 @@ from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file, write_atomic
 from colorkit.claims import verdicts as claims
 from colorkit.claims.archive import SCORES, RunKey
-from colorkit.claims.evidence import NOT_TESTED, UNTESTABLE
+from colorkit.claims.board import NOT_TESTED, UNTESTABLE
 from colorkit.claims.gathering import NOT_THERE, publish_runs, published, read_archive
 from colorkit.claims.ledger import scope
 from colorkit.claims.protocol_file import keep_protocol, read_protocol

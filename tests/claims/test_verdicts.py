@@ -10,7 +10,7 @@ from known import CONSTANT, full_protocol, kits_protocol, known, protocol_of
 from colorkit.claims import evidence
 from colorkit.claims import verdicts as claims
 from colorkit.claims.archive import SCORES, Archive
-from colorkit.claims.evidence import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
+from colorkit.claims.board import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 from colorkit.claims.invented import invent
 from colorkit.experiment import MODELS
 from colorkit.replication import paper
