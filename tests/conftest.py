@@ -94,6 +94,28 @@ def browser() -> Iterator:
         chromium.close()
 
 
+@pytest.fixture
+def phone(browser) -> Iterator:
+    """A tab of a phone."""
+    tab = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    tab.set_default_timeout(60_000)
+    yield tab
+    tab.close()
+
+
+def is_for_everybody(tab) -> None:
+    """Check that a page is no wider than its screen; and by axe, if the variable AXE names it.
+
+    That is axe-core's file axe.min.js, which finds what keeps people from using a page.
+    """
+    assert tab.evaluate("document.documentElement.scrollWidth") <= tab.viewport_size["width"]
+    if axe := os.environ.get("AXE"):
+        tab.add_script_tag(path=axe)
+        found = tab.evaluate("axe.run()")["violations"]
+        bad = [v for v in found if v["impact"] in ("serious", "critical")]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in bad] == []
+
+
 @pytest.fixture(autouse=True)
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep every test's results in its own folder."""

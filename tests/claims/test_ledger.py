@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import is_for_everybody
 from known import CONSTANT, kits_protocol, known, little, protocol_of, scaled
 from typer.testing import CliRunner
 
@@ -158,6 +159,13 @@ def test_pages_show_every_verdict_and_what_it_is_about(small_archive, tmp_path):
     for line in ("whole: 36 runs (U-Net, scratch, pretrained), 256 px, 50 epochs", "Painter A"):
         assert line in first_page
     assert "begins with imagenet weights" in first_page
+
+
+@pytest.mark.slow
+def test_the_page_is_for_everybody(phone, small_archive, tmp_path):
+    write([small_archive], tmp_path)
+    phone.goto((tmp_path / "report.html").as_uri())
+    is_for_everybody(phone)
 
 
 def test_a_finding_holds_facts_and_says_them(small_archive):

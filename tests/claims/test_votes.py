@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
+from conftest import is_for_everybody
 
 from colorkit.base.errors import KitError
 from colorkit.claims import votes as forced_choice
@@ -116,6 +117,23 @@ def test_a_page_has_all_three_models_or_is_not_made(grid):
     grid.folder.result_path("t1-pix2pix_scratch-s1000").unlink()
     with pytest.raises(KitError, match="2 of Table 1's 3 models are finished"):
         make_page(grid, 1, 0)
+
+
+@pytest.mark.slow
+def test_on_a_phone_an_answer_is_taken_back_by_touch(phone, page):
+    phone.goto(page.as_uri())
+    where, undo = phone.locator("#where"), phone.get_by_role("button", name="Take the last")
+    assert undo.is_disabled()
+    first = where.inner_text()
+    phone.locator("#left").tap()
+    assert where.inner_text() != first
+    undo.tap()
+    assert where.inner_text() == first
+    for _ in key_of(page):
+        phone.locator("#right").tap()
+    undo.tap()  # the last one too, after the end
+    assert where.is_visible()
+    is_for_everybody(phone)
 
 
 @pytest.mark.slow

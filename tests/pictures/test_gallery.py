@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import model_of
+from conftest import is_for_everybody, model_of
 from PIL import Image, ImageChops
 
 from colorkit.base.errors import KitError
@@ -81,6 +81,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, place):
     with pytest.raises(KitError, match="cannot be written") as error:
         room.write_gallery(str(tmp_path / place), MODELS)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_it_is_for_everybody(phone, page):
+    phone.goto(page.as_uri())
+    is_for_everybody(phone)
+    phone.locator(".cards a").first.click()
+    is_for_everybody(phone)
 
 
 @pytest.mark.slow

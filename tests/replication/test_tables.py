@@ -2,6 +2,7 @@ import math
 
 import pandas as pd
 import pytest
+from conftest import is_for_everybody
 
 from colorkit.experiment import MODELS
 from colorkit.metrics import BASELINES, METRICS
@@ -95,6 +96,13 @@ def test_report_is_one_file_and_says_what_is_missing(grid):
     assert frame["ours"].isna().sum() == collect(grid)["ours"].isna().sum()
     for picture in ("comparison-t1.png", "losses-t1.png"):
         assert (grid.folder.path / "pictures" / picture).exists()
+
+
+@pytest.mark.slow
+def test_the_report_is_for_everybody(phone, grid):
+    write_report(grid)
+    phone.goto((grid.folder.path / "report.html").as_uri())
+    is_for_everybody(phone)
 
 
 def test_where_no_run_finished_there_is_still_a_report(grid):
