@@ -8,8 +8,18 @@ from typing import Annotated
 import typer
 
 from ..base.terminal import Data, Model, Painters, console, one_of
+from ..pictures.commands import PAGES
 
 app = typer.Typer()
+
+
+def _known_colours(examples: dict[str, Path], to: Path) -> None:
+    from .page import lay_out
+
+    lay_out(examples, to)
+
+
+PAGES["Known colours"] = _known_colours
 
 
 @app.command()

@@ -203,13 +203,17 @@ def colour_by_hints(
         warnings.warn(f"{told} {', '.join(outside[:20])}", stacklevel=2)
     if not isinstance(model, Colorizer):
         model = load_pretrained(model)
-    prior = predict_ab(opened, model).detach()
-    prior = torch.nn.functional.interpolate(prior[None], (SIDE, SIDE), mode="bilinear")[0]
-    L = grey_input(square(opened.image, SIDE))[0, 0]
-    done = spread(L.numpy(), prior.numpy(), hints.points(opened.image.size), way)
+    done = spread(*ground(opened, model), hints.points(opened.image.size), way)
     image, paler = paint_ab(opened.image, torch.from_numpy(done.ab).float())
     kept = opened.kept | {"xmp": with_hints(opened.kept.get("xmp", b""), hints)}
     return Hinted(replace(opened, image=image, kept=kept), done, paler)
+
+
+def ground(picture: Picture, model: Colorizer) -> tuple[np.ndarray, np.ndarray]:
+    """Return what colours are spread on: L (SIDE, SIDE) in [-1, 1] and a model's ab (2, …)."""
+    prior = predict_ab(picture, model).detach()
+    prior = torch.nn.functional.interpolate(prior[None], (SIDE, SIDE), mode="bilinear")[0]
+    return grey_input(square(picture.image, SIDE))[0, 0].numpy(), prior.numpy()
 
 
 def with_hints(xmp: bytes, hints: Hints) -> bytes:

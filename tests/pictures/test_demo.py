@@ -150,6 +150,9 @@ def test_a_phone_shows_the_result_below_the_upload(phone, server, picture):
     is_for_everybody(phone)
     choose(phone, picture)
     assert phone.locator("#slider").bounding_box()["y"] < 844 - 350
+    phone.get_by_role("tab", name="Known colours").click()
+    phone.wait_for_selector("#hinted img")
+    is_for_everybody(phone)
 
 
 @pytest.mark.slow

@@ -1,0 +1,139 @@
+"""The demo's page "Known colours": what a click does, and the whole way in a real browser."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import model_of
+from PIL import Image
+from playwright.sync_api import expect
+
+from colorkit.base.errors import KitError
+from colorkit.lost.hints import SOURCES, Hint, Hints, read_hints
+from colorkit.lost.page import Page, as_hex, only
+
+RED, BLUE = "#a03020", "#2040a0"
+
+
+@pytest.fixture
+def picture(tmp_path) -> Path:
+    """Grey, dark on the left and light on the right, larger than it is shown."""
+    values = np.tile(np.linspace(30, 220, 1200).astype(np.uint8), (800, 1))
+    Image.fromarray(values).save(tmp_path / "lost.png")
+    return tmp_path / "lost.png"
+
+
+@pytest.fixture
+def page(picture, tmp_path) -> Page:
+    return Page(model_of(torch.zeros(2, 64, 64)), picture, tmp_path)
+
+
+def two(path: Path) -> Hints:
+    return Hints.of(path, [Hint(120, 400, RED, "text"), Hint(1080, 400, BLUE, "guess")])
+
+
+def test_a_click_on_the_small_picture_is_a_place_in_the_large_one(page):
+    assert page.draw(None, page.begin(None), [], None)[0].size == (768, 512)
+    assert page.place(None, (0, 0)) == (0.8, 0.8)
+    assert page.place(None, (767, 511)) == (1199.2, 799.2)
+
+
+def test_a_source_that_does_not_count_takes_only_its_own_colour_away(page, picture):
+    record = two(picture)
+    both, rests = page.draw(None, record, list(SOURCES), None)
+    less, rests_less = page.draw(None, record, ["guess"], None)
+    changed = (np.asarray(both) != np.asarray(less)).any(-1)
+    assert changed[:, :256].any()
+    assert not changed[:, -128:].any()
+    assert "on text" in rests
+    assert "on text" not in rests_less
+    assert only(record, ["text"]).hints == record.hints[:1]
+
+
+def test_all_hints_are_saved_and_in_the_picture_those_that_count(page, picture):
+    record = two(picture)
+    assert read_hints(page.save_hints(None, record)) == record
+    saved = page.save_picture(None, record, ["text"])
+    assert Image.open(saved).size == (1200, 800)
+    assert read_hints(saved) == record.without("guess")
+
+
+def test_a_click_is_answered_fast(page, picture):
+    """0.2 s for the spreading on one core that is free; what is drawn comes on top."""
+    record = two(picture)
+    took = []
+    for _ in range(5):
+        began = time.process_time()
+        page.draw(None, record, list(SOURCES), 0)
+        took.append(time.process_time() - began)
+    assert min(took) < 0.4
+
+
+def test_what_is_no_picture_is_refused_in_a_line(page, tmp_path):
+    (tmp_path / "text.png").write_bytes(b"hello")
+    with pytest.raises(KitError, match="cannot be read: not a picture"):
+        page.begin(str(tmp_path / "text.png"))
+
+
+@pytest.mark.parametrize("given", ["rgba(160.4, 48, 32, 1)", RED])
+def test_what_a_colour_picker_gives_is_a_colour(given):
+    assert as_hex(given) == RED
+
+
+@pytest.fixture
+def address(tmp_path) -> Iterator[str]:
+    words = [sys.executable, "-m", "colorkit", "demo"]
+    given = os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=given)
+    seen = ""
+    while not (found := re.search(r"Open (http://[\d.:]+)", seen)):
+        line = process.stdout.readline()
+        assert line, seen
+        seen += line
+    yield found[1]
+    process.terminate()
+    process.wait(timeout=60)
+
+
+@pytest.mark.slow
+def test_in_a_browser_from_the_upload_to_the_saved_record(browser, address, picture, tmp_path):
+    expect.set_options(timeout=60_000)
+    tab = browser.new_page()
+    tab.set_default_timeout(60_000)
+    tab.goto(address)
+    tab.get_by_role("tab", name="Known colours").click()
+    image = tab.locator("#hinted img")
+    was = image.get_attribute("src")
+    tab.locator(".upload input[type=file]").last.set_input_files(picture)
+    expect(image).not_to_have_attribute("src", was)
+    for x in (0.1, 0.9):
+        box = image.bounding_box()
+        image.click(position={"x": x * box["width"], "y": box["height"] / 2})
+        expect(tab.locator("#points input")).to_have_count(1 if x < 0.5 else 2)
+    tab.get_by_role("radio", name="fragment").click()
+    expect(tab.locator("#points")).to_contain_text("2. #8a2b1e, fragment")
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Save the hints").click()
+    download.value.save_as(tmp_path / "saved.json")
+    record = read_hints(tmp_path / "saved.json")
+    assert [hint.source for hint in record.hints] == ["text", "fragment"]
+    record.check(picture, (1200, 800))
+    assert abs(record.hints[0].x - 120) < 10
+    tab.get_by_label("1. #8a2b1e, text").click()
+    tab.get_by_role("button", name="Remove").click()
+    expect(tab.locator("#points input")).to_have_count(1)
+    tab.get_by_role("checkbox", name="fragment").click()
+    expect(tab.locator("#rests")).to_contain_text("100% on no hint")
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Save the picture").click()
+    download.value.save_as(tmp_path / "saved.png")
+    assert Image.open(tmp_path / "saved.png").size == (1200, 800)
+    assert read_hints(tmp_path / "saved.png").hints == ()
+    tab.close()
