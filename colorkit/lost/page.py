@@ -45,8 +45,16 @@ class Ground:
     prior: np.ndarray
 
 
+Changed = tuple[Hints, int | None]  # a record, and the number of its chosen point
+Form = tuple[str, str, float, str]  # colour, source, confidence, note
+
+
 class Page:
-    """What the page does; every method answers one click. to: the folder for what is made."""
+    """What the page does; every method answers one click.
+
+    upload: its path, or None for the example. to: the folder for what is made. KitError, for
+    people, for what cannot be.
+    """
 
     def __init__(self, model: Colorizer, example: Path, to: Path):
         self.model, self.example, self.to = model, example, to
@@ -58,19 +66,43 @@ class Page:
         return Ground(fitted(picture.image, SHOWN), picture.image.size, L, prior)
 
     def path(self, upload: str | None) -> Path:
-        """Say which picture it is: the upload, or the example without one."""
         return Path(upload or self.example)
 
-    def begin(self, upload: str | None) -> Hints:
-        """Begin the record of an upload. KitError if it cannot be read."""
+    def begin(self, upload: str | None, *_: Any) -> Changed:
+        """Begin the record of an upload."""
         self.seen(self.path(upload))
-        return Hints.of(self.path(upload))
+        return Hints.of(self.path(upload)), None
 
-    def place(self, upload: str | None, at: Sequence[int]) -> tuple[float, float]:
-        """Say where, in px of the upload, a click on the picture shown was."""
+    def click(self, upload: str | None, record: Hints, at: Sequence[int], *form: Any) -> Changed:
+        """Put a point where the picture was clicked. at: px of the picture shown."""
         seen = self.seen(self.path(upload))
-        ratios = zip(at, seen.image.size, seen.size, strict=True)
-        return tuple(round((here + 0.5) / shown * whole, 1) for here, shown, whole in ratios)
+        lengths = zip(at, seen.image.size, seen.size, strict=True)
+        place = [round((here + 0.5) / shown * whole, 1) for here, shown, whole in lengths]
+        return self.put(upload, record, *place, *form)
+
+    def put(self, upload: str | None, record: Hints, x: float, y: float, *form: Any) -> Changed:
+        """Put a point at a place of the upload, in px."""
+        added = replace(record, hints=(*record.hints, _hint(x, y, form)))
+        added.check(self.path(upload), self.seen(self.path(upload)).size)
+        return added, len(record.hints)
+
+    def change(self, _: Any, record: Hints, chosen: int | None, *form: Any) -> Changed:
+        """Give the chosen point another colour, source, confidence or note."""
+        hints = list(record.hints)
+        if chosen is not None:
+            hints[chosen] = _hint(hints[chosen].x, hints[chosen].y, form)
+        return replace(record, hints=tuple(hints)), chosen
+
+    def remove(self, _: Any, record: Hints, chosen: int | None) -> Changed:
+        """Take the chosen point away."""
+        kept = (hint for number, hint in enumerate(record.hints) if number != chosen)
+        return replace(record, hints=tuple(kept)), None
+
+    def go_on(self, upload: str | None, _: Any, saved: str) -> Changed:
+        """Take a record that was saved before."""
+        record = read_hints(saved)
+        record.check(self.path(upload), self.seen(self.path(upload)).size)
+        return record, None
 
     def draw(
         self, upload: str | None, record: Hints, counted: Sequence[str], chosen: int | None
@@ -80,11 +112,10 @@ class Page:
         All points are marked, the chosen one by a larger ring.
         """
         seen = self.seen(self.path(upload))
-        counting = only(record, counted)
-        done = spread(seen.L, seen.prior, counting.points(seen.size))
+        done = spread(seen.L, seen.prior, only(record, counted).points(seen.size))
         image, _ = paint_ab(seen.image, torch.from_numpy(done.ab).float())
+        scale = seen.image.width / seen.size[0]
         for number, hint in enumerate(record.hints):
-            scale = seen.image.width / seen.size[0]
             _mark(image, (hint.x * scale, hint.y * scale), hint, number == chosen)
         return image, told(done)
 
@@ -131,47 +162,40 @@ def as_hex(colour: str) -> str:
 def lay_out(examples: dict[str, Path], to: Path) -> None:
     """Lay the page out, inside of a tab of the demo. examples: {title: file}."""
     gr = load_gradio()
-    page = Page(load_pretrained("cautious"), next(iter(examples.values())), to)
-    begun = page.begin(None)
-    picture, rests = page.draw(None, begun, list(SOURCES), None)
-    gr.Markdown(ABOUT)
+    page, every = (
+        Page(load_pretrained("cautious"), next(iter(examples.values())), to),
+        list(SOURCES),
+    )
+    begun, _ = page.begin(None)
+    picture, rests = page.draw(None, begun, every, None)
     record = gr.State(begun)
+    gr.Markdown(ABOUT)
     with gr.Row(elem_classes="sides"):
         with gr.Column(scale=1):
             upload = upload_box()
             trouble = gr.HTML(elem_classes="trouble")
             with gr.Column(elem_classes="later"):
-                gr.Markdown(FORM)
-                colour = gr.ColorPicker("#8a2b1e", label="Colour")
-                source = gr.Radio(list(SOURCES), value="text", label="Source")
-                sure = gr.Slider(0.05, 1, 1, step=0.05, label="Confidence")
-                note = gr.Textbox(label="Which text, which fragment …", max_lines=1)
-                with gr.Accordion("Without a mouse", open=False):
-                    x, y = (gr.Number(0, label=f"{axis}, px") for axis in ("x", "y"))
-                    there = gr.Button("Put the colour there")
+                form, place, there = _lay_out_form()
             with gr.Column(elem_classes="last"):
                 example_buttons(examples, upload, to)
         with gr.Column(scale=2):
-            what = {"alt_text": "the picture, coloured by known points", "elem_id": "hinted"}
+            what = {"label": "The picture, coloured by known points", "elem_id": "hinted"}
             still = {"interactive": False, "buttons": ["fullscreen"], "elem_classes": "picture"}
-            image = gr.Image(picture, label="Click a point", format="jpeg", **what, **still)
+            image = gr.Image(picture, format="jpeg", **what, **still)
             with gr.Column(elem_classes="later"):
                 rests = gr.Markdown(rests, elem_id="rests")
-                with gr.Column(visible=False) as listed:
+                with gr.Column(visible=False) as points:
                     chosen = gr.Radio([], label="Points", elem_id="points")
                     remove = gr.Button("Remove the chosen point")
-                    every = list(SOURCES)
                     counted = gr.CheckboxGroup(every, value=every, label="Sources that count")
                 with gr.Row():
                     offer("Save the hints (JSON)", page.save_hints, [upload, record], trouble)
                     asked = [upload, record, counted]
                     offer("Save the picture at full size", page.save_picture, asked, trouble)
-                resume = gr.UploadButton("Go on from saved hints (JSON)", file_types=[".json"])
-    form = [colour, source, sure, note]
-    shown = [trouble, record, image, rests, chosen, listed]
+                saved = gr.UploadButton("Go on from saved hints (JSON)", file_types=[".json"])
 
-    def answer(change: Callable[..., tuple[Hints, int | None]]) -> Callable[..., tuple[Any, ...]]:
-        """Make an event's answer: change the record, and show it; or say why it cannot be."""
+    def answer(change: Callable[..., Changed]) -> Callable[..., tuple[Any, ...]]:
+        """Make an event's answer: change the record and show it, or say why it cannot be."""
 
         def answered(upload: str | None, record: Hints, counted: list[str], *rest: Any) -> tuple:
             try:
@@ -179,64 +203,52 @@ def lay_out(examples: dict[str, Path], to: Path) -> None:
                 drawn = page.draw(upload, record, counted, chosen)
             except KitError as error:
                 return in_trouble(error), *[gr.skip()] * 5
-            lines = [(_line(n, hint), n) for n, hint in enumerate(record.hints)]
-            points = gr.Radio(choices=lines, value=chosen)
-            return "", record, *drawn, points, gr.Column(visible=bool(lines))
+            lines = [(_line(number, hint), number) for number, hint in enumerate(record.hints)]
+            listed = gr.Radio(choices=lines, value=chosen), gr.Column(visible=bool(lines))
+            return "", record, *drawn, *listed
 
         return answered
 
-    def put(record: Hints, place: tuple[float, float], form: Sequence[Any]) -> tuple[Hints, int]:
-        hint = _hint(place, *form)
-        return replace(record, hints=(*record.hints, hint)), len(record.hints)
+    def clicked(event: gr.SelectData, *values: Any) -> tuple[Any, ...]:
+        return answer(page.click)(*values[:3], event.index, *values[3:])
 
-    def click(upload: str | None, record: Hints, form: Sequence[Any], at: Sequence[int]):
-        return put(record, page.place(upload, at), form)
-
-    def clicked(event: gr.SelectData, upload: Any, record: Any, counted: Any, *form: Any) -> tuple:
-        return answer(click)(upload, record, counted, form, event.index)
-
-    def type_in(upload: str | None, record: Hints, x: float, y: float, *form: Any):
-        added, chosen = put(record, (x, y), form)
-        added.check(page.path(upload), page.seen(page.path(upload)).size)
-        return added, chosen
-
-    def change(_: Any, record: Hints, chosen: int | None, *form: Any):
-        if chosen is None:
-            return record, None
-        hints = list(record.hints)
-        hints[chosen] = _hint((hints[chosen].x, hints[chosen].y), *form)
-        return replace(record, hints=tuple(hints)), chosen
-
-    def drop(_: Any, record: Hints, chosen: int | None):
-        kept = (hint for number, hint in enumerate(record.hints) if number != chosen)
-        return replace(record, hints=tuple(kept)), None
-
-    def go_on(upload: str | None, _: Hints, path: str):
-        found = read_hints(path)
-        found.check(page.path(upload), page.seen(page.path(upload)).size)
-        return found, None
-
-    def fill_in(record: Hints, chosen: int):
+    def fill_in(record: Hints, chosen: int) -> Form:
         hint = record.hints[chosen]
         return hint.colour, hint.source, hint.confidence, hint.note
 
-    told_of = [upload, record, counted]
-    private = {"api_visibility": "private"}
-    upload.change(answer(lambda upload, _: (page.begin(upload), None)), told_of, shown, **private)
-    image.select(clicked, [*told_of, *form], shown, **private)
-    there.click(answer(type_in), [*told_of, x, y, *form], shown, **private)
-    edits = [part.input for part in form]
-    latest = {"trigger_mode": "always_last"} | private
-    gr.on(edits, answer(change), [*told_of, chosen, *form], shown, **latest)
-    chosen.input(fill_in, [record, chosen], form, **private)
-    same = answer(lambda _, record, chosen: (record, chosen))
-    gr.on([chosen.input, counted.input], same, [*told_of, chosen], shown, **private)
-    remove.click(answer(drop), [*told_of, chosen], shown, **private)
-    resume.upload(answer(go_on), [*told_of, resume], shown, **private)
+    def same(_: Any, record: Hints, chosen: int | None) -> Changed:
+        return record, chosen
+
+    shown = [trouble, record, image, rests, chosen, points]
+    asked, quiet = [upload, record, counted], {"api_visibility": "private"}
+    upload.change(answer(page.begin), asked, shown, **quiet)
+    image.select(clicked, [*asked, *form], shown, **quiet)
+    there.click(answer(page.put), [*asked, *place, *form], shown, **quiet)
+    edits, latest = [part.input for part in form], {"trigger_mode": "always_last"}
+    gr.on(edits, answer(page.change), [*asked, chosen, *form], shown, **quiet, **latest)
+    chosen.input(fill_in, [record, chosen], form, **quiet)
+    gr.on([chosen.input, counted.input], answer(same), [*asked, chosen], shown, **quiet)
+    remove.click(answer(page.remove), [*asked, chosen], shown, **quiet)
+    saved.upload(answer(page.go_on), [*asked, saved], shown, **quiet)
 
 
-def _hint(place: tuple[float, float], colour: str, source: str, sure: float, note: str) -> Hint:
-    return Hint(*place, as_hex(colour), source, note, sure)
+def _lay_out_form() -> tuple[list[Any], list[Any], Any]:
+    """Lay out what a point is given: the form, its place in numbers, and the button for these."""
+    gr = load_gradio()
+    gr.Markdown(FORM)
+    colour = gr.ColorPicker("#8a2b1e", label="Colour")
+    source = gr.Radio(list(SOURCES), value="text", label="Source")
+    sure = gr.Slider(0.05, 1, 1, step=0.05, label="Confidence")
+    note = gr.Textbox(label="Which text, which fragment …", max_lines=1)
+    with gr.Accordion("Without a mouse", open=False):
+        place = [gr.Number(0, label=f"{axis}, px") for axis in ("x", "y")]
+        there = gr.Button("Put the colour there")
+    return [colour, source, sure, note], place, there
+
+
+def _hint(x: float, y: float, form: Sequence[Any]) -> Hint:
+    colour, source, sure, note = form
+    return Hint(x, y, as_hex(colour), source, note, sure)
 
 
 def _line(number: int, hint: Hint) -> str:

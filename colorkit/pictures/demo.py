@@ -76,18 +76,21 @@ CSS = """
 .examples {display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px}
 .examples button {flex-direction: column; padding: 6px; min-width: 0; font-weight: 400}
 .examples img {width: 100%; height: 72px; margin: 0; object-fit: contain}
+#preview img {max-height: 200px}
 #numbers :is(td, th) {padding: 4px 6px; overflow-wrap: normal; word-break: normal}
 @media (max-width: 640px) {
   .sides {display: flex; flex-direction: column}
   .sides > .column {display: contents}
-  #preview {height: 90px !important}
+  #preview img {max-height: 70px}
   .later {order: 1}
   .last {order: 2}
 }
 """
-# Pictures of gradio's slider have no alternative text of their own.
-DESCRIBE = """() => document.querySelectorAll("#slider img").forEach(
-  (image, number) => { image.alt = number ? "the picture coloured" : "the picture in grey"; })"""
+# Gradio's own pictures have no alternative text: they get their label.
+DESCRIBE = """() => document.querySelectorAll(".picture").forEach((block) => {
+  const said = block.querySelector("label").textContent.trim();
+  block.querySelectorAll("img").forEach((image) => { image.alt = said; });
+})"""
 HAND_OVER = """(file) => {
   if (file) Object.assign(document.createElement("a"),
     {href: file.url, download: file.orig_name}).click();
@@ -193,8 +196,9 @@ def page(
         with gr.Tab("Guessed colours"):
             _lay_out(models, examples, to)
         for title, lay_out in more.items():
-            with gr.Tab(title):
+            with gr.Tab(title) as tab:
                 lay_out(examples, to)
+            tab.select(None, js=DESCRIBE)
     return blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
 
@@ -207,11 +211,7 @@ def _lay_out(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) 
         with gr.Column(scale=1):
             upload = upload_box()
             trouble = gr.HTML(trouble, elem_classes="trouble")
-            plain = {"interactive": False, "buttons": []}
-            seen = "your picture, as it was read"
-            preview = gr.Image(
-                preview, **plain, show_label=False, height=200, alt_text=seen, elem_id="preview"
-            )
+            preview = gr.HTML(preview, elem_id="preview")
             with gr.Column(elem_classes="later"):
                 example_buttons(examples, upload, to)
         with gr.Column(scale=2):
@@ -284,12 +284,13 @@ def _colouring(models: dict[str, Colorizer], example: Path, to: Path) -> Callabl
             seen = read_upload(str(upload or example))
             found = answer(models, seen, strength, Path(tempfile.mkdtemp(dir=to)))
         except KitError as error:
-            return in_trouble(error), None, None, "", "", ""
+            return in_trouble(error), "", None, "", "", ""
         files = {label: file for file, label in found.pictures}
         own = files["as it was"] if seen.colours != "none" else files.pop("as it was")
         more = {label: files.pop(label) for label in BASELINES.values() if label in files}
         slid = files["grey"], next(file for label, file in files.items() if label in models)
-        return "", own, slid, _beside(files), _beside(more), found.said
+        preview = _beside({"as it was read": own})
+        return "", preview, slid, _beside(files), _beside(more), found.said
 
     return colour
 
@@ -306,7 +307,7 @@ def _saving(model: Colorizer, name: str, example: Path, to: Path) -> Callable[..
     return save
 
 
-def serve(out: str = "", port: int = 0, share: bool = False, more: Pages = {}) -> None:  # noqa: B006
+def serve(out: str, port: int, share: bool, more: Pages) -> None:
     """Serve the page until Ctrl-C. more: other pages, on tabs of their own.
 
     Raises KitError if there is no model or no gradio.

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 from colorkit.base.errors import KitError
 from colorkit.lost.hints import SOURCES, Hint, Hints, read_hints
-from colorkit.lost.page import Page, as_hex, only
+from colorkit.lost.page import Page, only
 
 RED, BLUE = "#a03020", "#2040a0"
 
@@ -40,9 +40,29 @@ def two(path: Path) -> Hints:
 
 
 def test_a_click_on_the_small_picture_is_a_place_in_the_large_one(page):
-    assert page.draw(None, page.begin(None), [], None)[0].size == (768, 512)
-    assert page.place(None, (0, 0)) == (0.8, 0.8)
-    assert page.place(None, (767, 511)) == (1199.2, 799.2)
+    record, chosen = page.begin(None)
+    assert page.draw(None, record, [], chosen)[0].size == (768, 512)
+    for number, at in enumerate([(0, 0), (767, 511)]):
+        record, chosen = page.click(None, record, at, RED, "text", 1, "")
+        assert chosen == number
+    assert [(hint.x, hint.y) for hint in record.hints] == [(0.8, 0.8), (1199.2, 799.2)]
+
+
+def test_points_are_changed_and_removed_and_those_outside_refused(page, picture):
+    record, chosen = page.change(None, two(picture), 1, "rgba(160.4, 48, 32, 1)", "copy", 0.5, "b")
+    assert record.hints[1] == Hint(1080, 400, RED, "copy", "b", 0.5)
+    assert page.remove(None, record, chosen)[0].hints == record.hints[:1]
+    assert page.change(None, record, None, RED, "text", 1, "")[0] == record
+    with pytest.raises(KitError, match="outside the picture of 1200 x 800 px"):
+        page.put(None, record, 1200, 3, RED, "text", 1, "")
+
+
+def test_saved_hints_are_gone_on_from_if_they_are_of_this_picture(page, picture, tmp_path):
+    saved = page.save_hints(None, two(picture))
+    assert page.go_on(None, None, str(saved)) == (two(picture), None)
+    Image.new("L", (1200, 800)).save(tmp_path / "other.png")
+    with pytest.raises(KitError, match="the hints are of another picture"):
+        page.go_on(str(tmp_path / "other.png"), None, str(saved))
 
 
 def test_a_source_that_does_not_count_takes_only_its_own_colour_away(page, picture):
@@ -80,11 +100,6 @@ def test_what_is_no_picture_is_refused_in_a_line(page, tmp_path):
     (tmp_path / "text.png").write_bytes(b"hello")
     with pytest.raises(KitError, match="cannot be read: not a picture"):
         page.begin(str(tmp_path / "text.png"))
-
-
-@pytest.mark.parametrize("given", ["rgba(160.4, 48, 32, 1)", RED])
-def test_what_a_colour_picker_gives_is_a_colour(given):
-    assert as_hex(given) == RED
 
 
 @pytest.fixture
