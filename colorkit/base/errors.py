@@ -57,7 +57,8 @@ def check_choice(name: str, value: Any, choices: Any) -> None:
     """Raise KitError, with the close names, unless `value` is one of `choices`."""
     if value not in choices:
         known = [str(choice) for choice in choices]
-        raise KitError(f"{name} {value!r}: {_close(value, known)}must be one of {', '.join(known)}")
+        told = f"{name} {value!r}: must be one of {', '.join(known)}; {_close(value, known)}"
+        raise KitError(told.rstrip("; "))
 
 
 def check_range(name: str, value: int, least: int, most: int) -> None:

@@ -63,9 +63,9 @@ was."""
 # Captions stand below pictures, never on them; on a phone the result follows the upload.
 CSS = """
 .beside {display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 12px}
-.beside :is(figure, img) {display: block; margin: 0}
+.beside :is(figure, img) {display: block; margin: 0 !important}
 .beside img {width: 100%; max-height: 320px; object-fit: contain}
-.beside figcaption {margin: 4px 0 0; text-align: center}
+.beside figcaption {margin: 4px 0 0 !important; text-align: center}
 .picture > label {position: static; width: max-content}
 .upload button .wrap {visibility: hidden; min-height: 0; padding-top: 24px; font-size: 0}
 .upload button .or {display: none}

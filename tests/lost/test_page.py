@@ -86,14 +86,14 @@ def test_all_hints_are_saved_and_in_the_picture_those_that_count(page, picture):
 
 
 def test_a_click_is_answered_fast(page, picture):
-    """0.2 s for the spreading on one core that is free; what is drawn comes on top."""
+    """0.2 s on one core for the spreading; what is drawn, with ten points 0.03 s, comes on top."""
     record = two(picture)
     took = []
     for _ in range(5):
         began = time.process_time()
         page.draw(None, record, list(SOURCES), 0)
         took.append(time.process_time() - began)
-    assert min(took) < 0.4
+    assert min(took) < 0.3
 
 
 def test_what_is_no_picture_is_refused_in_a_line(page, tmp_path):
