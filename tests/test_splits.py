@@ -57,7 +57,8 @@ def paintings() -> pd.DataFrame:
 def test_painters_with_one_painting_each_are_dealt_anew_by_every_draw():
     draws = [splits.stratify([f"{n:02}" for n in range(40)], range(40), s) for s in range(1, 61)]
     tested = (pd.DataFrame(draws) == "test").sum()
-    assert tested.min() >= 1 and tested.max() <= 20  # of 60; 6 on average
+    assert tested.min() >= 1
+    assert tested.max() <= 20
 
 
 def test_five_folds_test_every_painting_once_and_never_on_both_sides(paintings):
