@@ -2,14 +2,14 @@
 # two minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
 # kills a model. make test-slurm: a cluster, one node of which fails. make model DATA="FOLDER
 # FOLDER": the models in the box, made anew. make gpu-evidence DATA=FOLDER [WHEELS=FOLDER]: for GPU
-# machines.
+# machines. make site: the course, the guide and the results as pages, in build/site.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL ?= $(BIN)/pip install --quiet
 ARGS ?=
 
-.PHONY: reproduce lint papers test test-all test-lowest test-colab test-kill test-slurm model lab outputs release gpu-evidence
+.PHONY: reproduce lint papers test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -86,6 +86,11 @@ outputs: $(VENV)/.repro
 	$(BIN)/colorkit reproduce && \
 	$(NBCONVERT) notebooks/0[6-8]_*.ipynb && \
 	cp "$$runs/smoke/pictures/comparison-t1.png" results/comparison.png
+
+# Links that lead nowhere, and any other warning, stop it (-W).
+site: $(VENV)/.repro
+	$(INSTALL) --editable '.[site]'
+	$(BIN)/python -W ignore -m sphinx -q -W --keep-going -c docs . build/site
 
 $(VENV)/.repro: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("colorkit needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'

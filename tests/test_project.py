@@ -75,14 +75,18 @@ def test_every_file_has_its_line_in_a_tree():
     assert core | rooms == files
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("data/*.md"), *ROOT.glob("docs/**/*.md")]
+PAGES += [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("student/*.ipynb")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    text = (ROOT / page).read_text()
-    for target in re.findall(r'(?:\]\(|src=")([^)"\s]+)[)"]', text):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r'(?:\]\(|src=\\?")([^)"\s\\]+)[)"\\]', text):
         if "/blob/" in target:  # a badge
             assert (ROOT / target.partition(f"/blob/v{__version__}/")[2]).is_file()
-        elif not target.startswith("https://"):
-            assert (ROOT / page).parent.joinpath(target).exists(), target
+        elif not target.startswith(("https:", "data:")):
+            assert (page.parent / target.partition("#")[0]).exists(), target
 
 
 def test_readme_lists_every_notebook_and_command():

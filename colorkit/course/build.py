@@ -16,6 +16,7 @@ from ..base.files import kit_file, write_atomic
 
 DROPPED = {"student": {"solution", "instructor", "ci"}, "solutions": {"instructor", "ci"}}
 FOLDED = {"setup", "parameters", "plumbing"}
+BADGE = re.compile(r"(/blob/[^/)]+/)notebooks/")  # what it opens
 SOLUTION = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION(\n|$)", re.M | re.S
 )
@@ -45,10 +46,23 @@ def build_notebook(book: NotebookNode, kind: str) -> NotebookNode:
         if cell.cell_type == "code":
             cell.source = SOLUTION.sub(_stub if kind == "student" else r"\2", cell.source)
         if kind == "student":
-            cell.source = re.sub(r"(/blob/[^/)]+/)notebooks/", r"\1student/", cell.source)
+            cell.source = BADGE.sub(r"\1student/", cell.source)
             _as_new(cell)
     if kind == "student":
         book.metadata.pop("widgets", None)  # their state is an output
+    return book
+
+
+def for_the_site(book: NotebookNode) -> NotebookNode:
+    """Make a page of a source, which is changed: answers and plumbing folded, students' badges."""
+    book = build_notebook(book, "solutions")
+    for cell in book.cells:
+        cell.source = BADGE.sub(r"\1student/", cell.source)
+        if cell.cell_type == "code" and tags(cell) & (FOLDED | {"exercise", "solution"}):
+            fold = "hide-cell" if "solution" in tags(cell) else "hide-input"
+            cell.metadata["tags"] = [*cell.metadata["tags"], fold]
+            if not tags(cell) & FOLDED:
+                cell.metadata["mystnb"] = {"code_prompt_show": "A solution"}
     return book
 
 

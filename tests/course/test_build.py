@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
 from colorkit.course import build as building
-from colorkit.course.build import build, build_notebook, guide_page
+from colorkit.course.build import build, build_notebook, for_the_site, guide_page
 
 SOLVED = "def one():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION\n"
 TOP = "n = ...\n### BEGIN SOLUTION\nn = 1\n### END SOLUTION"
@@ -65,6 +65,18 @@ def test_solutions_keep_their_outputs_and_lose_the_fences():
     assert book.cells[3].outputs
     assert len(book.cells) == 6
     assert guide_page(small_book()).count("```python") == 3
+
+
+def test_a_page_has_answers_and_plumbing_folded_and_opens_the_students():
+    book = for_the_site(small_book())
+    assert "/blob/v1/student/01_x.ipynb" in book.cells[0].source
+    assert [book.cells[place].metadata["tags"][-1] for place in (1, 3, 5)] == [
+        "hide-input",
+        "hide-input",
+        "hide-cell",
+    ]
+    assert "SOLUTION" not in book.cells[3].source
+    assert book.cells[3].outputs
 
 
 def test_a_fence_that_is_not_closed_stops_the_build(tmp_path, monkeypatch):
