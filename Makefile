@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 INSTALL ?= $(BIN)/pip install --quiet
 ARGS ?=
 
-.PHONY: reproduce lint papers test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
+.PHONY: reproduce lint papers measured test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -26,6 +26,12 @@ lint: $(VENV)/.test
 # The address and the version, which pyproject.toml has, wherever they are said; environment.yml.
 papers: $(VENV)/.test
 	$(BIN)/python .ci/papers.py
+
+# How long each lesson computes and what it prints, then what is made of that: half an hour.
+measured: $(VENV)/.repro
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/measure.py $(ARGS)
+	$(MAKE) papers
+	$(BIN)/colorkit course build
 
 # After git tag: does the tag hold what the badges open?
 release: $(VENV)/.test

@@ -1,10 +1,14 @@
 """What is said in several places, from pyproject.toml, where it is said once.
 
 `make papers` writes the repository's address and the version into badges, setup cells and
-CITATION.cff, and environment.yml; a test compares. `make release` asks git whether the version's
-tag holds what the badges open. A build makes README's links absolute: an index has no files.
+CITATION.cff, and environment.yml; and into the notebooks' headers how long their exercises are and
+how long they compute, as measured (data/lessons.json). A test compares. `make release` asks git
+whether the version's tag holds what the badges open. A build makes README's links absolute: an
+index has no files.
 """
 
+import json
+import math
 import re
 import subprocess
 import sys
@@ -52,8 +56,21 @@ def papers() -> dict[Path, str]:
         text = path.read_text(encoding="utf-8")
         for pattern, stamp in stamps.items():
             text = re.sub(pattern, stamp, text)
-        found[path] = text
+        found[path] = with_times(path, text) if path.suffix == ".ipynb" else text
     return found
+
+
+def with_times(path: Path, text: str) -> str:
+    """Write into a notebook's header how long its exercises are, and how long it computes."""
+    minutes = map(int, re.findall(r"### Exercise [\d.]+ · [\w ]+, (\d+) minutes", text))
+    text = re.sub(r"\d+( for the exercises)", rf"{sum(minutes)}\1", text)
+    lessons = json.loads((ROOT / "data" / "lessons.json").read_text(encoding="utf-8"))
+    if path.name in lessons:
+        seconds = lessons[path.name]["seconds"]
+        rounded = (f"{math.ceil(seconds / 10)}0 s", f"{math.ceil(seconds / 60)} minutes")
+        told = rf"about {rounded[seconds > 90]}\1"
+        text = re.sub(r"about [\w ]+( on one CPU core \(measured\))", told, text)
+    return text
 
 
 def notebooks() -> list[Path]:

@@ -30,6 +30,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc"]
 root_doc = HOME
 include_patterns = [
     "docs/**.md",
+    "instructor/*.md",
     "notebooks/*.ipynb",
     "results/*/README.md",
 ]

@@ -122,7 +122,7 @@ def test_a_tag_is_asked_whether_it_holds_the_notebooks(tmp_path, monkeypatch, ca
 
 
 def test_no_pictures_of_paintings_in_data():
-    assert {path.suffix for path in (ROOT / "data").iterdir()} <= {".csv", ".md"}
+    assert {path.suffix for path in (ROOT / "data").iterdir()} <= {".csv", ".json", ".md"}
 
 
 @pytest.fixture(scope="module")

@@ -131,20 +131,21 @@ def progress(lesson: str) -> dict[str, Any]:
 
     Raises NotYet for a lesson without exercises.
     """
-    _load(lesson)
+    load(lesson)
     numbers = sorted(number for number in EXERCISES if number.startswith(f"{lesson}."))
     records = {n: PROGRESS.get(n, {"mark": OPEN, "tries": 0}) for n in numbers}
     return {"course": "colorkit", "version": __version__, "lesson": lesson, "exercises": records}
 
 
 def _find(number: str) -> Exercise:
-    _load(number.partition(".")[0])
+    load(number.partition(".")[0])
     if number not in EXERCISES:
         raise NotYet(f"there is no such exercise; there are {', '.join(sorted(EXERCISES))}")
     return EXERCISES[number]
 
 
-def _load(lesson: str) -> None:
+def load(lesson: str) -> None:
+    """Read a lesson's exercises into EXERCISES. Raises NotYet for a lesson without exercises."""
     name = f".lesson_{lesson}"
     if not lesson.isdecimal() or not find_spec(name, __package__):
         raise NotYet('there is no such lesson; write such as "2.3" for the third exercise of 2')

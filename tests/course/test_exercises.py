@@ -17,7 +17,8 @@ from torch import nn
 
 from colorkit.color import grey_input
 from colorkit.course.answers import EXERCISES, PROGRESS
-from colorkit.course.build import build_notebook, tags
+from colorkit.course.build import build_notebook
+from colorkit.course.cells import tags
 from colorkit.folder import Folder
 from colorkit.metrics import evaluate
 
