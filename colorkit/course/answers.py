@@ -137,19 +137,19 @@ def progress(lesson: str) -> dict[str, Any]:
     return {"course": "colorkit", "version": __version__, "lesson": lesson, "exercises": records}
 
 
-def _find(number: str) -> Exercise:
-    load(number.partition(".")[0])
-    if number not in EXERCISES:
-        raise NotYet(f"there is no such exercise; there are {', '.join(sorted(EXERCISES))}")
-    return EXERCISES[number]
-
-
 def load(lesson: str) -> None:
     """Read a lesson's exercises into EXERCISES. Raises NotYet for a lesson without exercises."""
     name = f".lesson_{lesson}"
     if not lesson.isdecimal() or not find_spec(name, __package__):
         raise NotYet('there is no such lesson; write such as "2.3" for the third exercise of 2')
     import_module(name, __package__)
+
+
+def _find(number: str) -> Exercise:
+    load(number.partition(".")[0])
+    if number not in EXERCISES:
+        raise NotYet(f"there is no such exercise; there are {', '.join(sorted(EXERCISES))}")
+    return EXERCISES[number]
 
 
 def _judge(judged: Exercise, values: Sequence[Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""One source, three builds: notebooks for students, their solutions, a guide for who teaches."""
+"""One source, three builds: notebooks for students, their solutions, a guide for teachers."""
 
 import re
 from copy import deepcopy
