@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import KitError
+from ..pretrained import Colorizer
 from .evidence import Errors, error_bin, lightness_bin
+from .ladder import Paintings, network_ab
 
 PIXELS = 0.9  # of a painting, covered
 PAINTINGS = 0.9  # of new paintings, in which that holds
@@ -52,6 +54,16 @@ def calibrate(errors: Errors, L: np.ndarray, error: np.ndarray, per_painting: bo
     levels = np.sort(np.quantile(scores, PIXELS, axis=1, method="higher"))
     place = int(np.ceil(PAINTINGS * (len(L) + 1) - 1e-9)) - 1
     return Sets(errors, float(levels[min(place, len(levels) - 1)]))
+
+
+def calibrate_model(model: Colorizer, paintings: Paintings) -> Sets:
+    """Calibrate a model's sets on paintings that it was not trained on.
+
+    One half, drawn at random, counts the errors, the other chooses the level. KitError as above.
+    """
+    L, error = paintings.L, paintings.ab - network_ab(model, paintings.L)
+    known, watched = np.array_split(np.random.default_rng(0).permutation(len(L)), 2)
+    return calibrate(Errors(L[known], error[known]), L[watched], error[watched])
 
 
 def surest_first(size: np.ndarray, error: np.ndarray, steps: int = 20) -> np.ndarray:

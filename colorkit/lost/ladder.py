@@ -21,7 +21,7 @@ from ..color import encode
 from ..curation import curate
 from ..metrics import fit_colour_table, score
 from ..pixels import load_pixels
-from ..pretrained import load_pretrained
+from ..pretrained import Colorizer, load_pretrained
 from ..sources import open_source
 from ..splits import FOLDS, deal
 from .evidence import LIGHTNESSES, Errors, lightness_bin
@@ -89,7 +89,7 @@ def climb(
     }
     rough = shots["a second plate, grain and 1 px off"]
     rough[1] = shift(rough[1], (0, OFF, OFF), order=1, mode="nearest")
-    networks = {f"the model {name}": _network(name, paintings) for name in models}
+    networks = {f"the model {n}": network_ab(load_pretrained(n), paintings.L) for n in models}
     folds = [_fold(paintings, number, shots, networks) for number in range(1, FOLDS + 1)]
     means = pd.concat(folds).groupby("evidence", sort=False).mean(numeric_only=True)
     by_fold = pd.DataFrame([f.groupby("evidence", sort=False)["mse_ab"].mean() for f in folds])
@@ -207,12 +207,11 @@ def _two_plates(
     return guess
 
 
-def _network(name: str, paintings: Paintings) -> np.ndarray:
-    """Let a model colour all paintings at its own size: (n, 2, S, S)."""
-    model, L = load_pretrained(name), torch.from_numpy(paintings.L)[:, None]
-    side, answers = paintings.L.shape[-1], []
+def network_ab(model: Colorizer, L: np.ndarray) -> np.ndarray:
+    """Let a model colour L (n, S, S) in [-1, 1] at its own size: ab/110, (n, 2, S, S)."""
+    side, answers = L.shape[-1], []
     with torch.inference_mode():
-        for batch in L.split(16):
+        for batch in torch.from_numpy(L)[:, None].split(16):
             ab = model(interpolate(batch, (model.size, model.size), mode="bicubic"))
             answers.append(interpolate(ab, (side, side), mode="bilinear", antialias=True))
     return torch.cat(answers).float().numpy()

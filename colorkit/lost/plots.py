@@ -1,7 +1,11 @@
 """Figures of the room. Each function returns (figure, alt text)."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL.Image import Image
 
 from ..figures import PALETTE
 from .hints import SOURCES, Hinted
@@ -9,26 +13,37 @@ from .hints import SOURCES, Hinted
 REST = "the model's guess"
 
 
+def maps(
+    picture: Image, title: str, parts: Mapping[str, np.ndarray], label: str, most: float = 1.0
+) -> tuple[Figure, str]:
+    """Show a picture beside maps of it, (S, S) from 0 to `most`; label: what they count."""
+    small = picture.convert("RGB")
+    small.thumbnail((400, 400))
+    count = len(parts) + 1
+    columns = count if count <= 4 else 3
+    lines = -(-count // columns)
+    height = lines * (2.6 * small.height / small.width + 0.3)
+    figure = Figure(figsize=(2.6 * columns, height), layout="compressed")
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    axes[0].imshow(small)
+    axes[0].set_title(title, fontsize=9)
+    shape = {"aspect": small.height / small.width, "vmin": 0, "vmax": most, "cmap": "cividis"}
+    for axis, (name, part) in zip(axes[1:], parts.items(), strict=False):
+        image = axis.imshow(part, **shape)
+        axis.set_title(name, fontsize=9)
+    figure.colorbar(image, ax=axes, shrink=0.7, label=label)
+    for axis in axes:
+        axis.axis("off")
+    means = ", ".join(f"{name} {part.mean():.2g}" for name, part in parts.items())
+    return figure, f"A picture, {title}, and maps of it ({label}); their means: {means}."
+
+
 def source_map(hinted: Hinted) -> tuple[Figure, str]:
     """Show a picture beside what its colours rest on: a map for each source, and for the guess."""
     shares = hinted.spread.shares
-    maps = {name: share for name, share in zip(SOURCES, shares, strict=True) if share.any()}
-    maps[REST] = 1 - shares.sum(0)
-    figure = Figure(figsize=(2.6 * (len(maps) + 1), 2.9), layout="compressed")
-    axes = figure.subplots(1, len(maps) + 1)
-    small = hinted.picture.image.copy()
-    small.thumbnail((400, 400))
-    axes[0].imshow(small)
-    axes[0].set_title("coloured by hints", fontsize=9)
-    shape = {"aspect": small.height / small.width, "vmin": 0, "vmax": 1, "cmap": "cividis"}
-    for axis, (name, share) in zip(axes[1:], maps.items(), strict=True):
-        image = axis.imshow(share, **shape)
-        axis.set_title(name, fontsize=9)
-    figure.colorbar(image, ax=axes[1:], shrink=0.7, label="share of the colour")
-    for axis in axes:
-        axis.axis("off")
-    means = ", ".join(f"{name} {share.mean():.0%}" for name, share in maps.items())
-    return figure, f"A coloured picture, and maps of what its colours rest on: {means}."
+    parts = {name: share for name, share in zip(SOURCES, shares, strict=True) if share.any()}
+    parts[REST] = 1 - shares.sum(0)
+    return maps(hinted.picture.image, "coloured by hints", parts, "share of the colour")
 
 
 def ladder(table: pd.DataFrame) -> tuple[Figure, str]:
@@ -58,3 +73,77 @@ def ladder(table: pd.DataFrame) -> tuple[Figure, str]:
     axis.text(1.02, 1.01, "mse_ab  ΔE00  bits", **header)
     told = "; ".join(f"{rung.evidence} {rung.ratio:.2f}" for rung in table.itertuples())
     return figure, f"Error left by each kind of evidence, in shares of the L table's: {told}."
+
+
+def tones(seen: np.ndarray, true: np.ndarray, curve: np.ndarray) -> tuple[Figure, str]:
+    """Draw one painting's true L* against a photograph's, and the curve that repairs most of it.
+
+    All three alike in shape, L*; curve: what the curve makes of `seen`.
+    """
+    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
+    axis = figure.subplots()
+    axis.hexbin(seen.ravel(), true.ravel(), gridsize=60, bins="log", cmap="Blues", mincnt=1)
+    order = np.argsort(seen, axis=None)
+    axis.plot(seen.ravel()[order], curve.ravel()[order], color=PALETTE[1], label="the best curve")
+    axis.plot([0, 100], [0, 100], "--", color="grey", linewidth=0.8, label="a plate that sees L*")
+    axis.set(xlabel="L* of the photograph", ylabel="L* of the painting")
+    axis.legend(frameon=False, loc="lower right")
+    left = np.sqrt(((curve - true) ** 2).mean())
+    return figure, (
+        "Lightness of a painting's pixels against that of its photograph: a cloud, and a curve "
+        f"through its middle, from which pixels are {left:.1f} units of L* away."
+    )
+
+
+def emulsions(
+    colours: np.ndarray, densities: Mapping[str, np.ndarray], seen: np.ndarray, odds: dict
+) -> tuple[Figure, str]:
+    """Draw the densities (n,) of known colours (n, 3) against what each emulsion would give."""
+    figure = Figure(figsize=(2.7 * len(densities), 3), layout="constrained")
+    axes = figure.subplots(1, len(densities), sharey=True)
+    for axis, (plate, expected) in zip(axes, densities.items(), strict=True):
+        axis.plot(expected, np.poly1d(np.polyfit(expected, seen, 1))(expected), color="grey")
+        axis.scatter(expected, seen, c=colours, s=60, edgecolors="black", linewidths=0.5, zorder=2)
+        axis.set_title(f"{plate}: {odds[plate]:.0%}", fontsize=10)
+        axis.set(xlabel="density it would have")
+        axis.locator_params(nbins=4)
+    axes[0].set_ylabel("density in the photograph")
+    told = ", ".join(f"{plate} {share:.0%}" for plate, share in odds.items())
+    return figure, f"Densities of {len(seen)} known colours against three emulsions': {told}."
+
+
+def coverages(
+    over_pixels: np.ndarray, over_paintings: np.ndarray, promised: float
+) -> tuple[Figure, str]:
+    """Draw which share of each new painting's pixels is covered, by two calibrations: (n,) each.
+
+    promised: the share of a painting's pixels that should be.
+    """
+    figure = Figure(figsize=(6.5, 2.8), layout="constrained")
+    axis = figure.subplots()
+    both = {"over pixels": over_pixels, "over paintings": over_paintings}
+    steps = np.linspace(min(map(np.min, both.values())), 1, 25)
+    for colour, (name, covered) in zip((PALETTE[1], PALETTE[0]), both.items(), strict=True):
+        kept = f"calibrated {name}: {(covered >= promised).mean():.0%} keep the promise"
+        axis.hist(covered, bins=steps, color=colour, alpha=0.6, label=kept)
+    axis.axvline(promised, color="black", linestyle="--")
+    axis.set(xlabel="share of a painting's pixels in their sets", ylabel="paintings")
+    axis.legend(frameon=False, loc="upper left")
+    kept = ", ".join(f"{name} {(c >= promised).mean():.0%}" for name, c in both.items())
+    worst = ", ".join(f"{c.min():.0%}" for c in both.values())
+    return figure, (
+        f"Histograms of coverage. Paintings with at least {promised:.0%} of their pixels covered, "
+        f"by calibration: {kept}. The worst painting: {worst}."
+    )
+
+
+def surest(curve: np.ndarray) -> tuple[Figure, str]:
+    """Draw the error of what is coloured against how much is: a curve of `guess.surest_first`."""
+    figure = Figure(figsize=(5, 2.8), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(100 * curve[:, 0], curve[:, 1], "o-", color=PALETTE[0], markersize=4)
+    axis.set(xlabel="coloured, surest pixels first (%)", ylabel="mse_ab of these", ylim=(0, None))
+    half = curve[len(curve) // 2 - 1, 1] / curve[-1, 1]
+    return figure, (
+        f"Error against the share that is coloured; the surest half has {half:.0%} of the whole's."
+    )

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
+from conftest import model_of
+from typer.testing import CliRunner
 
 from colorkit.base.errors import KitError
+from colorkit.cli import app
+from colorkit.lost import plots
 from colorkit.lost.evidence import Errors
-from colorkit.lost.guess import calibrate, surest_first
+from colorkit.lost.guess import calibrate, calibrate_model, surest_first
+from colorkit.lost.ladder import Paintings
 
 
 def paintings(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,3 +65,31 @@ def test_colouring_only_the_surest_errs_less(errors):
 def test_too_few_paintings_promise_nothing(errors):
     with pytest.raises(KitError, match="8 paintings .* at least 9"):
         calibrate(errors, *paintings(8, 0))
+
+
+def test_a_models_sets_keep_their_promise_on_the_paintings_they_were_calibrated_with(gallery):
+    paintings = Paintings.of(str(gallery), "", 32)
+    sets = calibrate_model(model_of(torch.zeros(2, 32, 32)), paintings)
+    covered = sets.coverage(paintings.L, paintings.ab)  # the model says grey: ab is its error
+    assert (covered >= 0.9).mean() > 0.8
+
+
+def test_a_map_of_what_is_a_guess_is_drawn_for_any_picture(gallery, tmp_path):
+    picture, drawn = next(gallery.rglob("*.jpg")), tmp_path / "map.png"
+    order = ["guess", str(picture), "-o", str(drawn), "--data", str(gallery)]
+    done = CliRunner().invoke(app, order)
+    assert done.exit_code == 0
+    assert "in 90% of the pixels, in 90% of paintings such as the" in done.stdout
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_say_what_they_show(errors):
+    known, new = paintings(60, 3), paintings(60, 4)
+    over = [calibrate(errors, *known, per_painting=how).coverage(*new) for how in (False, True)]
+    kept = [f"{(shares >= 0.9).mean():.0%}" for shares in over]
+    said = f"over pixels {kept[0]}, over paintings {kept[1]}"
+    assert said in plots.coverages(*over, 0.9)[1]
+    curve = np.array([[0.5, 0.002], [1.0, 0.004]])
+    assert "the surest half has 50% of the whole's" in plots.surest(curve)[1]
+    seen = np.array([[10.0, 20.0], [30.0, 40.0]])
+    assert "5.0 units of L* away" in plots.tones(seen, seen + 5, seen)[1]
