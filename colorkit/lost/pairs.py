@@ -1,0 +1,107 @@
+"""Old photographs of paintings that survive: the only test of what is said of lost ones.
+
+A folder has photographs.csv, whose form is data/photographs.csv, and the files that it names. Each
+photograph is laid onto its painting, and scored where it reaches.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.ndimage import uniform_filter
+from scipy.optimize import isotonic_regression
+from skimage.color import deltaE_ciede2000
+
+from ..base.errors import KitError
+from ..base.files import kit_file, user_path
+from ..color import AB_SCALE, encode, grey_input
+from ..pictures.files import open_picture
+from ..pictures.paint import square
+from ..pretrained import Colorizer
+from .film import grey_of, lightness
+from .ladder import network_ab
+from .plates import align, which_emulsion
+from .spread import PATCH
+
+TABLE = "photographs.csv"
+SIDE = 256  # px
+PLATES = ("unsensitised", "ortho", "pan")
+PLACES = 50  # whose colours tell the emulsion
+NOISE = 0.05  # density: a real print is read less well than a simulated one
+
+
+def score_pairs(folder: str | Path, model: Colorizer) -> pd.DataFrame:
+    """Score every pair of a folder: how far is the photograph from lightness, and a model from it?
+
+    Columns: those of the table; matches (places that agree) and inside (the share of the painting
+    that the photograph shows); from_lightness (RMS of L*) and after_curve (after the best rising
+    curve); emulsion, the likeliest of PLATES, and how likely; mse_ab and ciede2000 of the model on
+    the painting's own lightness, and (…_photograph) on the photograph; remark: why a pair has no
+    scores. Raises KitError for a folder without a table of this form.
+    """
+    folder = user_path(str(folder))
+    try:
+        table = pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise KitError(f"{folder / TABLE}: cannot be read: {error}") from error
+    needed = pd.read_csv(kit_file("data", TABLE)).columns
+    if missing := sorted(set(needed) - set(table.columns)):
+        raise KitError(f"{folder / TABLE}: lacks the columns {', '.join(missing)}")
+    rows = []
+    for row in table.to_dict("records"):
+        try:
+            files = (folder / row["photograph"], folder / row["painting"])
+            scores = score_pair(*(square(open_picture(file).image, SIDE) for file in files), model)
+        except KitError as error:
+            scores = {"remark": str(error)}
+        rows.append(row | scores)
+    return pd.DataFrame(rows)
+
+
+def score_pair(
+    photograph: torch.Tensor, painting: torch.Tensor, model: Colorizer
+) -> dict[str, Any]:
+    """Score one pair, (1, 3, S, S), sRGB in [0, 1]; see `score_pairs`. KitError if it is none."""
+    plate, fixed = (
+        grey_of(50 * (grey_input(rgb) + 1))[0, 0].numpy() for rgb in (photograph, painting)
+    )
+    laid = align(plate, fixed)
+    inside = ~np.isnan(laid.grey)
+    L, ab = (part[0].numpy() for part in encode(painting))
+    grey = torch.from_numpy(np.where(inside, laid.grey, fixed)).float()[None, None]
+    seen = (lightness(grey) / 50 - 1)[0].numpy()
+    told, true = (50 * (part[0][inside] + 1) for part in (seen, L))
+    rising = true[np.argsort(told)]
+    off = rising - isotonic_regression(rising).x
+    odds = _emulsion(painting[0].numpy(), laid.grey, inside)
+    likeliest = max(odds, key=odds.get)
+    scores = {
+        "matches": laid.matches,
+        "inside": float(inside.mean()),
+        "from_lightness": float(np.sqrt(((told - true) ** 2).mean())),
+        "after_curve": float(np.sqrt((off**2).mean())),
+        "emulsion": likeliest,
+        "likely": odds[likeliest],
+    }
+    for name, given in (("", L), ("_photograph", seen)):
+        guess = network_ab(model, given)[0]
+        scores[f"mse_ab{name}"] = float(((guess - ab) ** 2).mean(0)[inside].mean())
+        scores[f"ciede2000{name}"] = _ciede2000((L, ab), (given, guess), inside)
+    return scores | {"remark": ""}
+
+
+def _emulsion(rgb: np.ndarray, grey: np.ndarray, inside: np.ndarray) -> dict[str, float]:
+    """Ask places of the painting, evenly over it, on which emulsion it was photographed."""
+    smooth = uniform_filter(rgb, (1, PATCH, PATCH)), uniform_filter(np.nan_to_num(grey), PATCH)
+    well = uniform_filter(inside.astype(float), PATCH) > 0.999
+    rows, columns = np.nonzero(well)
+    drawn = np.random.default_rng(0).integers(0, len(rows), PLACES)
+    at = rows[drawn], columns[drawn]
+    return which_emulsion(smooth[0][:, at[0], at[1]].T, smooth[1][at], PLATES, NOISE)
+
+
+def _ciede2000(one: tuple, other: tuple, inside: np.ndarray) -> float:
+    labs = [np.concatenate((50 * (L + 1), AB_SCALE * ab))[:, inside].T for L, ab in (one, other)]
+    return float(deltaE_ciede2000(*labs).mean())
