@@ -37,7 +37,8 @@ measured: $(VENV)/.repro
 release: $(VENV)/.test
 	$(BIN)/python .ci/papers.py --tag
 
-# Notebooks 1 and 2 give the same output everywhere; 3 to 6 are run by a slow test, 7 and 8 here.
+# Notebooks 1 and 2 give the same output everywhere; 3 to 6 are run by a slow test, 7 to 10 by
+# test-all.
 test: lint
 	$(PYTEST)
 	$(EMPTY_RUNS) && $(BIN)/pytest --nbval notebooks/0[12]_*.ipynb
@@ -55,7 +56,7 @@ test-colab: $(VENV)/.repro
 
 test-all: test
 	$(PYTEST) -m slow
-	$(EMPTY_RUNS) && $(BIN)/pytest --nbval-lax notebooks/0[78]_*.ipynb
+	$(EMPTY_RUNS) && $(BIN)/pytest --nbval-lax notebooks/0[7-9]_*.ipynb notebooks/10_*.ipynb
 
 # Every model killed at 20 moments and started again: about half an hour on 2 CPU cores.
 test-kill: $(VENV)/.test
@@ -90,7 +91,7 @@ outputs: $(VENV)/.repro
 	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export COLORKIT_RUNS=$$runs && \
 	$(NBCONVERT) notebooks/0[1-5]_*.ipynb && \
 	$(BIN)/colorkit reproduce && \
-	$(NBCONVERT) notebooks/0[6-8]_*.ipynb && \
+	$(NBCONVERT) notebooks/0[6-9]_*.ipynb notebooks/10_*.ipynb && \
 	cp "$$runs/smoke/pictures/comparison-t1.png" results/comparison.png
 
 # Links that lead nowhere, and any other warning, stop it (-W).

@@ -22,8 +22,8 @@ def maps(
     count = len(parts) + 1
     columns = count if count <= 4 else 3
     lines = -(-count // columns)
-    height = lines * (2.6 * small.height / small.width + 0.3)
-    figure = Figure(figsize=(2.6 * columns, height), layout="compressed")
+    height = lines * (2.2 * small.height / small.width + 0.3)
+    figure = Figure(figsize=(2.2 * columns, height), layout="compressed")
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     axes[0].imshow(small)
     axes[0].set_title(title, fontsize=9)
@@ -99,7 +99,7 @@ def emulsions(
     colours: np.ndarray, densities: Mapping[str, np.ndarray], seen: np.ndarray, odds: dict
 ) -> tuple[Figure, str]:
     """Draw the densities (n,) of known colours (n, 3) against what each emulsion would give."""
-    figure = Figure(figsize=(2.7 * len(densities), 3), layout="constrained")
+    figure = Figure(figsize=(2.4 * len(densities), 2.7), layout="constrained")
     axes = figure.subplots(1, len(densities), sharey=True)
     for axis, (plate, expected) in zip(axes, densities.items(), strict=True):
         axis.plot(expected, np.poly1d(np.polyfit(expected, seen, 1))(expected), color="grey")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import paint
+from conftest import model_of, paint
 from PIL import Image
 from torch import nn
 
@@ -23,7 +23,7 @@ from colorkit.folder import Folder
 from colorkit.metrics import evaluate
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-BOOKS = {lesson: next(NOTEBOOKS.glob(f"0{lesson}_*.ipynb")) for lesson in "12345678"}
+BOOKS = {str(n): next(NOTEBOOKS.glob(f"{n:02}_*.ipynb")) for n in range(1, 11)}
 for lesson in BOOKS:
     import_module(f"colorkit.course.lesson_{lesson}")
 NUMBERS = sorted(EXERCISES)
@@ -42,6 +42,21 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
     "1.4": [
         ('"""I would', '"""Nothing."""\n_ = f"""', "1 word, must be 40"),
         ('{moved["mirror"]:.1f}', "many", "no number"),
+    ],
+    "10.1": [('= "b"', '= "a"', "You guessed a"), ('= "b"', '= "c"', "You guessed c")],
+    "10.2": [
+        (" - there", "", "what my_spread returns is off by"),
+        ("doubt + ", "", "what my_spread returns"),
+        ("return prior + ", "return ", "what my_spread returns is off by"),
+        ("nc->chw", "nc->nchw", "shape (4, 2, 8, 8), must be (2, 8, 8)"),
+    ],
+    "10.3": [
+        ("record.without(kind)", "record", "which does not come out when computed again"),
+        ("kind in notes", "kind in list(notes)[1:]", "moved lacks text"),
+    ],
+    "10.4": [
+        ('f"""The blue', '"""Guesses."""\n_ = f"""The blue', "1 words, must be 40"),
+        ('{moved["text"]:.1f}, on a scale where 1 can', "a lot, as can", "no number"),
     ],
     "2.1": [('"b"\n', '"a"\n', "You guessed a"), ('"b"\n', '"c"\n', "You guessed c")],
     "2.2": [
@@ -176,6 +191,21 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ('f"""Nobody', '"""Nobody knows."""\n_ = f"""Nobody', "2 words, must be 40"),
         ('answer = f"""', 'answer = "word " * 50\n_ = f"""', "no number"),
     ],
+    "9.1": [
+        ("light = color.to_linear(rgb)", "light = rgb", "what my_photograph returns is off by"),
+        ("color.to_srgb(exposure)", "exposure", "what my_photograph returns is off by"),
+        (", keepdim=True", "", "shape (2, 8, 8), must be (2, 1, 8, 8)"),
+    ],
+    "9.2": [('= "b"', '= "a"', "You guessed a"), ('= "b"', '= "c"', "You guessed c")],
+    "9.3": [
+        ("film.photograph(some, plate)", 'film.photograph(some, "eye")', "does not come out"),
+        ('"unsensitised", ', "", "distances has 5 plates, must be 6"),
+        ('"unsensitised", ', '"eye", ', "distances has 5 plates, must be 6"),
+    ],
+    "9.4": [
+        ('f"""Do not', '"""Do not."""\n_ = f"""Do not', "2 words, must be 40"),
+        ('{distances["unsensitised"]:.1f} away', "far away", "no number"),
+    ],
 }
 
 CHEAPER = {"PatchCritic()": "PatchCritic(filters=16)", "filters=24": "filters=4", "241": "21"}
@@ -184,6 +214,8 @@ QUOTED = {
     "2.5": "2.4",
     "3.5": "3.4",
     "7.4": "7.3",
+    "9.4": "9.3",
+    "10.4": "10.3",
 }  # an open question quotes the numbers of an experiment
 
 
@@ -196,6 +228,8 @@ NEEDED = {  # cells of each notebook that its exercises need
     "6": (),
     "7": ("e4addfe7",),
     "8": (),
+    "9": ("c9dist01",),
+    "10": ("c10known", "c10apart"),
 }
 
 
@@ -204,6 +238,7 @@ def stand_ins(folder: Folder) -> dict[str, Any]:
     test, errors = folder.pixels["test"], np.random.default_rng(0).gamma(2, 0.01, size=17)
     layers = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1)
     generator = nn.Sequential(*layers)
+    path = folder.source.root / folder.manifest["path"].iloc[0]
     return {
         "colour_error": 4.0,
         "lightness_error": 6.0,
@@ -215,7 +250,9 @@ def stand_ins(folder: Folder) -> dict[str, Any]:
         "wide": errors_of(0.03, 0.02, 0.01, 0.02),
         "one_colour": errors,
         "forty": errors * np.linspace(0.6, 1.2, 17),
-        "original": Image.new("RGB", (96, 80), "teal"),
+        "original": Image.open(path).convert("RGB"),
+        "path": path,
+        "model": model_of(torch.zeros(2, 32, 32)),
         "size": 64,
         "models": {"cautious": generator, "lively": generator},
         "L_dozen": grey_input(test.float() / 255),
@@ -225,6 +262,9 @@ def stand_ins(folder: Folder) -> dict[str, Any]:
         "p_values": [0.0] * 30,
         "found": 0.0375,
         "needed": {0.0004: 8798},
+        "rgb": test.float() / 255,
+        "curves": curves_of(2.7),
+        "ratio": ratios(0.63, 0.56, 1.01),
     }
 
 
@@ -239,7 +279,8 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
     for lesson, cells in NEEDED.items():
         names[lesson] = {"folder": folder, "manifest": folder.manifest} | stand_ins(folder)
         book = nbformat.read(BOOKS[lesson], as_version=4)
-        imports = next(c.source for c in book.cells if "plumbing" in tags(c)).split("folder =")[0]
+        plumbing = next(c.source for c in book.cells if "plumbing" in tags(c))
+        imports = re.split(r"(?m)^(?:folder|paintings|model) = ", plumbing)[0]
         begin = imports.replace("colorkit.refuse_unknown_parameters()", "import colorkit")
         chosen = [cell.source for cell in book.cells if cell.id in cells]
         for source in (begin, *chosen):
@@ -253,6 +294,17 @@ def errors_of(*mse_ab: float) -> pd.DataFrame:
     """Return the table of notebook 6: the errors of three predictors and a network."""
     index = ["grey", "mean_ab", "L_table", "unet_resnet18"]
     return pd.DataFrame({"mse_ab": mse_ab}, index=index)
+
+
+def curves_of(left: float) -> pd.DataFrame:
+    """Return the table of notebook 9: an orthochromatic plate's error, before and after a curve."""
+    return pd.DataFrame({"before": [6.0], "after": [left]}, index=["ortho"])
+
+
+def ratios(*values: float) -> pd.Series:
+    """Return the errors of notebook 10: by the mean colour, ten points and the other works."""
+    names = ["its mean colour", "10 known points", "its painter's other works"]
+    return pd.Series(values, index=names)
 
 
 @pytest.fixture
@@ -318,7 +370,7 @@ def test_a_wrong_answer_is_told_why(run, number, old, new, says):
 
 def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
     assert all(len(WRONG[number]) >= 2 for number in NUMBERS)
-    heading = r"### Exercise (\d\.\d) · (?:predict|fill in|experiment|open), \d+ minutes"
+    heading = r"### Exercise (\d+\.\d) · (?:predict|fill in|experiment|open), \d+ minutes"
     for lesson, path in BOOKS.items():
         text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
         mine = [number for number in NUMBERS if number.startswith(f"{lesson}.")]
@@ -327,6 +379,7 @@ def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
 
 PREDICTED = {  # numbers that make a, b and c right
     "1.1": [(["a set"] * count,) for count in (1, 20, 412)],
+    "10.1": [(ratios(*found),) for found in ((1, 2, 3), (2, 1, 3), (2, 3, 1))],
     "2.1": [(2, 1), (1, 2), (1, 1.05)],
     "3.3": [(torch.tensor(curve),) for curve in ([2.0, 1.5, 1], [1.5, 1, 2], [1.0, 1, 1])],
     "4.3": [(True, 1), (False, 0), (False, 1)],
@@ -334,6 +387,7 @@ PREDICTED = {  # numbers that make a, b and c right
     "6.1": [(errors_of(*errors),) for errors in ((3, 1, 2, 2), (3, 2, 1, 2), (4, 3, 2, 1))],
     "7.1": [({"lively": best},) for best in (1.4, 0.75, 1.25)],
     "8.2": [(alarms, [0.0] * 30) for alarms in (3, 7, 14)],
+    "9.2": [(curves_of(left),) for left in (1.0, 2.7, 5.0)],
 }
 
 

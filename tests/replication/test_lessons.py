@@ -43,7 +43,7 @@ def sources(book: nbformat.NotebookNode) -> str:
 
 
 def test_none_is_missing():
-    assert [path.stem[:2] for path in BOOKS] == [f"0{number}" for number in range(1, 9)]
+    assert [path.stem[:2] for path in BOOKS] == [f"{number:02}" for number in range(1, 11)]
 
 
 def test_valid_small_and_of_the_plain_kernel(book):

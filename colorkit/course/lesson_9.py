@@ -1,0 +1,73 @@
+"""Lesson 9: a plate by hand, what a curve cannot mend, perfect colours on a wrong grey, advice."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from skimage.color import deltaE_ciede2000
+from torch import Tensor
+
+from .. import color
+from .answers import exercise
+from .judging import NotYet, in_words, must, near, number, same
+
+
+@exercise(
+    "9.1",
+    "Light first: color.to_linear(rgb), and color.to_srgb at the end.",
+    "weights[:, None, None] * light has the shape of the pictures.",
+    "Add up along dim=1, and keep it: keepdim=True.",
+)
+def photograph_by_hand(my_photograph: Callable) -> None:
+    rgb, weights = torch.rand(2, 3, 8, 8), torch.rand(3)
+    weights = weights / weights.sum()
+    light = torch.einsum("c,nchw->nhw", weights, color.to_linear(rgb))[:, None]
+    got = my_photograph(rgb.clone(), weights.clone())
+    same("what my_photograph returns", got, color.to_srgb(light))
+
+
+@exercise(
+    "9.2",
+    a="that is what a curve does where a photograph is only too dark or too flat.",
+    b="exposure and contrast are mended, and two colours of one grey are not.",
+    c="then a curve would hardly help; but a plate's mean error is a shift, which it mends.",
+)
+def after_the_best_curve(curves: Any) -> str:
+    before, after = (number("an error", value) for value in curves.loc["ortho"].iloc[:2])
+    share = after / before
+    return "a" if share < 1 / 4 else "b" if share <= 2 / 3 else "c"
+
+
+@exercise(
+    "9.3",
+    "film.lightness(film.photograph(some, plate)) is the plate's L*.",
+    "distance(some, plate_L) puts the paintings' own a*, b* on it, and compares.",
+)
+def perfect_colours(distances: Any, some: Tensor, film: Any) -> str:
+    # `film` is the notebook's: a course must not need the room of lost paintings.
+    must(isinstance(distances, Mapping), f"distances is a {type(distances).__name__}, not a dict")
+    if not distances:
+        raise NotYet("distances is empty: fill in a number for each of six plates")
+    plates = [plate for plate in distances if not plate.startswith("eye")]
+    must(len(plates) >= 6, f"distances has {len(plates)} plates, must be 6")
+    plate = random.choice(plates)
+    lab = color.rgb_to_lab(some)
+    L = film.lightness(film.photograph(some, plate))
+    put = color.rgb_to_lab(color.lab_to_rgb(torch.cat((L, lab[:, 1:]), dim=1)))
+    pair = [pixels.movedim(1, -1).numpy() for pixels in (lab, put)]
+    near(f"distances[{plate!r}]", distances[plate], float(deltaE_ciede2000(*pair).mean()), 0.02)
+    best, worst = (choose(plates, key=distances.get) for choose in (min, max))
+    return f"from {distances[best]:.1f} ({best}) to {distances[worst]:.1f} ({worst})"
+
+
+@exercise(
+    "9.4",
+    "Write at least 40 words, and quote one of the numbers in `distances`.",
+    "What did the plate do to red and blue, and what would you ask of the firm?",
+)
+def advice_to_a_museum(advice: Any, distances: Any) -> str:
+    if not isinstance(distances, Mapping) or not distances:
+        raise NotYet("it needs the numbers of exercise 9.3; do that first")
+    in_words(advice, 40, [number("a distance", value) for value in distances.values()])
+    return "a person reads it: compare yours with a neighbour's"
