@@ -80,7 +80,7 @@ def tones(seen: np.ndarray, true: np.ndarray, curve: np.ndarray) -> tuple[Figure
 
     All three alike in shape, L*; curve: what the curve makes of `seen`.
     """
-    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
+    figure = Figure(figsize=(4, 3.2), layout="constrained")
     axis = figure.subplots()
     axis.hexbin(seen.ravel(), true.ravel(), gridsize=60, bins="log", cmap="Blues", mincnt=1)
     order = np.argsort(seen, axis=None)
