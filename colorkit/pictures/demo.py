@@ -81,7 +81,9 @@ CSS = """
 @media (max-width: 640px) {
   .sides {display: flex; flex-direction: column}
   .sides > .column {display: contents}
+  #preview * {margin-block: 0 !important; padding-block: 0}
   #preview img {max-height: 70px}
+  #preview figcaption {display: none}
   .later {order: 1}
   .last {order: 2}
 }
