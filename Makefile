@@ -56,7 +56,7 @@ test-colab: $(VENV)/.repro
 
 test-all: test
 	$(PYTEST) -m slow
-	$(EMPTY_RUNS) && $(BIN)/pytest --nbval-lax notebooks/0[7-9]_*.ipynb notebooks/10_*.ipynb
+	$(EMPTY_RUNS) && $(BIN)/pytest --nbval-lax notebooks/0[7-9]*_*.ipynb notebooks/10_*.ipynb
 
 # Every model killed at 20 moments and started again: about half an hour on 2 CPU cores.
 test-kill: $(VENV)/.test
@@ -91,7 +91,7 @@ outputs: $(VENV)/.repro
 	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export COLORKIT_RUNS=$$runs && \
 	$(NBCONVERT) notebooks/0[1-5]_*.ipynb && \
 	$(BIN)/colorkit reproduce && \
-	$(NBCONVERT) notebooks/0[6-9]_*.ipynb notebooks/10_*.ipynb && \
+	$(NBCONVERT) notebooks/0[6-9]*_*.ipynb notebooks/10_*.ipynb && \
 	cp "$$runs/smoke/pictures/comparison-t1.png" results/comparison.png
 
 # Links that lead nowhere, and any other warning, stop it (-W).

@@ -62,7 +62,7 @@ def papers() -> dict[Path, str]:
 
 def with_times(path: Path, text: str) -> str:
     """Write into a notebook's header how long its exercises are, and how long it computes."""
-    minutes = map(int, re.findall(r"### Exercise [\d.]+ · [\w ]+, (\d+) minutes", text))
+    minutes = map(int, re.findall(r"### Exercise [\w.]+ · [\w ]+, (\d+) minutes", text))
     text = re.sub(r"\d+( for the exercises)", rf"{sum(minutes)}\1", text)
     lessons = json.loads((ROOT / "data" / "lessons.json").read_text(encoding="utf-8"))
     if path.name in lessons:

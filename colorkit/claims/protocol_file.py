@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..base.errors import KitError
 from ..base.files import kit_file, user_path, write_atomic
-from .protocol import Protocol
+from .protocol import Protocol, Terms
 
 HISTORY = "protocol-history.json"
 UNKNOWN = "unknown name; delete or correct it"
@@ -35,6 +35,22 @@ def read_protocol(path: str) -> Protocol:
         raise KitError(f"{path}: {error}") from error
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise KitError(f"{path}: not a protocol ({' '.join(str(error).split())})") from error
+
+
+def read_terms(text: str) -> Terms:
+    """Read what a protocol says of one claim: rule, needs, margin, assurance.
+
+    KitError with the place, the rule and the remedy.
+    """
+    try:
+        content = yaml.safe_load(text)
+        if not isinstance(content, dict):
+            raise ValueError("must be names with values, a line each")
+        return TypeAdapter(Terms).validate_json(json.dumps(content, default=str))
+    except ValidationError as error:
+        raise KitError(_in_one_line(error)) from error
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise KitError(f"not a rule ({' '.join(str(error).split())})") from error
 
 
 def keep_protocol(protocol: Protocol, rules: str, out: Path) -> list[dict[str, Any]]:

@@ -20,9 +20,9 @@ from .cells import SOLUTION, opening_the_students, tags
 TOLD = ("Needs", "Hook", "Explain", "Misconceptions", "Common mistakes", "Short of time")
 SILENT = {"setup", "plumbing", "parameters", "ci"}  # cells whose outputs no lesson speaks of
 NAMED = re.compile(r"^\*\*(.+?)\.?\*\*[., ]*(.*?)(?=\n\n\*\*|\Z)", re.M | re.S)
-HEADING = re.compile(r"### Exercise (\d+\.\d+) · ([\w ]+), (\d+) minutes\n+(.*)", re.S)
+HEADING = re.compile(r"### Exercise (\d+[a-z]?\.\d+) · ([\w ]+), (\d+) minutes\n+(.*)", re.S)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
-MARKED = re.compile(r"^[✓✗○] ([\d.]+): (.*)$", re.M)
+MARKED = re.compile(r"^[✓✗○] ([\w.]+): (.*)$", re.M)
 LONG = 12  # lines of a table that nobody compares
 UNTOLD = re.compile(r"^(?:[✓✗○] \d|epoch \d).*\n?", re.M)  # said elsewhere; a progress bar
 

@@ -53,7 +53,9 @@ def execute(path: Path) -> dict[str, Any]:
     except Exception as error:  # nbformat's own, JSON's, a KeyError
         raise KitError("not a notebook; ask for the file again") from error
     code = [cell for cell in book.cells if cell.cell_type == "code"]
-    lessons = set(re.findall(r"colorkit\.\w+\(\"(\d+)\.\d+\"", "\n".join(c.source for c in code)))
+    lessons = set(
+        re.findall(r"colorkit\.\w+\(\"(\d+[a-z]?)\.\d+\"", "\n".join(c.source for c in code))
+    )
     if len(lessons) != 1:
         raise KitError("no exercises of one lesson in it; ask for the right notebook")
     (lesson,) = lessons

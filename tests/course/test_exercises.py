@@ -23,7 +23,8 @@ from colorkit.folder import Folder
 from colorkit.metrics import evaluate
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-BOOKS = {str(n): next(NOTEBOOKS.glob(f"{n:02}_*.ipynb")) for n in range(1, 11)}
+LESSONS = [*"1234567", "8a", "8b", "9", "10"]
+BOOKS = {n: next(NOTEBOOKS.glob(f"*{n}_*.ipynb")) for n in LESSONS}
 for lesson in BOOKS:
     import_module(f"colorkit.course.lesson_{lesson}")
 NUMBERS = sorted(EXERCISES)
@@ -177,19 +178,47 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
             "no number",
         ),
     ],
-    "8.1": [
+    "8a.1": [
         ("(a - b).std(ddof=1)", "(a.var(ddof=1) + b.var(ddof=1)) ** 0.5", "for 6 paintings"),
         (" / np.sqrt(len(a))", "", "for 6 paintings paired_error is"),
+        ("ddof=1", "ddof=0", "nearly: use std(ddof=1)"),
     ],
-    "8.2": [('= "c"', '= "a"', "You guessed a"), ('= "c"', '= "b"', "You guessed b")],
-    "8.3": [
+    "8a.2": [('= "c"', '= "a"', "You guessed a"), ('= "c"', '= "b"', "You guessed b")],
+    "8a.3": [
+        ("together + own", "own", "coverage(0.2) is"),
+        ("* shared**0.5", "* shared", "coverage(0.2) is"),
+        ("/ 5**0.5", "", "coverage(0) is"),
+        ("float((abs", "4000 * float((abs", "must be a share, 0 to 1"),
+    ],
+    "8a.4": [
+        ('f"""Nobody', '"""Nobody knows."""\n_ = f"""Nobody', "2 words, must be 40"),
+        ('answer = f"""', 'answer = "word " * 50\n_ = f"""', "no number"),
+    ],
+    "8b.1": [('= "b"\n', '= "a"\n', "You guessed a"), ('= "b"\n', '= "c"\n', "You guessed c")],
+    "8b.2": [
+        ("equal_models", "equal", "the kit cannot read it: rule"),
+        ("equal_models", "lowest", "does not ask whether models are equal"),
+        ("margin: 0.1", "margin: 0", "can never be confirmed"),
+        ("margin: 0.1", "margin: 3", "nearly all models are close"),
+        ("size: 256", "size: 512", "would not be let in"),
+        (", models: all", "", "all three"),
+        ("runs: 20", "runs: 1", "from its seed"),
+        (
+            "size: 256, epochs: 50, batch_size: 16, weights: imagenet, models: all, runs: 20",
+            "models: all, runs: 2",
+            "our small runs would decide it",
+        ),
+        ("assurance: 0", "", "assurance: is missing"),
+        ("assurance: 0", "assurance: 0.9", "nobody has simulated"),
+    ],
+    "8b.3": [
         ("flip = high", "flip = low - 0.05", "it is not replicated"),
         ("flip = high", "flip = high + 0.05", "it is replicated already"),
         ("flip = high", "flip = 0.0", "must be a margin above"),
     ],
-    "8.4": [
-        ('f"""Nobody', '"""Nobody knows."""\n_ = f"""Nobody', "2 words, must be 40"),
-        ('answer = f"""', 'answer = "word " * 50\n_ = f"""', "no number"),
+    "8b.4": [
+        ('f"""I would', '"""I would not."""\n_ = f"""I would', "3 words, must be 40"),
+        ('opinion = f"""', 'opinion = "word " * 50\n_ = f"""', "no number"),
     ],
     "9.1": [
         ("light = color.to_linear(rgb)", "light = rgb", "what my_photograph returns is off by"),
@@ -227,7 +256,8 @@ NEEDED = {  # cells of each notebook that its exercises need
     "5": ("40612489",),
     "6": (),
     "7": ("e4addfe7",),
-    "8": (),
+    "8a": (),
+    "8b": (),
     "9": ("c9dist01",),
     "10": ("c10known", "c10apart"),
 }
@@ -260,8 +290,11 @@ def stand_ins(folder: Folder) -> dict[str, Any]:
         "published": "",
         "alarms": 14,
         "p_values": [0.0] * 30,
-        "found": 0.0375,
+        "least": 0.0052,
         "needed": {0.0004: 8798},
+        "leaks": leaks_that_give_it("leak"),
+        "ran": {"size": 64, "epochs": 6, "weights": "random"},
+        "needs": {"size": 256, "epochs": 50, "weights": "imagenet"},
         "rgb": test.float() / 255,
         "curves": curves_of(2.7),
         "ratio": ratios(0.63, 0.56, 1.01),
@@ -305,6 +338,13 @@ def ratios(*values: float) -> pd.Series:
     """Return the errors of notebook 10: by the mean colour, ten points and the other works."""
     names = ["its mean colour", "10 known points", "its painter's other works"]
     return pd.Series(values, index=names)
+
+
+def leaks_that_give_it(cause: str) -> pd.DataFrame:
+    """Return the table of notebook 8b, in which one cause gives the paper's pattern."""
+    causes = ["none", "spaces", "leak", "leak", "painters", "mode"]
+    pattern = ["yes" if cause == one else "no" for one in causes]
+    return pd.DataFrame({"cause": causes, "the paper's pattern": pattern})
 
 
 @pytest.fixture
@@ -370,7 +410,7 @@ def test_a_wrong_answer_is_told_why(run, number, old, new, says):
 
 def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
     assert all(len(WRONG[number]) >= 2 for number in NUMBERS)
-    heading = r"### Exercise (\d+\.\d) · (?:predict|fill in|experiment|open), \d+ minutes"
+    heading = r"### Exercise (\d+[a-z]?\.\d) · (?:predict|fill in|experiment|open), \d+ minutes"
     for lesson, path in BOOKS.items():
         text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
         mine = [number for number in NUMBERS if number.startswith(f"{lesson}.")]
@@ -386,7 +426,8 @@ PREDICTED = {  # numbers that make a, b and c right
     "5.1": [(2, 1), (1, 2), (1, 1.05)],
     "6.1": [(errors_of(*errors),) for errors in ((3, 1, 2, 2), (3, 2, 1, 2), (4, 3, 2, 1))],
     "7.1": [({"lively": best},) for best in (1.4, 0.75, 1.25)],
-    "8.2": [(alarms, [0.0] * 30) for alarms in (3, 7, 14)],
+    "8a.2": [(alarms, [0.0] * 30) for alarms in (3, 7, 14)],
+    "8b.1": [(leaks_that_give_it(cause),) for cause in ("spaces", "leak", "mode")],
     "9.2": [(curves_of(left),) for left in (1.0, 2.7, 5.0)],
 }
 
