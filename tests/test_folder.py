@@ -57,7 +57,7 @@ def test_what_was_left_out_is_written_beside_the_manifest(folder, gallery):
     (gallery / "Ada_Blue" / "zero.jpg").write_bytes(b"")
     assert len(folder.manifest) == len(anew(folder).manifest) == 24
     audit = (folder.path / "audit.csv").read_text()
-    assert "zero.jpg,Ada Blue,unreadable,empty file,left out" in audit
+    assert "zero.jpg,Ada Blue,unreadable,cannot be read: an empty file,left out" in audit
 
 
 def test_damaged_manifest_is_named(folder):

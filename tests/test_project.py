@@ -82,7 +82,7 @@ PAGES += [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("student/*.ipynb")]
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
-    for target in re.findall(r'(?:\]\(|src=\\?")([^)"\s\\]+)[)"\\]', text):
+    for target in re.findall(r'(?:(?<!")\]\(|src=\\?")([^)"\s\\]+)[)"\\]', text):
         if "/blob/" in target:  # a badge
             assert (ROOT / target.partition(f"/blob/v{__version__}/")[2]).is_file()
         elif not target.startswith(("https:", "data:")):
@@ -148,7 +148,7 @@ def test_an_installed_kit_carries_notebooks_facts_and_models(installed):
 def test_an_index_can_follow_every_link_of_the_readme(installed):
     (path,) = installed.glob("*.dist-info/METADATA")
     shown = message_from_string(path.read_text(encoding="utf-8"))
-    places = re.findall(r'(?:\]\(|src=")([^)"\s]+)', shown.get_payload())
+    places = re.findall(r'(?:(?<!")\]\(|src=")([^)"\s]+)', shown.get_payload())
     assert len(places) > 40
     assert {place.partition(":")[0] for place in places} == {"https"}
     assert any(url.endswith("/CHANGELOG.md") for url in shown.get_all("Project-URL"))

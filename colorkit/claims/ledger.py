@@ -1,7 +1,7 @@
 """The tables that stand behind the verdicts, from an archive.
 
 Everything here is a re-read of painting-by-painting scores; nothing trains. The same functions
-serve report.html and notebook 08.
+serve report.html and notebooks 8a and 8b.
 """
 
 import itertools

@@ -151,7 +151,7 @@ def test_votes_beside_the_pages_are_read_and_published(out, grid, tmp_path):
 
 
 def test_an_edited_protocol_shows_in_the_scope(out):
-    assert not any("EDITED" in line for line in scope(read_archive(out)))
+    assert [line for line in scope(read_archive(out)) if "EDITED" in line] == []
     path = out / "protocol.yaml"
     path.write_text(path.read_text().replace("alpha: 0.05", "alpha: 0.1"))
     (line,) = [line for line in scope(read_archive(out)) if "EDITED" in line]

@@ -201,14 +201,14 @@ def test_small_runs_have_neither_sign_nor_verdict(tmp_path):
 
 def test_the_command_judges_a_folder_and_publishes_it(out, tmp_path, monkeypatch):
     """The terminal, the folder's page, the published folder's and the kit's README agree."""
-    from colorkit.base import files
+    from colorkit.base import files, terminal
 
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- ledger -->an older one<!-- end of ledger -->\nafter\n")
     found = files.kit_file
     here = {("results",): tmp_path / "results"}
     monkeypatch.setattr(files, "kit_file", lambda *names: here.get(names) or found(*names))
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(terminal.console, "width", 300)
     shown = CliRunner().invoke(app, ["ledger", "--out", str(out), "--publish", "mine"])
     assert shown.exit_code == 0, shown.output
     for word in ("What has been tested, and what has not", "○ not", "(no verdict)"):

@@ -56,7 +56,7 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("kind in notes", "kind in list(notes)[1:]", "moved lacks text"),
     ],
     "10.4": [
-        ('f"""The blue', '"""Guesses."""\n_ = f"""The blue', "1 words, must be 40"),
+        ('f"""The blue', '"""Guesses."""\n_ = f"""The blue', "1 word, must be 40"),
         ('{moved["text"]:.1f}, on a scale where 1 can', "a lot, as can", "no number"),
     ],
     "2.1": [('"b"\n', '"a"\n', "You guessed a"), ('"b"\n', '"c"\n', "You guessed c")],

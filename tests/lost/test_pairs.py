@@ -15,7 +15,8 @@ from colorkit.base.files import kit_file
 from colorkit.color import grey_input
 from colorkit.lost import film
 from colorkit.lost.pairs import PLATES, score_pairs
-from colorkit.sources import open_source, read_picture
+from colorkit.reading import read_picture
+from colorkit.sources import open_source
 
 COLUMNS = pd.read_csv(kit_file("data", "photographs.csv")).columns
 WARPS = (

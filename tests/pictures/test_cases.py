@@ -146,7 +146,7 @@ def test_another_kind_is_not_said_to_be_no_picture(tmp_path, name):
 def test_a_phone_s_picture_is_named_in_the_demo_too(tmp_path, name):
     (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
     with pytest.raises(KitError, match="HEIC, which is not read; save it as JPEG, PNG"):
-        demo.answer({}, tmp_path / name, 1.0, tmp_path)
+        demo.read_upload(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", ["a.dng", "a.tif"])
