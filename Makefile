@@ -81,8 +81,9 @@ gpu-evidence:
 	PYTHONPATH=.site timeout -s TERM 420 $(PYTHON) -m colorkit reproduce --profile paper --data '$(DATA)' --no-notebooks --out runs/gpu $(ARGS)
 	PYTHONPATH=.site $(PYTHON) -m colorkit bench --publish --out runs/gpu
 
+# The lessons to fill in; the folder beside them, notebooks, holds solutions.
 lab: $(VENV)/.repro
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/student
 
 # The notebooks' committed outputs: a smoke run on the sample, from nothing.
 NBCONVERT = $(BIN)/jupyter nbconvert --to notebook --inplace --execute --log-level WARN \
