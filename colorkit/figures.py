@@ -1,8 +1,5 @@
 """Figures of the course and the report. Each function returns (figure, alt text)."""
 
-import base64
-import html
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,49 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from PIL.Image import Image
-from PIL.Image import open as open_image
 from torch import Tensor, nn
 
 from .color import AB_SCALE, gamut_slice, lab_to_rgb, rgb_to_lab
 from .metrics import ColourTable, Predictor, predict_rgb
 from .models import ScratchUnet, unet_parts
 
-JPEG_QUALITY = 90
-DPI, SHOWN_DPI = 160, 80  # two pixels for one: sharp on every screen, and in print
 # Okabe and Ito's palette: told apart with any colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-
-
-def img_tag(figure: Figure, alt: str) -> str:
-    """Return a figure as a self-contained HTML <img> with alt text."""
-    return mime_bundle(figure, alt)["text/html"]
-
-
-def mime_bundle(figure: Figure, alt: str) -> dict[str, str]:
-    """Return a figure by MIME type, as notebooks keep it: pages take the <img>, PDF the picture.
-
-    PNG, unless JPEG takes less than half of it, as it does for paintings: a notebook holds both
-    the <img> and the picture.
-    """
-    content, kind = png(figure), "image/png"
-    picture, smaller = open_image(io.BytesIO(content)), io.BytesIO()
-    picture.convert("RGB").save(smaller, "JPEG", quality=JPEG_QUALITY)
-    if 2 * smaller.tell() < len(content):
-        content, kind = smaller.getvalue(), "image/jpeg"
-    data = base64.b64encode(content).decode()
-    tag = (
-        f'<img alt="{html.escape(alt, quote=True)}" width="{picture.width * SHOWN_DPI // DPI}" '
-        f'style="max-width:100%" src="data:{kind};base64,{data}">'
-    )
-    return {"text/html": tag, kind: data, "text/plain": alt}
-
-
-def png(figure: Figure) -> bytes:
-    """Render a figure to PNG, on white, at 160 dots per inch."""
-    buffer = io.BytesIO()
-    plain = {"facecolor": "white", "bbox_inches": "tight", "metadata": {}}
-    figure.savefig(buffer, format="png", dpi=DPI, **plain)
-    return buffer.getvalue()
 
 
 def picture_grid(

@@ -66,7 +66,7 @@ def show(figure: "Figure", alt: str) -> None:
     """Display a figure in a notebook: an <img> with alt text, and a picture for PDF and GitHub."""
     from IPython.display import display
 
-    from .figures import mime_bundle
+    from .base.rendering import mime_bundle
 
     display(mime_bundle(figure, alt), raw=True)
 
@@ -79,7 +79,7 @@ def interact(draw: Callable[..., "tuple[Figure, str]"], **controls: Any) -> None
     """
     from IPython.display import display
 
-    from .figures import mime_bundle
+    from .base.rendering import mime_bundle
 
     def drawn() -> dict[str, str]:
         return mime_bundle(*draw(**{name: control.value for name, control in controls.items()}))

@@ -9,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from colorkit import figures, models
+from colorkit.base import rendering
 
 RGB = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
 HISTORY = [{"epoch": e, "train_l1": 1 / e, "valid_l1": 2 / e} for e in (1, 2)]
@@ -36,7 +37,7 @@ def test_every_figure_renders_and_says_in_words_what_it_shows(name):
     draw, says = DRAWN[name]
     figure, alt = draw()
     assert re.search(says, alt)
-    picture = Image.open(io.BytesIO(figures.png(figure)))
+    picture = Image.open(io.BytesIO(rendering.png(figure)))
     assert min(picture.size) > 100
     assert len(set(picture.convert("L").getdata())) > 10
 
@@ -49,7 +50,7 @@ def test_skip_arrows_join_steps_of_equal_width():
 
 def test_img_tag_is_self_contained_and_escapes_its_words():
     figure, _ = figures.gamut([50])
-    tag = figures.img_tag(figure, 'a "quoted" <alt>')
+    tag = rendering.img_tag(figure, 'a "quoted" <alt>')
     assert 'alt="a &quot;quoted&quot; &lt;alt&gt;"' in tag
     data = re.search(r"base64,([^\"]+)", tag)[1]
     assert Image.open(io.BytesIO(base64.b64decode(data))).format == "PNG"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import figures
+from ..base import rendering
 from ..base.errors import KitError
 from ..base.files import write_atomic
 from ..base.templates import render
@@ -74,10 +74,10 @@ def _drawn(archive: Archive, judged: Sequence[Verdict]) -> dict[str, str]:
     for verdict in judged:
         if verdict.claim["id"] in DRAWN and verdict.findings:
             forest = plots.forest(verdict.findings, *DRAWN[verdict.claim["id"]])
-            drawn[verdict.claim["id"]] = figures.img_tag(*forest)
+            drawn[verdict.claim["id"]] = rendering.img_tag(*forest)
     counts = archive.colours[archive.colours["study"] == archive.protocol.main.name]
     if not counts.empty:
-        drawn["colours"] = figures.img_tag(*plots.palettes(counts))
+        drawn["colours"] = rendering.img_tag(*plots.palettes(counts))
     return drawn
 
 

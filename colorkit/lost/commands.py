@@ -65,7 +65,7 @@ def hint(
     )
     if sources:
         from ..base.files import write_atomic
-        from ..figures import png
+        from ..base.rendering import png
         from .plots import source_map
 
         write_atomic(Path(sources), png(source_map(done)[0]))
@@ -83,8 +83,8 @@ def guess(
     DATA: paintings that the model was not trained on, to calibrate with.
     """
     from ..base.files import write_atomic
+    from ..base.rendering import png
     from ..color import grey_input
-    from ..figures import png
     from ..pictures.files import open_picture
     from ..pictures.paint import colorize, square
     from ..pretrained import load_pretrained

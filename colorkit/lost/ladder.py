@@ -219,7 +219,7 @@ def network_ab(model: Colorizer, L: np.ndarray) -> np.ndarray:
 
 def write_ladder(table: pd.DataFrame, folder: Path) -> None:
     """Write ladder.csv and ladder.png."""
-    from ..figures import png
+    from ..base.rendering import png
     from .plots import ladder
 
     write_atomic(folder / "ladder.csv", table.to_csv(index=False, float_format="%.4g"))

@@ -14,7 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..base.errors import KitError
 from ..base.files import replacing
-from ..reading import MAX_PIXELS, bands, opened, pixels
+from ..icc import bands
+from ..reading import MAX_PIXELS, opened, pixels
 
 SUFFIXES = dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jif", ".jfif"), "JPEG")  # what is written
 SUFFIXES |= {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}

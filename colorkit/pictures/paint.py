@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from ..base.errors import KitError
 from ..color import AB_SCALE, encode, grey_input, join, lab_to_paler_rgb
+from ..icc import bands
 from ..pretrained import DEFAULT, Colorizer, load_pretrained
-from ..reading import bands
 from .files import Picture, as_picture, open_picture
 
 Source = str | Path | BinaryIO | Image.Image | np.ndarray

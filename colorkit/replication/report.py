@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from .. import figures
+from ..base import rendering
 from ..base.files import data_name, write_atomic
 from ..base.templates import render
 from ..experiment import MODELS
@@ -60,9 +61,9 @@ def write_report(grid: Grid) -> None:
     }
     tags: dict[int, dict[str, str]] = {}
     for table, some in drawn.items():
-        tags[table] = {name: figures.img_tag(*shown) for name, shown in some.items()}
+        tags[table] = {name: rendering.img_tag(*shown) for name, shown in some.items()}
         for name, (figure, _) in some.items():
-            write_atomic(folder.path / "pictures" / f"{name}-t{table}.png", figures.png(figure))
+            write_atomic(folder.path / "pictures" / f"{name}-t{table}.png", rendering.png(figure))
     write_atomic(folder.path / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
     write_atomic(
         folder.path / "report.html", render("replication/report.html", facts | {"pictures": tags})

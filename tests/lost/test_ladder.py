@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
-from colorkit.figures import png
+from colorkit.base.rendering import png
 from colorkit.lost import plots
 from colorkit.lost.ladder import GREY, climb, interval, write_ladder
 
