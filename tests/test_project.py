@@ -115,7 +115,7 @@ def test_a_tag_is_asked_whether_it_holds_the_notebooks(tmp_path, monkeypatch, ca
         papers.check_tag()
     subprocess.run([*git, "tag", "v9.9"], check=True)
     papers.check_tag()
-    assert "v9.9 holds the 1 notebooks" in capsys.readouterr().out
+    assert "v9.9 holds the notebooks" in capsys.readouterr().out
     (tmp_path / "notebooks" / "01.ipynb").write_text("{}")
     with pytest.raises(SystemExit, match="v9.9: holds other notebooks/01.ipynb; raise the version"):
         papers.check_tag()
