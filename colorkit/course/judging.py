@@ -62,8 +62,11 @@ def near(what: str, got: Any, wanted: float, tolerance: float) -> None:
     must(close, f"{what} is {value:.4g}, which does not come out when computed again")
 
 
-def in_words(text: Any, least: int, numbers: Iterable[float]) -> None:
-    """Raise Wrong unless a text has so many words, and quotes one of the notebook's numbers."""
+def in_words(text: Any, least: int, numbers: Iterable[float]) -> str:
+    """Raise Wrong unless a text has so many words, and quotes one of the notebook's numbers.
+
+    Returns what is told then: more than that a program does not judge.
+    """
     must(isinstance(text, str), f"the answer is a {type(text).__name__}, must be text in quotes")
     count = len(text.split())
     must(count >= least, f"{count} word{'s' * (count != 1)}, must be {least} or more")
@@ -71,3 +74,4 @@ def in_words(text: Any, least: int, numbers: Iterable[float]) -> None:
     digits = {(len(q.partition(".")[2]), float(q)) for q in quoted}
     found = any(abs(value - wanted) <= 0.5 * 10**-n for n, value in digits for wanted in numbers)
     must(found, "no number of this notebook is quoted")
+    return "a person reads it: compare yours with a neighbour's"

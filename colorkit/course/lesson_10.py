@@ -68,5 +68,7 @@ def worth_of_a_source(
 def label_with_sources(wall_label: Any, moved: Any) -> str:
     if not isinstance(moved, Mapping) or not moved:
         raise NotYet("it needs the numbers of exercise 10.3; do that first")
-    in_words(wall_label, 40, [number("a number", value) for value in moved.values()])
-    return "a person reads it: compare yours with a neighbour's, and with the one below"
+    return (
+        in_words(wall_label, 40, [number("a number", value) for value in moved.values()])
+        + ", and with the one below"
+    )

@@ -63,5 +63,4 @@ def caption_of_table_1(caption: Any, one_colour: Any, forty: Any) -> str:
         raise NotYet("it needs the errors of exercise 6.3; run that cell first")
     numbers = [len(one_colour), one_colour.mean(), forty.mean()]
     numbers += [some.std(ddof=1) / np.sqrt(len(some)) for some in (one_colour, forty)]
-    in_words(caption, 40, [float(value) for value in numbers])
-    return "a person reads it: compare yours with a neighbour's"
+    return in_words(caption, 40, [float(value) for value in numbers])

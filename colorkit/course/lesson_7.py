@@ -73,5 +73,7 @@ def mirror_images(changes: Any, models: Mapping[str, nn.Module], L_dozen: Tensor
 def label_on_the_wall(wall_label: Any, changes: Any) -> str:
     if not isinstance(changes, Mapping) or not changes:
         raise NotYet("it needs the numbers of exercise 7.3; do that first")
-    in_words(wall_label, 30, [number("a change", value) for value in changes.values()])
-    return "a person reads it: compare yours with a neighbour's, and with the one below"
+    return (
+        in_words(wall_label, 30, [number("a change", value) for value in changes.values()])
+        + ", and with the one below"
+    )

@@ -75,5 +75,4 @@ def _coverage(shared: float) -> float:
 )
 def answer_to_the_authors(answer: Any, least: Any, needed: Any) -> str:
     text = answer.replace(",", "") if isinstance(answer, str) else answer  # 8,798 is 8798
-    in_words(text, 40, [number("least", least), *map(float, needed.values())])
-    return "a person reads it: compare yours with a neighbour's"
+    return in_words(text, 40, [number("least", least), *map(float, needed.values())])

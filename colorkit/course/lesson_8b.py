@@ -86,5 +86,4 @@ def turning_point(flip: Any, runs: Any, seen: Any, rules: Any, evidence: Any) ->
 )
 def a_verdict_on_a_verdict(opinion: Any, ran: Any, needs: Any) -> str:
     numbers = [float(n) for n in (*ran.values(), *needs.values()) if isinstance(n, int)]
-    in_words(opinion, 40, numbers)
-    return "a person reads it: compare yours with a neighbour's"
+    return in_words(opinion, 40, numbers)

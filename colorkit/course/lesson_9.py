@@ -69,5 +69,4 @@ def perfect_colours(distances: Any, some: Tensor, film: Any) -> str:
 def advice_to_a_museum(advice: Any, distances: Any) -> str:
     if not isinstance(distances, Mapping) or not distances:
         raise NotYet("it needs the numbers of exercise 9.3; do that first")
-    in_words(advice, 40, [number("a distance", value) for value in distances.values()])
-    return "a person reads it: compare yours with a neighbour's"
+    return in_words(advice, 40, [number("a distance", value) for value in distances.values()])

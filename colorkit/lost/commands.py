@@ -82,6 +82,7 @@ def guess(
 
     DATA: paintings that the model was not trained on, to calibrate with.
     """
+    console.print("loading the model")
     from ..base.files import write_atomic
     from ..base.rendering import png
     from ..color import grey_input
@@ -115,7 +116,7 @@ def ladder(
     output: Annotated[str, typer.Option("-o", "--output", help="a folder; none: print only")] = "",
 ) -> None:
     """Say what each kind of evidence of a painting's colours is worth."""
-    console.print("measuring; two minutes on the sample")
+    console.print("measuring each kind of evidence")
     from .ladder import climb, write_ladder
 
     began = time.monotonic()

@@ -109,7 +109,7 @@ def emulsions(
         axis.locator_params(nbins=4)
     axes[0].set_ylabel("density in the photograph")
     told = ", ".join(f"{plate} {share:.0%}" for plate, share in odds.items())
-    return figure, f"Densities of {len(seen)} known colours against three emulsions': {told}."
+    return figure, f"Densities of {len(seen)} known colours against {len(odds)} emulsions: {told}."
 
 
 def coverages(
