@@ -60,34 +60,6 @@ COMPARED = """| picture | mse_ab | CIEDE2000 | chroma ratio |
 
 mse_ab and CIEDE2000 are errors: lower is nearer. A chroma ratio of 1 is as vivid as the picture
 was."""
-# Captions stand below pictures, never on them; on a phone the result follows the upload.
-CSS = """
-.beside {display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 12px}
-.beside :is(figure, img) {display: block; margin: 0 !important}
-.beside img {width: 100%; max-height: 320px; object-fit: contain}
-.beside figcaption {margin: 4px 0 0 !important; text-align: center}
-.picture > label {position: static; width: max-content}
-.upload button .wrap {visibility: hidden; min-height: 0; padding-top: 24px; font-size: 0}
-.upload button .or {display: none}
-.upload button .icon-wrap {visibility: visible}
-[role=tab][aria-selected=true] {color: inherit !important}
-.trouble p {border: 2px solid #c2410c; border-radius: 6px; margin: 0; padding: 8px 12px}
-.trouble:not(:has(p)) {display: none}
-.examples {display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px}
-.examples button {flex-direction: column; padding: 6px; min-width: 0; font-weight: 400}
-.examples img {width: 100%; height: 72px; margin: 0; object-fit: contain}
-#preview img {max-height: 200px}
-#numbers :is(td, th) {padding: 4px 6px; overflow-wrap: normal; word-break: normal}
-@media (max-width: 640px) {
-  .sides {display: flex; flex-direction: column}
-  .sides > .column {display: contents}
-  #preview * {margin-block: 0 !important; padding-block: 0}
-  #preview img {max-height: 70px}
-  #preview figcaption {display: none}
-  .later {order: 1}
-  .last {order: 2}
-}
-"""
 # Gradio's own pictures have no alternative text: they get their label.
 DESCRIBE = """() => document.querySelectorAll(".picture").forEach((block) => {
   const said = block.querySelector("label").textContent.trim();
@@ -341,7 +313,7 @@ def serve(out: str, port: int, share: bool, more: Pages) -> None:
                 ssr_mode=False,
                 footer_links=[],
                 theme=theme.set(**readable),
-                css=CSS,
+                css=render("pictures/demo.css", {}),
                 js=DESCRIBE,
                 run_history=False,  # nothing is kept of what people upload
                 prevent_thread_lock=True,

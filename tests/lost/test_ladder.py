@@ -1,6 +1,7 @@
 """The ladder, on invented paintings; and, slowly, on the sample."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ from scipy.stats import ttest_1samp
 from colorkit.base.rendering import png
 from colorkit.lost import plots
 from colorkit.lost.ladder import GREY, climb, interval, write_ladder
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_rung_is_measured_and_written(gallery, tmp_path):
@@ -53,3 +56,12 @@ def test_the_samples_ladder_takes_five_minutes_and_gives_what_was_found():
     assert ratio["a second plate, ideal"] < 0.3
     assert ratio["a second plate, unknown curves"] < 0.0075 / 0.0091
     assert table["bits"]["a second plate, ideal"] < 0.7 * table["bits"][GREY]
+
+
+def test_the_page_says_what_was_published():
+    page = (ROOT / "docs" / "lost.md").read_text(encoding="utf-8")
+    rungs = pd.read_csv(ROOT / "results" / "ladder-2026-11-26" / "ladder.csv")
+    for rung in rungs[rungs["evidence"] != GREY].itertuples():
+        reach = f"{rung.ratio:.2f} [{rung.low:.2f}, {rung.high:.2f}]"
+        not_sure = " ns" if rung.sure == "no" else ""
+        assert f"| {rung.mse_ab:.4f} · {reach}{not_sure} |" in page, rung.evidence
