@@ -16,7 +16,7 @@ from ..base.errors import KitError
 from ..experiment import MODELS, SHORT
 from . import stats
 from .archive import Archive
-from .board import INCONCLUSIVE, NOT, ODDS, REPLICATED, UNTESTABLE  # noqa: F401  (rules')
+from .board import INCONCLUSIVE, NOT, REPLICATED
 
 MEAN_COLOUR, SCRATCH = "mean_ab", "pix2pix_scratch"
 Cell = tuple[int, str]  # a table and a model

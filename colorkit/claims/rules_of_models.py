@@ -9,14 +9,11 @@ from ..base.errors import KitError
 from ..experiment import MODELS, SHORT
 from ..replication.paper import paper_cell
 from . import stats
+from .board import INCONCLUSIVE, NOT, REPLICATED, UNTESTABLE
 from .evidence import (
     FAILED,
-    INCONCLUSIVE,
     MEAN_COLOUR,
-    NOT,
-    REPLICATED,
     SCRATCH,
-    UNTESTABLE,
     Evidence,
     Finding,
     Judged,

@@ -13,13 +13,10 @@ from ..replication.paper import HOURS, PARTS, paper_cell
 from ..splits import SHARES
 from . import stats
 from .archive import Archive
+from .board import INCONCLUSIVE, NOT, ODDS, REPLICATED
 from .evidence import (
     FAILED,
-    INCONCLUSIVE,
     MEAN_COLOUR,
-    NOT,
-    ODDS,
-    REPLICATED,
     Cell,
     Evidence,
     Finding,

@@ -60,18 +60,18 @@ def rule_for_close(rule: Any, protocol_file: Any, claims: Any, runs: Any) -> str
 
 @exercise(
     "8b.3",
-    "verdict_at(margin) is one of evidence.REPLICATED and evidence.INCONCLUSIVE.",
+    "verdict_at(margin) is one of board.REPLICATED and board.INCONCLUSIVE.",
     "Halve: if the middle of low and high replicates, it is the new high, else the new low.",
     "Go on until high - low is below 0.01, and give high.",
 )
-def turning_point(flip: Any, runs: Any, seen: Any, rules: Any, evidence: Any) -> str:
+def turning_point(flip: Any, runs: Any, seen: Any, rules: Any, board: Any) -> str:
     # The notebook's own modules of `claims`, since a course must not need that room.
     margin = number("flip", flip)
     terms = runs.protocol.claims["gap_valid"]
 
     def replicated(at: float) -> bool:
         found = rules.RULES[terms.rule](seen, replace(terms, margin=at))
-        return found.verdict == evidence.REPLICATED
+        return found.verdict == board.REPLICATED
 
     must(margin > STEP, f"flip is {margin:g}, must be a margin above {STEP}")
     must(replicated(margin), f"at a margin of {margin:.3f} it is not replicated")
