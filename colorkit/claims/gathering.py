@@ -12,14 +12,13 @@ import pandas as pd
 from ..base.errors import KitError
 from ..base.files import write_atomic
 from ..replication.grid import Grid
-from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
+from .archive import COLOURS, DISTANCES, KEYS, NOT_THERE, PAINTINGS, SCORES, VOTES, Archive, RunKey
 from .board import newest_first
 from .distances import COLOUR_BINS, made_of
 from .protocol_file import HISTORY, read_history, read_protocol
 from .votes import read_votes
 
 DIGITS = 6  # significant ones, of scores
-NOT_THERE = "not run yet, or stopped by an error: see its logs"
 ASKED = ("table", "model", "seed", "variant", "split", "profile", "epochs")  # by a protocol
 
 
@@ -65,8 +64,8 @@ def publish_runs(out: Path, target: Path) -> None:
     """Copy a protocol's results without weights, pixels and notebooks: what `read_archive` reads.
 
     Scores lie in columns, with six digits; votes come with their keys; of the pictures on the way
-    only those of each study's first run are kept. Nothing is left of an earlier try on the same
-    day. Raises KitError if another protocol was published there.
+    only those of each study's first run are kept, and splits without a run are not. Nothing is
+    left of an earlier try on the same day. Raises KitError if another protocol was published there.
     """
     protocol, there = read_protocol(str(out / "protocol.yaml")), target / "protocol.yaml"
     if target.resolve() == out.resolve():
@@ -77,6 +76,8 @@ def publish_runs(out: Path, target: Path) -> None:
     shown, targets = set(), protocol.grids(target)
     for (study, split), grid in protocol.grids(out).items():
         there, source = targets[study, split].folder, grid.folder.path
+        if not any(source.glob("runs/t*.json")):
+            continue
         for path in sorted(source.glob("runs/*.json")):
             text = _in_columns(path.read_text(encoding="utf-8"))
             write_atomic(there.result_path(path.stem), text)

@@ -6,6 +6,7 @@ serve report.html and notebooks 8a and 8b.
 
 import itertools
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..experiment import MODELS, SHORT, VARIANTS
 from ..metrics import BASELINES
 from ..splits import SPARE
 from . import stats
-from .archive import Archive
+from .archive import NOT_THERE, Archive
 from .evidence import MEAN_COLOUR
 from .protocol import Study
 from .verdicts import deciding, main_evidence, untrusted
@@ -35,9 +36,12 @@ def scope(archive: Archive) -> list[str]:
     told = [line for line in told if line] or ["no run has a result yet"]
     if doubt := untrusted(archive):
         told.append(f"EDITED: {doubt}")
-    if holes := [f"{key} ({reason})" for key, reason in archive.holes.items()]:
-        some = "; ".join(holes[:3]) + ("; …" if len(holes) > 3 else "")
-        told.append(f"HOLES: {len(holes)} runs have no result: {some}")
+    if archive.holes:
+        counts = Counter(key.study for key in archive.holes)
+        missing = ", ".join(f"{count} of {study}" for study, count in counts.items())
+        told.append(f"HOLES: {len(archive.holes)} runs have no result: {missing}")
+    failed = {key: why for key, why in archive.holes.items() if why != NOT_THERE}
+    told += [f"FAILED: {key}: {why}" for key, why in failed.items()]
     return told
 
 
@@ -62,10 +66,10 @@ def about(archive: Archive, study: Study) -> str:
     models = ", ".join(SHORT[model] for model in study.models)
     device = ", ".join(sorted({run["device"] for run in runs}))
     return (
-        f"{study.name}: {len(runs)} runs ({models}), {several('size')} px, {several('epochs')} "
-        f"epochs of batches of {several('batch_size')} ({', '.join(map(str, counts))} "
-        f"steps), {trained} training paintings of {len(here)} by {named}{begins}; "
-        f"{several('precision')} on {device}, colorkit {versions}"
+        f"{study.name}: {len(runs)} run{'s' * (len(runs) > 1)} ({models}), {several('size')} px, "
+        f"{several('epochs')} epochs of batches of {several('batch_size')} "
+        f"({', '.join(map(str, counts))} steps), {trained} training paintings of {len(here)} "
+        f"by {named}{begins}; {several('precision')} on {device}, colorkit {versions}"
     )
 
 

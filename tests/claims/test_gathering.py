@@ -102,7 +102,10 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, grid):
         RunKey("tables", "fold-1", 1, "unet_resnet18", 1000): "epoch 2: the training diverged",
         RunKey("tables", "fold-1", 1, "pix2pix_scratch", 1000): NOT_THERE,
     }
-    assert scope(archive)[-1].startswith("HOLES: 2 runs have no result: tables, fold-1: Table 1, ")
+    assert scope(archive)[-2:] == [
+        "HOLES: 2 runs have no result: 2 of tables",
+        "FAILED: tables, fold-1: Table 1, U-Net, seed 1000: epoch 2: the training diverged",
+    ]
     with pytest.raises(KitError, match="the training diverged"):
         archive.cell(1, "unet_resnet18")
     with pytest.raises(KitError, match="other: no such study"):
