@@ -1,0 +1,54 @@
+"""docs/replication.md says what the published runs give."""
+
+from dataclasses import replace
+
+import pytest
+
+from colorkit.base.files import kit_file
+from colorkit.claims.evidence import Finding
+from colorkit.claims.gathering import read_archive
+from colorkit.claims.rules import RULES
+from colorkit.claims.verdicts import main_evidence
+
+PAGE = kit_file("docs", "replication.md")
+FOLDS = kit_file("results", "scratch-folds-2026-11-26")
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    """The two seeds of every fold that were done, of four that the protocol fixes."""
+    archive = read_archive(FOLDS)
+    done = replace(archive.protocol.studies["folds"], seeds=(0, 1))
+    protocol = replace(archive.protocol, studies={"folds": done})
+    return main_evidence(replace(archive, protocol=protocol))
+
+
+def findings(evidence, claim: str) -> list[Finding]:
+    terms = evidence.archive.protocol.claims[claim]
+    return RULES[terms.rule](evidence, terms).findings
+
+
+def ratio(found: Finding) -> str:
+    return f"{found.ours:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+@pytest.mark.parametrize("part", ["training", "validation", "test"])
+def test_the_errors_of_twenty_runs(evidence, part):
+    key = {"training": "train", "validation": "valid"}.get(part, part)
+    ours = [f"{f.ours:.4f}" for f in findings(evidence, "cells") if f.key["part"] == key]
+    assert f"| {part} error | {' | '.join(ours)} |" in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_ratios_of_twenty_runs(evidence):
+    page = PAGE.read_text(encoding="utf-8")
+    colour = [evidence.log_relative((t, "pix2pix_scratch")).ratio(0.9) for t in (1, 2)]
+    rows = {
+        "validation over training": map(ratio, findings(evidence, "gap_valid")),
+        "that of forty numbers": map(ratio, findings(evidence, "correct")),
+        "one constant colour's": [f"{r:.2f} [{low:.2f}, {high:.2f}]" for r, low, high in colour],
+    }
+    for words, numbers in rows.items():
+        line = next(line for line in page.splitlines() if line.startswith("|") and words in line)
+        assert line.endswith(f"| {' | '.join(numbers)} |")
+    (rates,) = findings(evidence, "learning_rate")
+    assert f"{rates.ours:.2f} times those at Table 1's [{rates.low:.2f}, {rates.high:.2f}]" in page
