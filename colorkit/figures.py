@@ -20,7 +20,7 @@ PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
 
 def picture_grid(
-    rows: Mapping[str, Tensor], titles: Sequence[str] = (), width: float = 9.0
+    rows: Mapping[str, Tensor], titles: Sequence[str] = (), width: float = 7.5
 ) -> tuple[Figure, str]:
     """Lay out pictures, a labelled row for each entry: (n, 3, S, S), uint8 or float in [0, 1]."""
     columns = max(len(pictures) for pictures in rows.values())
@@ -31,7 +31,7 @@ def picture_grid(
         for axis in line:
             axis.axis("off")
         for axis, picture in zip(line, pictures, strict=False):
-            axis.imshow(picture.permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
+            axis.imshow(picture.permute(1, 2, 0).cpu().numpy())
         beside = {"transform": line[0].transAxes, "ha": "right", "va": "center"}
         line[0].text(-0.08, 0.5, label, wrap=True, **beside)
     for axis, title in zip(axes[0], titles, strict=False):

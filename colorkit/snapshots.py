@@ -23,7 +23,8 @@ from torch import Tensor
 from .base.files import write_atomic
 from .color import decode, grey_input
 from .figures import PALETTE, picture_grid
-from .metrics import evaluate
+from .metrics import BASELINES, evaluate
+from .splits import PARTS
 
 LONG = 20  # epochs, from which on a training keeps snapshots
 SCORED_EVERY = 5
@@ -99,7 +100,21 @@ def show_snapshots(
     for epoch in epochs:
         label = f"{epoch} epoch{'s' * (epoch > 1)}"
         rows[label] = _strip(folder / f"epoch-{epoch:03d}.jpg")[:count]
-    return picture_grid(rows)
+    return picture_grid(rows, width=count)  # an inch each
+
+
+def published_errors(folder: Path, runs: Mapping[str, str]) -> pd.DataFrame:
+    """Read mse_ab of published runs {label: id} and of their baselines: a row each, by part."""
+
+    def scores(name: str) -> dict[str, Any]:
+        return json.loads((folder / "runs" / f"{name}.json").read_text(encoding="utf-8"))["scores"]
+
+    rows = {BASELINES[name]: parts for name, parts in scores("baselines").items()}
+    rows |= {label: scores(run) for label, run in runs.items()}
+    means = {
+        label: {p: np.mean(parts[p]["mse_ab"]) for p in PARTS} for label, parts in rows.items()
+    }
+    return pd.DataFrame(means).T
 
 
 def show_errors(

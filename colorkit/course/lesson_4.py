@@ -1,4 +1,4 @@
-"""Lesson 4: how wide a patch is, the adversarial step, `detach`, what batch norm tells a critic."""
+"""Lesson 4: how wide a patch is, the adversarial step, `detach`, batch norm, fifty epochs."""
 
 import copy
 import random
@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
+from pandas import DataFrame
 from torch import Tensor, nn
 
 from ..adversarial import bare_step
+from ..metrics import BASELINES
 from ..models import PatchCritic, ScratchUnet, init_normal, receptive_field
 from .answers import exercise
 from .judging import NotYet, must, near, number
@@ -87,6 +89,18 @@ def mixed_batches(means: Any, grey_critic: nn.Module, L8: Tensor, ab8: Tensor) -
     apart, mixed = (means[f"real {how}"] - means[f"grey {how}"] for how in ("apart", "mixed"))
     must(mixed < apart, f"mixed, they lie {mixed:.2f} apart, no less than {apart:.2f}")
     return f"the verdicts lie {apart:.2f} apart in batches of one kind, {mixed:.2f} in mixed ones"
+
+
+@exercise(
+    "4.5",
+    a="so small it is on its own 363 paintings only, which it knows nearly by heart.",
+    b="that is what the U-Net of lesson 3 reaches, which no critic pushes.",
+    c="it paints vivid guesses, and a vivid colour in the wrong place costs more than a dull one.",
+)
+def fifty_epochs(long_errors: DataFrame) -> str:
+    tested = long_errors["test"]
+    ratio = number("pix2pix's error", tested["pix2pix"]) / tested[BASELINES["mean_ab"]]
+    return "a" if ratio < 0.5 else "b" if ratio < 1 else "c"
 
 
 def _means(critic: nn.Module, L: Tensor, ab: Tensor) -> dict[str, float]:

@@ -20,7 +20,7 @@ from colorkit.course.answers import EXERCISES, PROGRESS
 from colorkit.course.build import build_notebook
 from colorkit.course.cells import tags
 from colorkit.folder import Folder
-from colorkit.metrics import evaluate
+from colorkit.metrics import BASELINES, evaluate
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = [*"1234567", "8a", "8b", "9", "10"]
@@ -124,6 +124,7 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("both[:8]", "both[8:]", "means['real mixed'] is"),
         ('means["grey apart"]', 'means["grey"]', "means lacks grey apart"),
     ],
+    "4.5": [('= "c"', '= "a"', "You guessed a"), ('= "c"', '= "b"', "You guessed b")],
     "5.1": [('= "b"', '= "a"', "You guessed a"), ('= "b"', '= "c"', "You guessed c")],
     "5.2": [
         ("generator.load_state_dict(trained.state_dict())", "generator = trained", "is off by"),
@@ -298,6 +299,7 @@ def stand_ins(folder: Folder) -> dict[str, Any]:
         "rgb": test.float() / 255,
         "curves": curves_of(2.7),
         "ratio": ratios(0.63, 0.56, 1.01),
+        "long_errors": pd.DataFrame({"test": {"pix2pix": 0.0163, BASELINES["mean_ab"]: 0.0150}}),
     }
 
 
