@@ -48,11 +48,13 @@ def papers() -> dict[Path, str]:
         r"(google\.com/github/)[\w./-]+?/blob/v[\w.]+/": rf"\1{colab}",
         r"(welcome\?src=https://github\.com/)[\w./-]+?/blob/v[\w.]+/": rf"\1{colab}",
         r"git\+https://github\.com/[\w./-]+@v[\w.]+\w": f"git+{address}@v{version}",
+        r"clone --branch v\S+ https://github\.com/\S+": f"clone --branch v{version} {address}",
         r"(?m)^(version: ).+": rf"\g<1>{version}",
         r"(?m)^(repository-code: ).+": rf"\g<1>{address}",
     }
     found = {ROOT / "environment.yml": environment(facts)}
-    for path in (ROOT / "README.md", ROOT / "CITATION.cff", *notebooks()):
+    guide = ROOT / "colorkit" / "course" / "templates" / "guide.md"
+    for path in (ROOT / "README.md", ROOT / "CITATION.cff", guide, *notebooks()):
         text = path.read_text(encoding="utf-8")
         for pattern, stamp in stamps.items():
             text = re.sub(pattern, stamp, text)

@@ -93,8 +93,8 @@ def mixed_batches(means: Any, grey_critic: nn.Module, L8: Tensor, ab8: Tensor) -
 
 @exercise(
     "4.5",
-    a="so small it is on its own 363 paintings only, which it knows nearly by heart.",
-    b="that is what the U-Net of lesson 3 reaches, which no critic pushes.",
+    a="so small it is only on the 363 paintings that it learnt from.",
+    b="that is the U-Net of lesson 3 after fifty epochs, which no critic pushes.",
     c="it paints vivid guesses, and a vivid colour in the wrong place costs more than a dull one.",
 )
 def fifty_epochs(long_errors: DataFrame) -> str:

@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell
 
 from .. import __version__
 from ..base.errors import KitError
+from .cells import tags
 
 CELL_SECONDS = 600  # then a cell is interrupted, and the next one runs
 
@@ -60,7 +61,7 @@ def execute(path: Path) -> dict[str, Any]:
         raise KitError("no exercises of one lesson in it; ask for the right notebook")
     (lesson,) = lessons
     for place, cell in enumerate(book.cells):
-        if "parameters" in cell.metadata.get("tags", []):
+        if "parameters" in tags(cell) and re.search(r"(?m)^profile\b", cell.source):
             book.cells.insert(place + 1, new_code_cell('# Parameters\nprofile = "smoke"'))
             break
     last = f'import colorkit as kit\nkit.hand_in("{lesson}", "marks")'

@@ -8,6 +8,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from colorkit import __version__
 from colorkit.base.errors import KitError
+from colorkit.base.files import kit_file
 from colorkit.course import marks as marking
 from colorkit.course.marks import execute, marks
 
@@ -53,3 +54,9 @@ def test_a_notebook_is_executed_again_errors_hangs_and_all(tmp_path, monkeypatch
     found = [exercises[number]["mark"] for number in ("2.1", "2.2", "2.3")]
     assert found == ["✗", "○", "✗"]
     assert marks(tmp_path).iloc[0]["remark"] == "executed again"
+
+
+@pytest.mark.slow
+def test_a_lesson_without_a_profile_is_executed_too():
+    exercises = execute(kit_file("notebooks", "08a_luck.ipynb"))["exercises"]
+    assert {record["mark"] for record in exercises.values()} == {"✓"}
