@@ -87,6 +87,15 @@ def test_a_workflow_that_does_not_begin_is_one_error(folder, tmp_path):
         on_cluster(str(tmp_path))(jobs, 1, Progress(jobs, Console()))
 
 
+def test_snakemake_needs_no_home_to_write_in(folder, monkeypatch):
+    monkeypatch.setenv("HOME", "/proc/nobody")
+    monkeypatch.setattr(cluster, "_shell", lambda job: "true > {log}")
+    folder.path.mkdir()
+    jobs = plan(Grid(folder))[:1]
+    on_cluster("local")(jobs, 1, Progress(jobs, Console()))
+    assert jobs[0].mark.exists()
+
+
 @pytest.mark.slow
 def test_a_job_that_fails_is_said_as_by_the_loop(folder, capsys):
     grid = Grid(folder, tables=(1,), models=("pix2pix_scratch",))
