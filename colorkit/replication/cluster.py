@@ -35,7 +35,7 @@ def on_cluster(profile: str) -> Runner:
     shipped = sorted(path.name for path in PROFILES.iterdir())
     folder = PROFILES / profile if profile in shipped else user_path(profile)
     try:
-        executor = yaml.safe_load((folder / "config.yaml").read_text())["executor"]
+        executor = yaml.safe_load((folder / "config.yaml").read_bytes())["executor"]
     except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
         raise KitError(
             f"--cluster {profile}: must be {', '.join(shipped)}, or a folder whose config.yaml is "

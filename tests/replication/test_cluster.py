@@ -69,6 +69,9 @@ def test_only_trainings_ask_for_a_gpu(folder):
 def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
     with pytest.raises(KitError, match="--cluster pbs: must be kubernetes, local, slurm, or a fol"):
         on_cluster("pbs")
+    (tmp_path / "config.yaml").write_bytes(b"executor: lsf # \xe9\n")
+    with pytest.raises(KitError, match=r"with an executor \(unacceptable character"):
+        on_cluster(str(tmp_path))
     (tmp_path / "config.yaml").write_text("executor: lsf\n")
     with pytest.raises(KitError, match="install snakemake-executor-plugin-lsf"):
         on_cluster(str(tmp_path))
