@@ -3,7 +3,6 @@
 import difflib
 import json
 import re
-import sys
 import unicodedata
 from dataclasses import dataclass
 from importlib import resources
@@ -12,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from .base.errors import KitError
-from .base.files import is_systems, kit_file, user_path
+from .base.files import check_name, is_systems, kit_file, user_path
 from .reading import SUFFIXES
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
@@ -196,10 +195,7 @@ def _visible(folder: Path) -> list[Path]:
 
 def _paintings(root: Path, found: list[tuple[str, Path]]) -> tuple[Painting, ...]:
     for _, path in found:
-        if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
-            encoding = sys.getfilesystemencoding()
-            remedy = "rename it" if encoding == "utf-8" else "set LC_ALL=C.UTF-8, or rename it"
-            raise KitError(f"{str(path)!a}: the name is not {encoding.upper()}; {remedy}")
+        check_name(path)
     paintings = (
         Painting(path.relative_to(root).as_posix(), painter, repair_name(path.stem))
         for painter, path in found

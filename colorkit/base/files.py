@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,14 @@ def user_path(text: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise KitError(f"{text[:60]}: not a path ({error}); give another folder") from error
     return path
+
+
+def check_name(path: Path) -> None:
+    """Raise KitError for a name that is not of the system's encoding: it cannot be kept as text."""
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        encoding = sys.getfilesystemencoding()
+        remedy = "rename it" if encoding == "utf-8" else "set LC_ALL=C.UTF-8, or rename it"
+        raise KitError(f"{str(path)!a}: the name is not {encoding.upper()}; {remedy}")
 
 
 def is_systems(name: str) -> bool:

@@ -42,7 +42,7 @@ def protocol(
             list_jobs(grid, not no_notebooks)
         return
     if not no_notebooks:
-        check_notebooks()
+        check_notebooks(folder)
     for grid in grids.values():
         check_grid(grid)
     keep_protocol(fixed, rules_sha256(), folder)

@@ -5,8 +5,8 @@ import io
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import redirect_stdout, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -305,8 +305,11 @@ def serve(out: str, port: int, share: bool, more: Pages) -> None:
     readable |= {f"{name}_dark": "*neutral_300" for name in readable}
     with tempfile.TemporaryDirectory(prefix="colorkit-demo-") as to, sigterm_as_interrupt():
         os.environ["GRADIO_TEMP_DIR"] = to  # what lies there is shown as it is, and goes with us
-        with redirect_stdout(io.StringIO()):  # gradio's words are for who programs with it
-            _, here, public = page(models, examples, Path(to), more).launch(
+        os.environ["GRADIO_DEBUG"] = "0"  # 1: launch would end with the page, and not before
+        blocks = page(models, examples, Path(to), more)
+        # gradio's words are for who programs with it
+        with redirect_stdout(io.StringIO()), _variables_refused():
+            _, here, public = blocks.launch(
                 share=share,
                 server_port=port or None,
                 max_file_size=MAX_BYTES,
@@ -376,9 +379,16 @@ def _pass_proxies_by(share: bool) -> None:
 
 def load_gradio() -> Any:
     """Import gradio. KitError if it is not installed, or stumbles over its own variables."""
-    try:
+    with _variables_refused():
         return need("demo", "gradio")
+
+
+@contextmanager
+def _variables_refused() -> Iterator[None]:
+    """Say in one line what gradio finds in variables such as GRADIO_SERVER_PORT=notaport."""
+    try:
+        yield
     except KitError:
         raise
-    except ValueError as error:  # such as GRADIO_SERVER_PORT=notaport, which it reads at once
+    except (ValueError, OverflowError) as error:
         raise KitError(f"gradio: {error}; unset your GRADIO_… variables") from error

@@ -35,7 +35,7 @@ def on_cluster(profile: str) -> Runner:
     shipped = sorted(path.name for path in PROFILES.iterdir())
     folder = PROFILES / profile if profile in shipped else user_path(profile)
     try:
-        executor = yaml.safe_load((folder / "config.yaml").read_text())["executor"]
+        executor = yaml.safe_load((folder / "config.yaml").read_bytes())["executor"]
     except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
         raise KitError(
             f"--cluster {profile}: must be {', '.join(shipped)}, or a folder whose config.yaml is "
@@ -89,7 +89,11 @@ def _run(profile: Path, todo: list[Job], at_once: int, progress: Progress) -> No
         folder.mkdir(exist_ok=True)
     with said.open("w") as log:
         process = subprocess.Popen(
-            _snakemake(profile, at_once), cwd=out, stdout=log, stderr=log, start_new_session=True
+            _snakemake(profile, at_once, out),
+            cwd=out,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         while process.poll() is None:
@@ -105,9 +109,12 @@ def _run(profile: Path, todo: list[Job], at_once: int, progress: Progress) -> No
         raise KitError(f"no job was begun: {last}; see {said}")
 
 
-def _snakemake(profile: Path, at_once: int) -> list[str]:
+def _snakemake(profile: Path, at_once: int, out: Path) -> list[str]:
+    # It keeps a cache at home, which containers and clusters may have no right to write in.
+    home = os.path.expanduser("~")
+    home = home if os.access(home, os.W_OK) else out
     # It heeds Ctrl-C even if a shell started us in the background, and ends when we are killed.
-    bound = ["env", "--default-signal=INT", "setpriv", "--pdeathsig", "KILL"]
+    bound = ["env", "--default-signal=INT", f"HOME={home}", "setpriv", "--pdeathsig", "KILL"]
     # Its own lock and reasons to run again are not needed: ours hold for every runner.
     ours = ["--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--keep-going"]
     jobs = ["--jobs", str(at_once)] if at_once > 1 else []

@@ -11,7 +11,6 @@ import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
-from traitlets import default
 
 from ..base.errors import KitError, refuse_unknown
 from ..base.files import kit_file
@@ -24,11 +23,8 @@ class ThisPython(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """Return how to start it."""
         words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=words, display_name="Python 3", language="python")
-
-    @default("connection_file")
-    def _in_a_temporary_folder(self) -> str:
-        return str(Path(tempfile.mkdtemp(prefix="colorkit-"), "kernel.json"))
+        told = {"JUPYTER_RUNTIME_DIR": tempfile.gettempdir()}  # else it asks for a home
+        return KernelSpec(argv=words, env=told, display_name="Python 3", language="python")
 
 
 def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:

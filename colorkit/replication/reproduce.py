@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 
 from ..base.errors import KitError, need, sigterm_as_interrupt
-from ..base.files import only_one, remove_parts, write_atomic
+from ..base.files import check_name, only_one, remove_parts, write_atomic
 from ..base.terminal import can_print_anything
 from ..experiment import Experiment
 from ..folder import Folder
@@ -61,7 +61,7 @@ def complete(
     from .report import write_report
 
     if lessons:
-        check_notebooks()
+        check_notebooks(grid.folder.path)
     curation, out = check_grid(grid), grid.folder.path
     fetch_weights(grid)
     _make_folder(out)
@@ -85,8 +85,9 @@ def complete(
         return 1 if failed else 0
 
 
-def check_notebooks() -> None:
-    """Raise KitError unless what runs the notebooks, and what they import, is installed."""
+def check_notebooks(out: Path) -> None:
+    """Raise KitError unless what runs notebooks is installed, and can write of a folder `out`."""
+    check_name(out)
     need("repro", "papermill", "ipykernel", "ipywidgets")
 
 

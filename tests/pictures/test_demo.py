@@ -222,6 +222,15 @@ def test_a_proxy_is_not_asked_for_our_own_page(monkeypatch, share, outside):
     assert bool(proxy_bypass("gradio.live")) != outside
 
 
+@pytest.mark.parametrize("port", ["notaport", "99999999"])  # read at import, used at the launch
+def test_what_gradio_cannot_use_of_its_own_variables_is_one_line(port):
+    words = [sys.executable, "-m", "colorkit", "demo"]
+    given = os.environ | {"GRADIO_SERVER_PORT": port}
+    done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "unset your GRADIO_" in done.stderr
+
+
 def test_old_files_are_forgotten_but_for_the_examples(tmp_path):
     then = time.time() - 2 * demo.KEPT_SECONDS
     for name in ("old", "new", "example"):

@@ -69,6 +69,9 @@ def test_only_trainings_ask_for_a_gpu(folder):
 def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
     with pytest.raises(KitError, match="--cluster pbs: must be kubernetes, local, slurm, or a fol"):
         on_cluster("pbs")
+    (tmp_path / "config.yaml").write_bytes(b"executor: lsf # \xe9\n")
+    with pytest.raises(KitError, match=r"with an executor \(unacceptable character"):
+        on_cluster(str(tmp_path))
     (tmp_path / "config.yaml").write_text("executor: lsf\n")
     with pytest.raises(KitError, match="install snakemake-executor-plugin-lsf"):
         on_cluster(str(tmp_path))
@@ -85,6 +88,15 @@ def test_a_workflow_that_does_not_begin_is_one_error(folder, tmp_path):
     jobs = plan(Grid(folder))
     with pytest.raises(KitError, match=r"no job was begun: .*--nightly.*; see .*snakemake.log"):
         on_cluster(str(tmp_path))(jobs, 1, Progress(jobs, Console()))
+
+
+def test_snakemake_needs_no_home_to_write_in(folder, monkeypatch):
+    monkeypatch.setenv("HOME", "/proc/nobody")
+    monkeypatch.setattr(cluster, "_shell", lambda job: "true > {log}")
+    folder.path.mkdir()
+    jobs = plan(Grid(folder))[:1]
+    on_cluster("local")(jobs, 1, Progress(jobs, Console()))
+    assert jobs[0].mark.exists()
 
 
 @pytest.mark.slow

@@ -163,13 +163,16 @@ def test_wrong_parameters_are_refused_before_anything_runs(tmp_path, parameters,
     assert not list(tmp_path.glob("*.ipynb"))
 
 
-def test_jobs_run_in_this_python_whatever_jupyter_knows_and_without_a_home(tmp_path, monkeypatch):
+@pytest.mark.parametrize("home", ["/proc/nobody", "~"])  # as a container's user has: none
+def test_jobs_run_in_this_python_whatever_jupyter_knows_and_without_a_home(
+    tmp_path, monkeypatch, home
+):
     spec = {"argv": ["/no/python"], "display_name": "other", "language": "python"}
     other = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
     other.parent.mkdir(parents=True)
     other.write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("HOME", "/proc/nobody")
+    monkeypatch.setenv("HOME", home)
     cell = nbformat.v4.new_code_cell("import sys; print(sys.executable)")
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "small.ipynb")
     monkeypatch.setattr(notebooks, "kit_file", lambda _, name: tmp_path / name)

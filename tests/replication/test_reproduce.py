@@ -170,3 +170,11 @@ def test_a_file_in_place_of_the_results_folder_is_named(folder):
     folder.path.write_text("")
     with pytest.raises(KitError, match=r"out: cannot be made.*choose another --out"):
         run_grid(Grid(folder))
+
+
+def test_a_folder_that_notebooks_cannot_name_is_refused_before_anything_is_run(gallery, tmp_path):
+    """As é under LC_ALL=C; the trainings alone need no name."""
+    out = tmp_path / os.fsdecode(b"\xff")
+    with pytest.raises(KitError, match=r"udcff': the name is not UTF-8; rename it"):
+        run_grid(Grid(Folder(out, data=str(gallery))))
+    assert not out.exists()
