@@ -7,6 +7,7 @@ from PIL import Image
 from colorkit import snapshots, training
 from colorkit.experiment import Experiment
 from colorkit.learner import make_learner
+from colorkit.metrics import BASELINES
 
 
 @pytest.fixture
@@ -56,3 +57,20 @@ def test_a_short_training_keeps_none(folder, quick):
     result = training.run(Experiment(folder, "pix2pix_scratch"))
     assert result["snapshots"] == []
     assert not (folder.path / "snapshots").exists()
+
+
+def test_what_is_published_of_a_run_stands_beside_its_baselines(tmp_path):
+    def kept(name, *errors):
+        parts = ("train", "test", "valid")
+        scores = {p: {"mse_ab": [e, 3 * e]} for p, e in zip(parts, errors, strict=True)}
+        scores = {"mean_ab": scores} if name == "baselines" else scores
+        (tmp_path / "runs" / f"{name}.json").write_text(json.dumps({"scores": scores}))
+
+    (tmp_path / "runs").mkdir()
+    kept("baselines", 0.01, 0.01, 0.01)
+    kept("t1", 0.002, 0.004, 0.006)
+    table = snapshots.published_errors(tmp_path, {"ours": "t1"})
+    assert table.loc["ours"].to_dict() == pytest.approx(
+        {"train": 0.004, "test": 0.008, "valid": 0.012}
+    )
+    assert table.loc[BASELINES["mean_ab"], "test"] == pytest.approx(0.02)
