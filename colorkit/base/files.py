@@ -54,6 +54,8 @@ def runs_root() -> Path:
 
 def user_path(text: str) -> Path:
     """Read a path that a user wrote, ~ included, as an absolute one; KitError if it is none."""
+    if not text:  # as from a shell's empty variable; Path takes it for the current folder
+        raise KitError("'': an empty name; give a file or a folder")
     try:
         path = Path(text).expanduser().resolve()
         path.exists()  # a name that is too long shows here

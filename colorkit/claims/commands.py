@@ -68,7 +68,7 @@ def ledger(
     from ..base.templates import replace_section
     from .board import newest_first, published_verdicts, terminal
 
-    results, folder = kit_file("results"), user_path(out)
+    results = kit_file("results")
     if publish and not out:
         raise KitError("--publish: needs --out, the folder of runs to be published")
     if not out:
@@ -83,6 +83,7 @@ def ledger(
 
     if publish:
         check_can_publish()
+    folder = user_path(out)
     own, targets, archives = read_archive(folder), [folder], published(results)
     name = f"{publish}-{time.strftime('%Y-%m-%d')}" if publish else ""
     archives = {name: own} | {older: archives[older] for older in archives if older != name}

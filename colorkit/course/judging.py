@@ -62,6 +62,9 @@ def near(what: str, got: Any, wanted: float, tolerance: float) -> None:
     must(close, f"{what} is {value:.4g}, which does not come out when computed again")
 
 
+QUOTED_TO = 0.05  # of a number, as in "about 9,000" for 8,798
+
+
 def in_words(text: Any, least: int, numbers: Iterable[float]) -> str:
     """Raise Wrong unless a text has so many words, and quotes one of the notebook's numbers.
 
@@ -70,8 +73,14 @@ def in_words(text: Any, least: int, numbers: Iterable[float]) -> str:
     must(isinstance(text, str), f"the answer is a {type(text).__name__}, must be text in quotes")
     count = len(text.split())
     must(count >= least, f"{count} word{'s' * (count != 1)}, must be {least} or more")
-    quoted = re.findall(r"\d+(?:\.\d+)?", text)
+    text = re.sub(r"(?<=\d)[ ,](?=\d{3}(?!\d))", "", text)  # 8,798 is 8798
+    quoted = re.findall(r"\d*\.?\d+", text)
     digits = {(len(q.partition(".")[2]), float(q)) for q in quoted}
-    found = any(abs(value - wanted) <= 0.5 * 10**-n for n, value in digits for wanted in numbers)
+    allowed = [(wanted, QUOTED_TO * abs(wanted)) for wanted in numbers]
+    found = any(
+        abs(value - wanted) <= max(0.5 * 10**-n, near)
+        for n, value in digits
+        for wanted, near in allowed
+    )
     must(found, "no number of this notebook is quoted")
     return "a person reads it: compare yours with a neighbour's"

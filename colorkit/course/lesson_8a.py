@@ -44,9 +44,9 @@ def alarms_between_seeds(alarms: Any, p_values: Any) -> str:
 
 @exercise(
     "8a.3",
+    "A variance of `shared` is a standard deviation of shared**0.5: multiply the numbers by that.",
     "A study is a row of five numbers: together = rng.normal(size=(4000, 1)) and "
     "own = rng.normal(size=(4000, 5)) add up by themselves.",
-    "A variance of `shared` is a standard deviation of shared**0.5: multiply the numbers by that.",
     "The interval holds 0 if abs(mean) <= 2.776 * std(ddof=1) / 5**0.5, each over axis=1; "
     "return the mean of that.",
 )
@@ -74,5 +74,4 @@ def _coverage(shared: float) -> float:
     "What could the authors have said honestly, from one training and 52 paintings?",
 )
 def answer_to_the_authors(answer: Any, least: Any, needed: Any) -> str:
-    text = answer.replace(",", "") if isinstance(answer, str) else answer  # 8,798 is 8798
-    return in_words(text, 40, [number("least", least), *map(float, needed.values())])
+    return in_words(answer, 40, [number("least", least), *map(float, needed.values())])

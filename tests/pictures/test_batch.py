@@ -87,6 +87,7 @@ def test_a_comparison_shows_grey_coloured_and_original(folder, model, tmp_path):
         (["a.jpg", "below/a.jpg"], "out", "and .*below/a.jpg would both be it"),
         (["x" * 300], "out", "File name too long"),
         (["\0"], "out", "not a path"),
+        ([""], "out", "an empty name; give a file or a folder"),
         (["loop"], "out", "loop"),
     ],
 )
