@@ -151,3 +151,5 @@ def test_what_a_judge_asks(question, says):
     with pytest.raises(answers.Wrong, match=says):
         question()
     in_words("about 0.013 it is", 4, [0.0133])  # rounded as it is written
+    for about in ("8,798", "8 798", "about 9,000", "8.8e3 or 8,800"):
+        in_words(f"it takes {about} paintings", 4, [8798])
