@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 INSTALL ?= $(BIN)/pip install --quiet
 ARGS ?=
 
-.PHONY: reproduce lint papers measured test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
+.PHONY: reproduce lint papers measured course test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -30,8 +30,7 @@ papers: $(VENV)/.test
 # How long each lesson computes and what it prints, then what is made of that: half an hour.
 measured: $(VENV)/.repro
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/measure.py $(ARGS)
-	$(MAKE) papers
-	$(BIN)/colorkit course build
+	$(MAKE) papers course
 
 # After git tag: does the tag hold what the badges open?
 release: $(VENV)/.test
@@ -80,6 +79,10 @@ gpu-evidence:
 	$(if $(WHEELS),$(PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target .site $(WHEELS)/*.whl)
 	PYTHONPATH=.site timeout -s TERM 420 $(PYTHON) -m colorkit reproduce --profile paper --data '$(DATA)' --no-notebooks --out runs/gpu $(ARGS)
 	PYTHONPATH=.site $(PYTHON) -m colorkit bench --publish --out runs/gpu
+
+# The lessons to fill in, solutions to give out, the teacher's guide: made from notebooks/.
+course: $(VENV)/.repro
+	$(BIN)/colorkit course build
 
 # The lessons to fill in; the folder beside them, notebooks, holds solutions.
 lab: $(VENV)/.repro

@@ -66,7 +66,7 @@ QUOTED_TO = 0.05  # of a number, as in "about 9,000" for 8,798
 
 
 def in_words(text: Any, least: int, numbers: Iterable[float]) -> str:
-    """Raise Wrong unless a text has so many words, and quotes one of the notebook's numbers.
+    """Raise Wrong unless a text has so many words, and quotes one of the numbers.
 
     Returns what is told then: more than that a program does not judge.
     """
@@ -82,5 +82,5 @@ def in_words(text: Any, least: int, numbers: Iterable[float]) -> str:
         for n, value in digits
         for wanted, near in allowed
     )
-    must(found, "no number of this notebook is quoted")
+    must(found, "no number asked for is quoted")
     return "a person reads it: compare yours with a neighbour's"

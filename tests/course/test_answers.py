@@ -143,7 +143,7 @@ def test_what_is_handed_in_is_one_file(said, runs):
         (lambda: near("n", torch.tensor([2.0]), 1, 0.5), "n is 2, which does not come out"),
         (lambda: in_words(4, 3, [1]), "is a int, must be text"),
         (lambda: in_words("too short 1", 4, [1]), "3 words, must be 4"),
-        (lambda: in_words("about 0.014 it is", 4, [0.0133]), "no number of this notebook"),
+        (lambda: in_words("about 0.014 it is", 4, [0.0133]), "no number asked for"),
         (lambda: must(False, "no"), "no"),
     ],
 )

@@ -73,11 +73,12 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
     "2.4": [
         ('part == "train"', 'part == "test"', "does not come out when computed again"),
         ("range(1, 40)", "range(1, 30)", "10 of 40 draws are missing"),
-        ("lower = sum", "lower = 1 + sum", "lower is"),
+        ("lower = sum", "lower = 1 + sum", "draws is right; lower must be how many"),
     ],
     "2.5": [
         ('"""Very little.', '"""Nothing."""\n_ = f"""', "1 word, must be 40"),
         ("{min(draws.values()):.4f} to {max(draws.values()):.4f}", "x to y", "no number"),
+        ("{min(draws.values()):.4f} to {max(draws.values()):.4f}", "0.0133", "no number"),
     ],
     "3.1": [
         ("(doubled, outer)", "(doubled, doubled)", "no shortcut"),
