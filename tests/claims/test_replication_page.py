@@ -9,6 +9,8 @@ from colorkit.claims.evidence import Finding
 from colorkit.claims.gathering import read_archive
 from colorkit.claims.rules import RULES
 from colorkit.claims.verdicts import main_evidence
+from colorkit.metrics import BASELINES
+from colorkit.snapshots import published_errors
 
 PAGE = kit_file("docs", "replication.md")
 FOLDS = kit_file("results", "scratch-folds-2026-11-26")
@@ -52,3 +54,23 @@ def test_the_ratios_of_twenty_runs(evidence):
         assert line.endswith(f"| {' | '.join(numbers)} |")
     (rates,) = findings(evidence, "learning_rate")
     assert f"{rates.ours:.2f} times those at Table 1's [{rates.low:.2f}, {rates.high:.2f}]" in page
+
+
+def test_the_long_runs_are_quoted_as_they_were_published():
+    page = PAGE.read_text(encoding="utf-8")
+    for where, words in (
+        ("scratch-cpu", "{}, {} and {} on training"),
+        ("scratch-gpu", "{}, {} and {}."),
+    ):
+        folder = kit_file("results", f"{where}-2026-11-26", "paper-1", "draw-519")
+        errors = published_errors(folder, {"ours": "t1-pix2pix_scratch-s1000"}).loc["ours"]
+        numbers = [f"{errors[part]:.4f}" for part in ("train", "valid", "test")]
+        assert words.format(*numbers) in page
+    folder = kit_file("results", "unet-gpu-2026-11-26")
+    errors = published_errors(folder, {"U-Net": "t1-unet_resnet18-s1000"})
+    rows = {"one constant colour": BASELINES["mean_ab"], "forty numbers": BASELINES["L_table"]}
+    readme = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    for words, row in (rows | {"U-Net": "U-Net"}).items():
+        numbers = [f"{errors.loc[row, part]:.4f}" for part in ("train", "valid", "test")]
+        line = next(line for line in readme if line.startswith(f"| {words}"))
+        assert line.endswith(f"| {' | '.join(numbers)} |")
