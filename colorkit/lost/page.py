@@ -220,7 +220,9 @@ def lay_out(examples: dict[str, Path], to: Path) -> None:
         return record, chosen
 
     shown = [trouble, record, image, rests, chosen, points]
-    asked, quiet = [upload, record, counted], {"api_visibility": "private"}
+    asked = [upload, record, counted]
+    # One after another: of two answers at once, the later one would bring back the older record.
+    quiet = {"api_visibility": "private", "concurrency_id": "record"}
     upload.change(answer(page.begin), asked, shown, **quiet)
     image.select(clicked, [*asked, *form], shown, **quiet)
     there.click(answer(page.put), [*asked, *place, *form], shown, **quiet)
