@@ -33,17 +33,16 @@ SCORED_SIZE = 256  # px: all candidates are scored on the same squares, whatever
 ENLARGED = 3 / 2  # paintings are kept larger than crops, which would be blurred otherwise
 CRITIC_FILTERS = 32
 ENDLESS = 100_000  # epochs: it is the minutes that end a training
-AVERAGED = 0.995  # the past's share in the average of weights, at each step
 
 
 class Averaged(nn.Module):
     """A network that trains, and the running average of its weights, which answers otherwise."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, decay: float):
         super().__init__()
-        decay = get_ema_multi_avg_fn(AVERAGED)
+        average = get_ema_multi_avg_fn(decay)
         self.network = network
-        self.average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+        self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self.average.requires_grad_(False)
 
     def forward(self, L: Tensor) -> Tensor:
@@ -132,7 +131,7 @@ def _learner(
     crops = Crops(large, candidate.size, seed, BATCH_SIZE)
     loaders = DataLoaders(crops, Batches(watched), device=CPU)
     critic = PatchCritic(CRITIC_FILTERS) if candidate.recipe.critic else None
-    model = Averaged(network).to(memory_format=torch.channels_last)
+    model = Averaged(network, candidate.ema_decay).to(memory_format=torch.channels_last)
     learn = put_together(candidate.recipe, model, critic, loaders, report=_report)
     learn.add_cb(Averaging())
     return learn
