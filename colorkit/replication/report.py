@@ -1,11 +1,14 @@
 """The report of a results folder: tables.csv, pictures and report.html, which is one file."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from .. import figures
@@ -17,7 +20,7 @@ from ..metrics import METRICS, ColourTable, predict_rgb
 from ..splits import PARTS
 from .grid import Grid
 from .paper import assumptions
-from .tables import LABELS, cells, changes, collect, number, pivot
+from .tables import LABELS, PART_NAMES, cells, changes, collect, number, pivot
 
 
 def comparison(grid: Grid, table: int) -> tuple[dict[str, Tensor], list[str]]:
@@ -42,15 +45,44 @@ def histories(grid: Grid, table: int) -> dict[str, list[dict[str, float]]]:
     return {MODELS[run["config"]["model"]]: run["history"] for run in grid.finished(table)}
 
 
+def dots(rows: Sequence[dict[str, Any]]) -> tuple[Figure, str]:
+    """Draw rows of `tables.pivot` on one axis for each part: diamonds the paper's, dots ours.
+
+    Where there are several seeds, a line is as long as their standard deviation to both sides.
+    """
+    labels = list(dict.fromkeys(row["model"] for row in rows))
+    figure = Figure(figsize=(9, 1.1 + 0.27 * len(labels)), layout="constrained")
+    axes = figure.subplots(1, len(PART_NAMES), sharex=True, sharey=True)
+    told = []
+    for axis, part in zip(axes, PART_NAMES.values(), strict=True):
+        for row in (row for row in rows if row["part"] == part):
+            height, colour = labels.index(row["model"]), figures.PALETTE[row["baseline"]]
+            axis.errorbar(row["ours"], height, xerr=row["spread"], fmt="o", color=colour, ms=5)
+            axis.plot(row["paper"], height, "D", color="black", mfc="none", ms=6)
+            paper = "" if math.isnan(row["paper"]) else f" (paper {row['paper']:.4f})"
+            told.append(f"{part}, {row['model']}: {number(row['ours'], 4)}{paper}")
+        axis.set_title(part, fontsize=10)
+        axis.set_yticks(range(len(labels)), labels)
+        axis.grid(axis="y", color="#dddddd", lw=0.8)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+    axes[0].invert_yaxis()
+    axes[0].set_xlim(left=0)
+    axes[0].xaxis.set_major_locator(MaxNLocator(3))
+    figure.supxlabel("MSE of ab/110: ◇ paper, ● ours", fontsize=10)
+    return figure, f"MSE of ab/110. {'; '.join(told)}."
+
+
 def write_report(grid: Grid) -> None:
     """Write tables.csv, the pictures, and report.html."""
     frame, folder = collect(grid), grid.folder
-    drawn = {table: _draw(grid, table) for table in grid.tables}
+    rows = {table: pivot(frame, table) for table in grid.tables}
+    drawn = {table: _draw(grid, table) | {"dots": dots(rows[table])} for table in grid.tables}
     facts = {
         "grid": grid,
         "folder": folder,
         "data": data_name(folder.data),
-        "tables": {t: list(map(cells, pivot(frame, t))) for t in grid.tables},
+        "tables": {table: list(map(cells, some)) for table, some in rows.items()},
         "changes": {t: changes(frame, t) for t in grid.tables},
         "others": {t: _other_metrics(frame, t) for t in grid.tables},
         "metrics": METRICS,
