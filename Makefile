@@ -66,7 +66,8 @@ test-kill: $(VENV)/.test
 test-slurm: $(VENV)/.test
 	COLORKIT_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -rsP tests/replication/test_cluster.py -k node
 
-# Forty minutes of a core for "box"; ARGS="--only trials" for what it was chosen from.
+# Forty minutes of a core for "box"; ARGS="--only trials" for what it was chosen from. After
+# ARGS=--publish, `python -m colorkit.lost.guess` counts anew what the new models leave open.
 model: $(VENV)/.repro
 	$(INSTALL) --editable '.[making]'
 	$(BIN)/colorkit make $(foreach folder,$(DATA),--data '$(folder)') $(ARGS)

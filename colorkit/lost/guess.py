@@ -6,14 +6,17 @@ prediction, Vovk; applied to whole pictures by Kutiel et al. 2023). It holds for
 like those it was calibrated on, and for nothing else.
 """
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..base.errors import KitError
-from ..pretrained import Colorizer
+from ..base.files import write_atomic
+from ..pictures.guessed import KEPT
+from ..pretrained import BOX, Colorizer, load_pretrained
 from .evidence import Errors, error_bin, lightness_bin
-from .ladder import Paintings, network_ab
+from .ladder import SIDE, Paintings, network_ab
 
 PIXELS = 0.9  # of a painting, covered
 PAINTINGS = 0.9  # of new paintings, in which that holds
@@ -28,7 +31,12 @@ class Sets:
 
     def size(self, L: np.ndarray) -> np.ndarray:
         """Map how much is a guess: the number of bins in each pixel's set, as L."""
-        return self._inside().sum(1)[lightness_bin(L)]
+        return self.counts[lightness_bin(L)]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """The number of bins in the set at each lightness: (LIGHTNESSES,)."""
+        return self._inside().sum(1)
 
     def coverage(self, L: np.ndarray, error: np.ndarray) -> np.ndarray:
         """Say for each painting which share of its pixels' true colours is in their sets: (n,)."""
@@ -66,6 +74,13 @@ def calibrate_model(model: Colorizer, paintings: Paintings) -> Sets:
     return calibrate(Errors(L[known], error[known]), L[watched], error[watched])
 
 
+def count_boxed() -> dict[str, list[int]]:
+    """Count the colours that the models in the box leave open, from the sample: {name: counts}."""
+    paintings = Paintings.of("sample", "", SIDE)
+    models = {name: load_pretrained(name) for name in BOX}
+    return {name: calibrate_model(m, paintings).counts.tolist() for name, m in models.items()}
+
+
 def surest_first(size: np.ndarray, error: np.ndarray, steps: int = 20) -> np.ndarray:
     """Say how far colours err if only the surest pixels are coloured.
 
@@ -77,3 +92,7 @@ def surest_first(size: np.ndarray, error: np.ndarray, steps: int = 20) -> np.nda
     squares = (error**2).mean(1).ravel()[order].cumsum()
     counts = np.ceil(np.arange(1, steps + 1) / steps * size.size).astype(int)
     return np.column_stack((counts / size.size, squares[counts - 1] / counts))
+
+
+if __name__ == "__main__":  # after `colorkit make --publish`
+    write_atomic(KEPT, json.dumps(count_boxed()) + "\n")

@@ -14,6 +14,7 @@ from ..base.files import is_systems, user_path
 from ..pretrained import Colorizer
 from ..reading import SUFFIXES as PICTURES
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
+from .guessed import counts_of, guess_map
 from .paint import check_size, check_strength, colorize_picture, grey_version
 
 COMPARED = 768  # px, the longer side of each picture of a comparison
@@ -26,7 +27,13 @@ class Settings:
     strength: float = 1.0
     size: int = 0
     compare: bool = False
+    guess_map: bool = False
     overwrite: bool = False
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What the further pictures' names end with."""
+        return ("-compared",) * self.compare + ("-guess",) * self.guess_map
 
     def __post_init__(self) -> None:
         check_strength(self.strength)
@@ -44,14 +51,13 @@ class Done:
 
 
 def find_pairs(
-    inputs: Iterable[str], output: str, recursive: bool = False, compare: bool = False
+    inputs: Iterable[str], output: str, recursive: bool = False, beside: Iterable[str] = ()
 ) -> dict[Path, Path]:
     """Pair each input file with its output.
 
     inputs: files, folders, patterns. output: a picture's name for a single file, else a folder,
-    in which a folder's pictures keep their places. compare: comparisons are written too. Raises
-    KitError if there is nothing to do, or if two would be written to one place, or one over an
-    input.
+    in which a folder's pictures keep their places. beside: `Settings.beside`. Raises KitError if
+    there is nothing to do, or if two would be written to one place, or one over an input.
     """
     inputs, target = list(inputs), user_path(output)
     found = [pair for text in inputs for pair in _found(text, recursive, target)]
@@ -68,7 +74,7 @@ def find_pairs(
         raise KitError(f"{output}: neither a folder nor a name in {', '.join(SUFFIXES)}")
     else:
         pairs = {path: _named(target / path.relative_to(base)) for base, path in found}
-    _check_apart(pairs, compare)
+    _check_apart(pairs, beside)
     return pairs
 
 
@@ -80,9 +86,12 @@ def colour_all(
 ) -> list[Done]:
     """Colour every file; `report` is called after each. Errors are told in what is returned.
 
-    Raises KitError, before the first, for a size that the model cannot see.
+    Raises KitError, before the first, for a size that the model cannot see, or without the numbers
+    for a map of guesses.
     """
     check_size(model, settings.size)
+    if settings.guess_map:
+        counts_of(model)
     results = []
     for source, output in pairs.items():
         try:
@@ -109,16 +118,18 @@ def summary(results: list[Done], began: float) -> str:
 
 
 def _colorize_file(source: Path, output: Path, model: Colorizer, settings: Settings) -> Done:
-    written = _written(output, settings.compare)
+    written = _written(output, settings.beside)
     if not settings.overwrite and (there := [path for path in written if path.exists()]):
         raise KitError(f"{there[0]}: exists already; --overwrite writes over it")
     picture = open_picture(source)
     coloured, paler = colorize_picture(picture, model, settings.strength, settings.size)
-    compared = _side_by_side(picture, coloured) if settings.compare else None
+    more = [_side_by_side(picture, coloured)] if settings.compare else []
+    if settings.guess_map:
+        more.append(guess_map(picture.image, model))
     picture = replace(picture, image=coloured)  # the original's memory is not needed any more
     lost = save_picture(picture, output)
-    if compared:
-        save_picture(Picture(compared), written[1])
+    for image, path in zip(more, written[1:], strict=True):
+        save_picture(Picture(image), path)
     return Done(source, output, paler=paler, lost=lost)
 
 
@@ -134,12 +145,8 @@ def _side_by_side(picture: Picture, coloured: Image.Image) -> Image.Image:
     return together
 
 
-def _written(output: Path, compare: bool) -> list[Path]:
-    return [output, _comparison(output)] if compare else [output]
-
-
-def _comparison(output: Path) -> Path:
-    return output.with_name(f"{output.stem}-compared{output.suffix}")
+def _written(output: Path, beside: Iterable[str]) -> list[Path]:
+    return [output.with_name(f"{output.stem}{end}{output.suffix}") for end in ("", *beside)]
 
 
 def _named(path: Path) -> Path:
@@ -175,11 +182,11 @@ def _walk(folder: Path, recursive: bool, target: Path) -> list[Path]:
     return sorted(f for f in files if f.suffix.lower() in PICTURES and f.is_file())
 
 
-def _check_apart(pairs: dict[Path, Path], compare: bool) -> None:
+def _check_apart(pairs: dict[Path, Path], beside: Iterable[str]) -> None:
     seen: dict[Path, Path] = {}
     inputs = {path.resolve() for path in pairs}
     for source, output in pairs.items():
-        for path in _written(output, compare):
+        for path in _written(output, beside):
             if path.resolve() in inputs:
                 raise KitError(f"{path}: would overwrite an input; choose another folder")
             if path in seen:

@@ -27,6 +27,9 @@ def colorize_files(
     compare: Annotated[
         bool, typer.Option("--compare", help="write NAME-compared too: grey, coloured, original")
     ] = False,
+    guess_map: Annotated[
+        bool, typer.Option("--guess-map", help="write NAME-guess too: dark is sure, light a guess")
+    ] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="sub-folders too")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="write over outputs")] = False,
 ) -> None:
@@ -36,8 +39,8 @@ def colorize_files(
     from ..pretrained import load_pretrained
     from .batch import Settings, colour_all, find_pairs, summary
 
-    settings = Settings(strength, size, compare, overwrite)
-    pairs = find_pairs(inputs, output, recursive, compare)
+    settings = Settings(strength, size, compare, guess_map, overwrite)
+    pairs = find_pairs(inputs, output, recursive, settings.beside)
     colorizer = load_pretrained(model).to(choose_device(device))
     console.print(f"{len(pairs)} to colour by {colorizer.name}")
     began = time.monotonic()

@@ -1,5 +1,7 @@
 """Sets of colours keep their promise on paintings whose error is known to differ."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,9 @@ from colorkit.base.errors import KitError
 from colorkit.cli import app
 from colorkit.lost import plots
 from colorkit.lost.evidence import Errors
-from colorkit.lost.guess import calibrate, calibrate_model, surest_first
+from colorkit.lost.guess import calibrate, calibrate_model, count_boxed, surest_first
 from colorkit.lost.ladder import Paintings
+from colorkit.pictures.guessed import KEPT
 
 
 def paintings(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,6 +75,14 @@ def test_a_models_sets_keep_their_promise_on_the_paintings_they_were_calibrated_
     sets = calibrate_model(model_of(torch.zeros(2, 32, 32)), paintings)
     covered = sets.coverage(paintings.L, paintings.ab)  # the model says grey: ab is its error
     assert (covered >= 0.9).mean() > 0.8
+
+
+@pytest.mark.slow
+def test_the_numbers_in_the_box_are_those_of_its_models():
+    """After `colorkit make --publish`: python -m colorkit.lost.guess."""
+    kept = json.loads(KEPT.read_text())
+    for name, counts in count_boxed().items():
+        assert kept[name] == pytest.approx(counts, abs=1)  # a bin at the edge, on other machines
 
 
 def test_a_map_of_what_is_a_guess_is_drawn_for_any_picture(gallery, tmp_path):

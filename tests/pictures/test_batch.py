@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from colorkit.base.errors import KitError
 from colorkit.pictures.batch import Done, Settings, colour_all, find_pairs, summary
 from colorkit.pictures.files import open_picture
-from colorkit.pretrained import Colorizer
+from colorkit.pretrained import Colorizer, load_pretrained
 from colorkit.reading import read_picture
 
 FORMATS = {"a.jpg": "L", "b.png": "RGB", "c.tif": "RGB", "d.webp": "RGB", "e.png": "LA"}
@@ -41,7 +41,8 @@ def folder(tmp_path) -> Path:
 
 
 def colour(model: Colorizer, source: Path, to: Path, **settings) -> list[Done]:
-    return colour_all(find_pairs([str(source)], str(to)), model, Settings(**settings))
+    how = Settings(**settings)
+    return colour_all(find_pairs([str(source)], str(to), beside=how.beside), model, how)
 
 
 def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
@@ -75,6 +76,25 @@ def test_a_comparison_shows_grey_coloured_and_original(folder, model, tmp_path):
         colour(model, folder / name, tmp_path / "out", compare=True)
         shown = Image.open(tmp_path / "out" / name.replace(".", "-compared."))
         assert shown.width / shown.height == shape
+
+
+def test_a_map_says_where_the_colours_are_guesses(tmp_path):
+    """Nearly black and nearly white have few colours to choose from."""
+    grey = np.repeat(np.uint8([[0, 110, 255]]), 40, axis=1).repeat(60, axis=0)
+    Image.fromarray(grey).save(tmp_path / "steps.png")
+    (done,) = colour(load_pretrained("lively"), tmp_path, tmp_path / "out", guess_map=True)
+    assert not done.error
+    drawn = np.asarray(Image.open(tmp_path / "out" / "steps-guess.png").convert("L"), dtype=float)
+    assert drawn.shape == (60, 120)
+    dark, middle, light = drawn[30, [20, 60, 100]]
+    assert middle > dark + 40
+    assert middle > light + 10
+
+
+def test_a_model_without_numbers_for_a_map_is_refused_before_the_first(folder, model, tmp_path):
+    with pytest.raises(KitError, match="no map of guesses is kept but for lively and cautious"):
+        colour(model, folder, tmp_path / "out", guess_map=True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +137,7 @@ def test_no_input_is_ever_written_over(folder):
             find_pairs([str(folder / "b.png")], str(output))
     shutil.copy(folder / "b.png", folder / "b-compared.png")
     with pytest.raises(KitError, match="b-compared.png: .* would both be it"):
-        find_pairs([str(folder)], str(folder / "out"), compare=True)
+        find_pairs([str(folder)], str(folder / "out"), beside=["-compared"])
     assert (folder / "b.png").read_bytes() == before
 
 

@@ -1,0 +1,52 @@
+"""What is a guess in a coloured picture: how many colours each pixel may have.
+
+The numbers come with the kit for its own two models. `colorkit.lost.guess` says what they promise,
+and makes them; `colorkit guess` asks any other model.
+"""
+
+import json
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+from ..base.errors import KitError
+from ..color import grey_input
+from ..pretrained import BOX, BOXED, Colorizer
+from .files import fitted
+from .paint import square
+
+KEPT = BOXED / "guesses.json"
+SIDE = 256  # px of what a map is made from
+MANY = 60  # colours of 10 x 10 Lab units: as light as a map gets
+SURE, GUESSED = np.array([0, 34, 78]), np.array([254, 232, 56])  # told apart by lightness too
+
+
+@cache
+def _kept() -> dict[str, list[int]]:
+    return json.loads(KEPT.read_text("utf-8"))
+
+
+def counts_of(model: Colorizer) -> list[int]:
+    """Return how many colours a model leaves open at each lightness, dark to light, evenly.
+
+    Raises KitError for a model that does not come with the kit.
+    """
+    name = model.config.get("boxed", "")
+    if name not in _kept():
+        known = " and ".join(BOX)
+        raise KitError(f"{model.name}: no map of guesses is kept but for {known}: `colorkit guess`")
+    return _kept()[name]
+
+
+def guess_map(image: Image.Image, model: Colorizer) -> Image.Image:
+    """Draw how many colours each pixel may have, few dark and many light.
+
+    image: of a `Picture`; the map is as large. Raises KitError as `counts_of`.
+    """
+    counts = np.asarray(counts_of(model))
+    L = grey_input(square(fitted(image, SIDE), SIDE))[0, 0].numpy()
+    open_here = counts[((L + 1) / 2 * len(counts)).astype(int).clip(0, len(counts) - 1)]
+    share = (open_here / MANY).clip(0, 1)[..., None]
+    drawn = ((1 - share) * SURE + share * GUESSED).astype(np.uint8)
+    return Image.fromarray(drawn).resize(image.size)
