@@ -148,9 +148,10 @@ def answer(models: dict[str, Colorizer], upload: Upload, strength: float, to: Pa
     show(upload.grey, "grey")
     for name, model in models.items():
         show(colorize_picture(upload.picture, model, strength)[0], name)
+    show(upload.picture.image, "as it was")
+    for name, model in models.items():
         if model.config.get("boxed"):
             show(guess_map(upload.picture.image, model), f"{name}: sure is dark, a guess light")
-    show(upload.picture.image, "as it was")
     said = UNCOMPARED.get(upload.colours) or _compared(upload.picture, models, strength)
     return Answer(shown, said)
 
