@@ -7,8 +7,8 @@ from conftest import is_for_everybody
 from colorkit.experiment import MODELS
 from colorkit.metrics import BASELINES, METRICS
 from colorkit.replication.grid import Grid
-from colorkit.replication.paper import assumptions
-from colorkit.replication.report import write_report
+from colorkit.replication.paper import assumptions, paper_cell
+from colorkit.replication.report import dots, write_report
 from colorkit.replication.tables import cells, collect, pivot
 from colorkit.training import run
 
@@ -89,13 +89,25 @@ def test_report_is_one_file_and_says_what_is_missing(grid):
     assert "numbers are missing" in html
     for outside in ("<script", "<link", 'src="http', "url("):
         assert outside not in html
-    assert html.count('alt="') == html.count("<img") == 2
+    assert html.count('alt="') == html.count("<img") == 3
     for point in assumptions()["point"]:
         assert point.replace("'", "&#39;") in html
     frame = pd.read_csv(grid.folder.path / "tables.csv")
     assert frame["ours"].isna().sum() == collect(grid)["ours"].isna().sum()
-    for picture in ("comparison-t1.png", "losses-t1.png"):
+    for picture in ("dots-t1.png", "comparison-t1.png", "losses-t1.png"):
         assert (grid.folder.path / "pictures" / picture).exists()
+
+
+def test_the_dots_are_the_tables_numbers(grid):
+    """The paper's cell and ours stand where the axis says so, in their part's panel."""
+    rows = pivot(collect(grid), 1)
+    figure, told = dots(rows)
+    shown = {axis.get_title(): axis for axis in figure.axes}
+    row = next(row for row in rows if row["part"] == "Testing" and row["ours"] > 0)
+    drawn = [float(x) for line in shown["Testing"].lines for x in line.get_xdata()]
+    assert row["ours"] in drawn
+    assert paper_cell(1, "test", "unet_resnet18") in drawn
+    assert f"{row['model']}: {row['ours']:.4f}" in told
 
 
 @pytest.mark.slow
@@ -110,7 +122,7 @@ def test_where_no_run_finished_there_is_still_a_report(grid):
         path.unlink()
     write_report(grid)
     html = (grid.folder.path / "report.html").read_text()
-    assert html.count("<img") == 1
+    assert html.count("<img") == 2
     assert f"{collect(grid)['ours'].isna().sum()} numbers are missing" in html
 
 
