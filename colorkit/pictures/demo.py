@@ -46,7 +46,7 @@ had."""
 HOW = "Each model sees a small square; its colours go onto the picture's own lightness."
 THE_TWO = """
 
-**lively** is to look at: vivid, plausible, often wrong. **cautious** is to measure: on average
+**lively** is to look at: varied, plausible, often wrong. **cautious** is to measure: on average
 nearer to the truth, and browner.
 
 The maps show how many colours a model leaves open at each lightness: dark about 7, light about 60,
