@@ -94,6 +94,11 @@ def forty_draws(draws: Any, lower: Any, folder: Folder) -> str:
     "2.5",
     "Write at least 40 words, and quote one of the errors in `draws`.",
     "Which part of the difference between two errors could be the draw alone?",
+    rubric=(
+        "compares 0.0133 with the range of your own draws",
+        "asks for a baseline on the *same* test paintings",
+        "asks for several draws, or the list of paintings",
+    ),
 )
 def one_draw(opinion: Any, draws: Any) -> str:
     """Judge the answer without the paper's own errors, which the question quotes."""
