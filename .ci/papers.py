@@ -47,6 +47,7 @@ def papers() -> dict[Path, str]:
     stamps = {
         r"(google\.com/github/)[\w./-]+?/blob/v[\w.]+/": rf"\1{colab}",
         r"(welcome\?src=https://github\.com/)[\w./-]+?/blob/v[\w.]+/": rf"\1{colab}",
+        r"(\]\(https://github\.com/)[\w./-]+?/blob/v[\w.]+/": rf"\1{colab}",
         r"git\+https://github\.com/[\w./-]+@v[\w.]+\w": f"git+{address}@v{version}",
         r"clone --branch v\S+ https://github\.com/\S+": f"clone --branch v{version} {address}",
         r"(?m)^(version: ).+": rf"\g<1>{version}",

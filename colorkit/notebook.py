@@ -62,13 +62,16 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
 
 
-def show(figure: "Figure", alt: str) -> None:
-    """Display a figure in a notebook: an <img> with alt text, and a picture for PDF and GitHub."""
+def show(figure: "Figure", alt: str, told: str = "") -> None:
+    """Display a figure in a notebook: an <img> with alt text, and a picture for PDF and GitHub.
+
+    `told` ends the alt text: in a sentence, what is to be seen.
+    """
     from IPython.display import display
 
     from .base.rendering import mime_bundle
 
-    display(mime_bundle(figure, alt), raw=True)
+    display(mime_bundle(figure, f"{alt} {told}".rstrip()), raw=True)
 
 
 def interact(draw: Callable[..., "tuple[Figure, str]"], **controls: Any) -> None:

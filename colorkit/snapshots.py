@@ -105,16 +105,22 @@ def show_snapshots(
 
 def published_errors(folder: Path, runs: Mapping[str, str]) -> pd.DataFrame:
     """Read mse_ab of published runs {label: id} and of their baselines: a row each, by part."""
-
-    def scores(name: str) -> dict[str, Any]:
-        return json.loads((folder / "runs" / f"{name}.json").read_text(encoding="utf-8"))["scores"]
-
-    rows = {BASELINES[name]: parts for name, parts in scores("baselines").items()}
-    rows |= {label: scores(run) for label, run in runs.items()}
+    scores = _published(folder, "baselines")["scores"]
+    rows = {BASELINES[name]: parts for name, parts in scores.items()}
+    rows |= {label: _published(folder, run)["scores"] for label, run in runs.items()}
     means = {
         label: {p: np.mean(parts[p]["mse_ab"]) for p in PARTS} for label, parts in rows.items()
     }
     return pd.DataFrame(means).T
+
+
+def published_losses(folder: Path, run: str) -> list[dict[str, float]]:
+    """Read a published run's losses, a row an epoch."""
+    return _published(folder, run)["history"]
+
+
+def _published(folder: Path, run: str) -> dict[str, Any]:
+    return json.loads((folder / "runs" / f"{run}.json").read_text(encoding="utf-8"))
 
 
 def show_errors(

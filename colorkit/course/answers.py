@@ -36,17 +36,20 @@ class Exercise(NamedTuple):
     judge: Callable[..., str | None]
     hints: Sequence[str]  # one more is told after each wrong answer
     choices: Mapping[str, str]  # of a prediction: each letter, and what speaks for or against it
+    rubric: Sequence[str] = ()  # of an open question: what is worth a point
 
 
 EXERCISES: dict[str, Exercise] = {}
 PROGRESS: dict[str, dict[str, Any]] = {}  # of this session: {"2.3": {"mark": "✓", "tries": 1}}
 
 
-def exercise(number: str, *hints: str, **choices: str) -> Callable[[Callable], Callable]:
-    """Register a judge with its hints, or with the choices of a prediction."""
+def exercise(
+    number: str, *hints: str, rubric: Sequence[str] = (), **choices: str
+) -> Callable[[Callable], Callable]:
+    """Register a judge with its hints, and its rubric if any, or with a prediction's choices."""
 
     def register(judge: Callable) -> Callable:
-        EXERCISES[number] = Exercise(judge, hints, choices)
+        EXERCISES[number] = Exercise(judge, hints, choices, rubric)
         return judge
 
     return register
@@ -78,6 +81,7 @@ def check(number: str, *answers: Any) -> tuple[str, str]:
         record["answer"] = values[0]
     try:
         mark, told = RIGHT, _judge(judged, values) or "right"
+        told += f". A point each: {'; '.join(judged.rubric)}" * bool(judged.rubric)
     except Wrong as wrong:
         mark, told = WRONG, " ".join([f"{wrong}.", *judged.hints[: record["tries"] + 1]])
     record |= {"mark": mark, "tries": record["tries"] + 1}

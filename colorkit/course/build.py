@@ -8,11 +8,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from ..base.files import write_atomic
-from .cells import SOLUTION, lessons, opening_the_students, tags
+from .cells import SOLUTION, folded, lessons, opening_the_students, tags
 from .guide import write_guide
 
 DROPPED = {"student": {"solution", "instructor", "ci"}, "solutions": {"instructor", "ci"}}
-FOLDED = {"setup", "parameters", "plumbing"}
 
 
 def build(output: Path) -> list[Path]:
@@ -50,10 +49,10 @@ def for_the_site(book: NotebookNode) -> NotebookNode:
     book = build_notebook(book, "solutions")
     for cell in book.cells:
         cell.source = opening_the_students(cell.source)
-        if cell.cell_type == "code" and tags(cell) & (FOLDED | {"exercise", "solution"}):
+        if cell.cell_type == "code" and (folded(cell) or tags(cell) & {"exercise", "solution"}):
             fold = "hide-cell" if "solution" in tags(cell) else "hide-input"
             cell.metadata["tags"] = [*cell.metadata["tags"], fold]
-            if not tags(cell) & FOLDED:
+            if not folded(cell):
                 cell.metadata["mystnb"] = {"code_prompt_show": "A solution"}
     return book
 
@@ -67,8 +66,6 @@ def _as_new(cell: NotebookNode) -> None:
     """Take a cell's outputs away, and fold what is no lesson: Colab's forms, Jupyter's arrows."""
     if cell.cell_type == "code":
         cell.outputs, cell.execution_count = [], None
-        if tags(cell) & FOLDED:
-            cell.source = (
-                f"# @title Run me: {', '.join(sorted(tags(cell) & FOLDED))}\n{cell.source}"
-            )
+        if why := folded(cell):
+            cell.source = f"# @title Run me: {', '.join(sorted(why))}\n{cell.source}"
             cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}

@@ -1,7 +1,7 @@
 """What the cells of a lesson's notebook are, by their tags: the one source of all builds.
 
-Tags: exercise, check, solution, instructor, ci (a test, no lesson), plumbing. Inside a code cell,
-nbgrader's fences hold a solution.
+Tags: exercise, check, solution, instructor, ci (a test, no lesson), plumbing, shown (parameters
+that students choose, so not folded). Inside a code cell, nbgrader's fences hold a solution.
 """
 
 import re
@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from ..base.errors import KitError
 from ..base.files import kit_file
 
+FOLDED = {"setup", "parameters", "plumbing"}
 SOLUTION = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION(\n|$)", re.M | re.S
 )
@@ -21,6 +22,11 @@ SOLUTION = re.compile(
 def tags(cell: NotebookNode) -> set[str]:
     """Read a cell's tags."""
     return set(cell.metadata.get("tags", []))
+
+
+def folded(cell: NotebookNode) -> set[str]:
+    """Tell for which of its tags a cell is folded; empty if it is not."""
+    return set() if "shown" in tags(cell) else FOLDED & tags(cell)
 
 
 def opening_the_students(text: str) -> str:

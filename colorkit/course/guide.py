@@ -1,7 +1,7 @@
 """The teacher's guide: what holds for every lesson, then a page a lesson, from its notebook.
 
 A paragraph that begins with its name in bold, in a notebook's first cell or in one tagged
-`instructor`, is found by that name: Needs, Hook, Explain, Misconceptions, Rubric of 2.5.
+`instructor`, is found by that name: Before, Hook, Explain, Misconceptions.
 """
 
 import json
@@ -17,7 +17,7 @@ from ..base.templates import render
 from .answers import EXERCISES, load
 from .cells import SOLUTION, opening_the_students, tags
 
-TOLD = ("Needs", "Hook", "Explain", "Misconceptions", "Common mistakes", "Short of time")
+TOLD = ("Before", "Hook", "Explain", "Misconceptions", "Common mistakes", "Short of time")
 SILENT = {"setup", "plumbing", "parameters", "ci"}  # cells whose outputs no lesson speaks of
 NAMED = re.compile(r"^\*\*(.+?)\.?\*\*[., ]*(.*?)(?=\n\n\*\*|\Z)", re.M | re.S)
 HEADING = re.compile(r"### Exercise (\d+[a-z]?\.\d+) · ([\w ]+), (\d+) minutes\n+(.*)", re.S)
@@ -76,6 +76,7 @@ def exercises(book: NotebookNode, shown: str) -> list[dict[str, Any]]:
             load(number.partition(".")[0])
             about = {"number": number, "kind": kind, "minutes": int(minutes), "text": text.strip()}
             about |= {"hints": EXERCISES[number].hints, "choices": EXERCISES[number].choices}
+            about["rubric"] = EXERCISES[number].rubric
             found.append(about | {"answers": [], "said": said.get(number, "")})
         elif found and cell.cell_type == "code":
             fenced = [dedent(part[2]).rstrip() for part in SOLUTION.finditer(cell.source)]

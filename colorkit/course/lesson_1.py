@@ -63,6 +63,11 @@ def what_moves_a_hash(
     "1.4",
     "Write at least 40 words, and quote one of the numbers in `moved`.",
     "Which mistake is worse here: to keep two copies apart, or to put two paintings together?",
+    rubric=(
+        "a rule that someone else could apply, with a number in it",
+        "a missed pair makes a test error too small",
+        "a wrong pair costs less than a missed one, or a reason why not",
+    ),
 )
 def two_photographs(opinion: Any, moved: Any) -> str:
     if not isinstance(moved, Mapping) or not moved:

@@ -64,6 +64,11 @@ def worth_of_a_source(
     "10.4",
     "Write at least 40 words, and quote one of the numbers in `moved`.",
     "Would a visitor know which colours have a source, and who chose the others?",
+    rubric=(
+        "names a source for at least two colours",
+        "says what is guessed, and by whom or what",
+        "a number that a visitor understands",
+    ),
 )
 def label_with_sources(wall_label: Any, moved: Any) -> str:
     if not isinstance(moved, Mapping) or not moved:

@@ -3,7 +3,7 @@
 import math
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,8 +76,8 @@ def forty_draws(draws: Any, lower: Any, folder: Folder) -> str:
     absent = [name for name in names if name not in draws]
     must(not absent, f"{len(absent)} of 40 draws are missing, such as {absent[:1]}")
     errors = {name: number(f"draws[{name!r}]", draws[name]) for name in names}
-    for name in random.sample(names, 3):
-        near(f"draws[{name!r}]", errors[name], _error_of_one_colour(folder, name), 1e-6)
+    for name, again in errors_of_one_colour(folder, random.sample(names, 3)).items():
+        near(f"draws[{name!r}]", errors[name], again, 1e-6)
     values = sorted(errors.values())
     told = sum(value < errors["paper"] for value in values)
     asked = (
@@ -94,6 +94,11 @@ def forty_draws(draws: Any, lower: Any, folder: Folder) -> str:
     "2.5",
     "Write at least 40 words, and quote one of the errors in `draws`.",
     "Which part of the difference between two errors could be the draw alone?",
+    rubric=(
+        "compares 0.0133 with the range of your own draws",
+        "asks for a baseline on the *same* test paintings",
+        "asks for several draws, or the list of paintings",
+    ),
 )
 def one_draw(opinion: Any, draws: Any) -> str:
     """Judge the answer without the paper's own errors, which the question quotes."""
@@ -103,13 +108,16 @@ def one_draw(opinion: Any, draws: Any) -> str:
     return in_words(own, 40, [float(value) for value in draws.values()])
 
 
-def _error_of_one_colour(folder: Folder, split: str) -> float:
-    """Fit one colour to a draw's training paintings, and score it on its test paintings."""
+def errors_of_one_colour(folder: Folder, splits: Sequence[str]) -> dict[str, float]:
+    """Fit one colour to each split's training paintings, and score it on its test paintings."""
     paintings = folder.manifest[folder.manifest["part"].isin(folder.pixels)]
     rows = [(paintings["part"] == part).to_numpy().nonzero()[0] for part in folder.pixels]
     order = torch.from_numpy(np.concatenate(rows)).argsort()  # pixels lie part by part
     ab = color.encode(torch.cat(list(folder.pixels.values())).float() / 255)[1][order]
-    dealt = deal(paintings[["path", "painter", "group"]], split)["part"].to_numpy()
-    train, test = (torch.from_numpy(dealt == name) for name in ("train", "test"))
-    colour = ab[train].mean((0, 2, 3), keepdim=True)
-    return float((ab[test] - colour).square().mean())
+    errors = {}
+    for split in splits:
+        dealt = deal(paintings[["path", "painter", "group"]], split)["part"].to_numpy()
+        train, test = (torch.from_numpy(dealt == name) for name in ("train", "test"))
+        colour = ab[train].mean((0, 2, 3), keepdim=True)
+        errors[split] = float((ab[test] - colour).square().mean())
+    return errors

@@ -100,6 +100,11 @@ def memory_is_not_colour(errors: Any, memory: nn.Module, eight: Tensor, unseen: 
     "3.5",
     "Write at least 40 words, and quote one of the numbers in `errors`.",
     "What does the network know of a painting before it knows where anything is?",
+    rubric=(
+        "brown is the median of what the network cannot tell apart",
+        "the error on unseen paintings is compared with grey's on the same paintings",
+        "says that training paintings cannot test a model",
+    ),
 )
 def brown_first(opinion: Any, errors: Any) -> str:
     if not isinstance(errors, Mapping) or not errors:

@@ -1,4 +1,4 @@
-"""Lesson 4: how wide a patch is, the adversarial step, `detach`, batch norm, fifty epochs."""
+"""Lesson 4: what the critic sees, the adversarial step, `detach`, batch norm, fifty epochs."""
 
 import copy
 import random
@@ -13,15 +13,21 @@ from ..adversarial import bare_step
 from ..metrics import BASELINES
 from ..models import PatchCritic, ScratchUnet, init_normal, receptive_field
 from .answers import exercise
-from .judging import NotYet, must, near, number
+from .judging import NotYet, must, near, number, same
 
 
 @exercise(
     "4.1",
+    "The critic sees L with ab: torch.cat puts one plane and two side by side, along dim 1.",
     "Begin at the output, with a width of one, and go through the layers backwards.",
     "A layer turns a width into (width - 1) * stride + kernel.",
 )
-def width_of_a_patch(patch_width: Callable) -> None:
+def what_the_critic_sees(patch_width: Callable, Critic: type[nn.Module]) -> None:
+    mine, theirs = Critic(filters=4).eval(), PatchCritic(filters=4).eval()
+    mine.load_state_dict(theirs.state_dict())
+    L, ab = torch.rand(2, 1, 32, 32), torch.rand(2, 2, 32, 32)
+    with torch.no_grad():
+        same("what your critic answers", mine(L, ab), theirs(L, ab))
     for _ in range(5):
         layers = [(random.randint(1, 5), random.randint(1, 3)) for _ in range(random.randint(2, 5))]
         wanted = receptive_field(nn.Sequential(*(nn.Conv2d(1, 1, k, s) for k, s in layers)))

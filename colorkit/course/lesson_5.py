@@ -89,7 +89,10 @@ def missing_control(control: Any) -> str:
     changed = replace(recipe, **VARIANTS[control].changes)
     must(not changed.critic, f"{control} has a critic, as the third model has")
     must(changed.two_stages, f"{control} has one stage, so it sees each painting half as often")
-    return "as many epochs after the same first stage, and no critic"
+    return (
+        "as many epochs after the same first stage, and no critic; one_stage keeps the critic, so "
+        "it cannot say what the critic did"
+    )
 
 
 def _small() -> nn.Module:

@@ -57,6 +57,11 @@ def luck_of_the_paintings(swapped: Any, one_colour: np.ndarray, forty: np.ndarra
     "6.4",
     "Write at least 40 words, and quote one of your numbers: paintings, errors, standard errors.",
     "Could a reader redo the table with your caption, and know what is good?",
+    rubric=(
+        "number of test paintings, split and seed",
+        "the space and scale of the error",
+        "a baseline on the same paintings, and a spread",
+    ),
 )
 def caption_of_table_1(caption: Any, one_colour: Any, forty: Any) -> str:
     if len(one_colour) < 2:

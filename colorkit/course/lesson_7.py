@@ -69,6 +69,11 @@ def mirror_images(changes: Any, models: Mapping[str, nn.Module], L_dozen: Tensor
     "7.4",
     "Write at least 30 words, and quote one of the numbers in `changes`.",
     "Would a visitor know who chose the colours, from what, and that they may be wrong?",
+    rubric=(
+        "says who or what chose the colours, and from what",
+        "says that they are guesses and may be wrong",
+        "a number that a visitor without statistics understands",
+    ),
 )
 def label_on_the_wall(wall_label: Any, changes: Any) -> str:
     if not isinstance(changes, Mapping) or not changes:

@@ -72,6 +72,11 @@ def _coverage(shared: float) -> float:
     "8a.4",
     "Write at least 40 words, and quote a number that the cell of *How small a difference* prints.",
     "What could the authors have said honestly, from one training and 52 paintings?",
+    rubric=(
+        "names the smallest difference that could be found, or the number of paintings",
+        "asks for several trainings",
+        "tells *not found* from *not there*",
+    ),
 )
 def answer_to_the_authors(answer: Any, least: Any, needed: Any) -> str:
     return in_words(answer, 40, [number("least", least), *map(float, needed.values())])

@@ -83,6 +83,12 @@ def turning_point(flip: Any, runs: Any, seen: Any, rules: Any, board: Any) -> st
     "8b.4",
     "Write at least 40 words, and quote a number of the table *our runs, this claim needs*.",
     "Suppose the same small runs had agreed with the paper: would you have believed them?",
+    rubric=(
+        "names a need that our runs lack",
+        "says that a success would not have been believed, either",
+        "writes a sentence that says what was seen, with its uncertainty, or defends the given one "
+        "for runs like ours",
+    ),
 )
 def a_verdict_on_a_verdict(opinion: Any, ran: Any, needs: Any) -> str:
     numbers = [float(n) for n in (*ran.values(), *needs.values()) if isinstance(n, int)]

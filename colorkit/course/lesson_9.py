@@ -65,6 +65,11 @@ def perfect_colours(distances: Any, some: Tensor, film: Any) -> str:
     "9.4",
     "Write at least 40 words, and quote one of the numbers in `distances`.",
     "What did the plate do to red and blue, and what would you ask of the firm?",
+    rubric=(
+        "says what a plate of 1868 did to colours, so that the grey itself is wrong",
+        "a number, with what it means",
+        "asks for evidence: a test on surviving works, sources, another photograph",
+    ),
 )
 def advice_to_a_museum(advice: Any, distances: Any) -> str:
     if not isinstance(distances, Mapping) or not distances:

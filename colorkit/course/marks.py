@@ -16,7 +16,9 @@ from nbformat.v4 import new_code_cell
 
 from .. import __version__
 from ..base.errors import KitError
+from .answers import load
 from .cells import tags
+from .judging import NotYet
 
 CELL_SECONDS = 600  # then a cell is interrupted, and the next one runs
 
@@ -92,6 +94,10 @@ def _row(path: Path) -> dict[str, str]:
     content = execute(path) if again else _content(path)
     marked = {number: record["mark"] for number, record in content["exercises"].items()}
     remark = "executed again" if again else f"as handed in by {content['name']}"
+    try:
+        load(str(content["lesson"]))
+    except NotYet:
+        remark += f"; there is no lesson {content['lesson']}"
     if (by := content["version"]) != __version__:
         remark += f"; made by colorkit {by}, this is {__version__}"
     return {"lesson": content["lesson"]} | marked | {"remark": remark}

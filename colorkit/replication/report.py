@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from pandas.io.formats.style import Styler
 from torch import Tensor
 
 from .. import figures
@@ -26,15 +27,15 @@ from .tables import LABELS, PART_NAMES, cells, changes, collect, number, pivot
 def comparison(grid: Grid, table: int) -> tuple[dict[str, Tensor], list[str]]:
     """Colour some test paintings with every finished model of a table (first seed).
 
-    Returns rows for `figures.picture_grid` ("grey", the L table, each model, "truth":
-    (n, 3, S, S)) and the paintings' titles.
+    Returns rows for `figures.picture_grid` ("grey", "forty numbers", each model,
+    "truth": (n, 3, S, S)) and the paintings' titles.
     """
     folder = grid.folder
     pixels, titles = folder.examples()
     rows = {"grey": predict_rgb(ColourTable(torch.zeros(1, 2)), pixels)}
     if baselines := folder.result("baselines"):
-        table_of_L = ColourTable(torch.tensor(baselines["tables"]["L_table"]))
-        rows["L table"] = predict_rgb(table_of_L, pixels)
+        forty_numbers = ColourTable(torch.tensor(baselines["tables"]["L_table"]))
+        rows["forty numbers"] = predict_rgb(forty_numbers, pixels)
     for run in grid.finished(table):
         rows[MODELS[run["config"]["model"]]] = predict_rgb(folder.generator(run), pixels)
     return rows | {"truth": pixels}, titles
@@ -71,6 +72,13 @@ def dots(rows: Sequence[dict[str, Any]]) -> tuple[Figure, str]:
     axes[0].xaxis.set_major_locator(MaxNLocator(3))
     figure.supxlabel("MSE of ab/110: ◇ paper, ● ours", fontsize=10)
     return figure, f"MSE of ab/110. {'; '.join(told)}."
+
+
+def digits(rows: Sequence[dict[str, Any]]) -> Styler:
+    """Arrange rows of `tables.pivot` for a page: a row a model, the parts side by side."""
+    wide = pd.DataFrame(rows).pivot(index="model", columns="part", values=["paper", "ours"])
+    wide = wide.reindex(LABELS.values()).reindex(columns=PART_NAMES.values(), level=1)
+    return wide.style.format(precision=4, na_rep="")
 
 
 def write_report(grid: Grid) -> None:

@@ -31,6 +31,7 @@ def small_book() -> nbformat.NotebookNode:
         new_code_cell("print(one())", metadata={"tags": ["solution"]}),
         new_markdown_cell("Rubric", metadata={"tags": ["instructor"]}),
         new_code_cell("assert one() == 1", metadata={"tags": ["ci"]}),
+        new_code_cell('picture: str = ""', metadata={"tags": ["parameters", "shown"]}),
     ]
     return new_notebook(cells=cells)
 
@@ -57,7 +58,7 @@ def test_students_get_stubs_folded_plumbing_and_their_own_badge():
     assert book.cells[1].metadata["cellView"] == "form"
     assert sources[3] == "def one():\n    raise NotImplementedError  # your lines here\n"
     assert sources[4] == "n = ...\n# your lines here\n"
-    assert len(sources) == 5
+    assert sources[5:] == ['picture: str = ""']  # students choose it
     assert not any(cell.get("outputs") for cell in book.cells)
 
 
@@ -65,7 +66,7 @@ def test_solutions_keep_their_outputs_and_lose_the_fences():
     book = build_notebook(small_book(), "solutions")
     assert book.cells[3].source == "def one():\n    return 1\n"
     assert book.cells[3].outputs
-    assert len(book.cells) == 6
+    assert len(book.cells) == 7
 
 
 def test_a_page_has_answers_and_plumbing_folded_and_opens_the_students():
@@ -100,18 +101,27 @@ def assert_nothing_is_answered(book: nbformat.NotebookNode) -> None:
 @pytest.mark.parametrize("name", sorted(path.stem for path in kit_file("student").glob("*.ipynb")))
 def test_the_student_build_runs_unfilled_from_top_to_bottom(tmp_path, name):
     source, made = kit_file("student", f"{name}.ipynb"), tmp_path / "made.ipynb"
+    before = cpu_seconds()
     papermill.execute_notebook(source, made, cwd=tmp_path, progress_bar=False)  # raises on errors
+    assert cpu_seconds() - before < 2 * 180  # three minutes on two cores
     assert_nothing_is_answered(nbformat.read(made, as_version=4))
 
 
+def cpu_seconds() -> float:
+    """Return what the processes that have ended took, on all cores."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
 @pytest.mark.slow
-def test_the_student_build_runs_in_a_kernel_as_old_as_colabs(tmp_path):
+@pytest.mark.parametrize("name", ["02_lab_preprocessing", "07_colorize_your_own"])
+def test_the_student_build_runs_in_a_kernel_as_old_as_colabs(tmp_path, name):
     packages = ["ipython==7.34.0", "ipykernel==6.17.1", "jupyter_client<8"]
     bare = ["--no-deps", "ipywidgets==7.7.1", "ipython-genutils", "jupyterlab-widgets<2"]
     for wanted in (packages, bare):
         target = ["--quiet", "--target", str(tmp_path / "colab")]
         subprocess.run([sys.executable, "-m", "pip", "install", *target, *wanted], check=True)
-    book = nbformat.read(kit_file("student", "02_lab_preprocessing.ipynb"), as_version=4)
+    book = nbformat.read(kit_file("student", f"{name}.ipynb"), as_version=4)
     versions = "import IPython, ipywidgets\nprint(IPython.__version__, ipywidgets.__version__)"
     book.cells.append(new_code_cell(versions))
     path = os.pathsep.join([str(tmp_path / "colab"), str(kit_file())])

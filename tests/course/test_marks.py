@@ -18,6 +18,7 @@ CONTENT |= {"exercises": {"2.1": {"mark": "✓", "tries": 1}, "2.2": {"mark": "�
 
 def test_json_files_are_taken_as_they_are_and_bad_ones_named(tmp_path):
     files = {"ada": CONTENT, "old": CONTENT | {"version": "0.1.0"}, "list": [1], "other": {"a": 1}}
+    files |= {"lost": CONTENT | {"lesson": "77"}}
     files |= {"eve": CONTENT | {"name": "marks"}, "odd": CONTENT | {"exercises": {"2.1": "✓"}}}
     for name, content in files.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
@@ -29,6 +30,7 @@ def test_json_files_are_taken_as_they_are_and_bad_ones_named(tmp_path):
     assert table.loc["ada.json", "remark"] == "as handed in by Ada"
     assert table.loc["eve.json", "remark"] == "as handed in by marks"
     assert "made by colorkit 0.1.0, this is" in table.loc["old.json", "remark"]
+    assert table.loc["lost.json", "remark"] == "as handed in by Ada; there is no lesson 77"
     for name in ("list.json", "other.json", "cut.json", "odd.json"):
         assert table.loc[name, "remark"].startswith("not a file of hand_in")
     assert table.loc["cut.ipynb", "remark"].startswith("not a notebook")
