@@ -19,13 +19,13 @@ from torch.nn.functional import interpolate
 from ..base.files import write_atomic
 from ..color import encode
 from ..curation import curate
+from ..film import photograph
 from ..metrics import fit_colour_table, score
 from ..pixels import load_pixels
 from ..pretrained import Colorizer, load_pretrained
 from ..sources import open_source
 from ..splits import FOLDS, deal
 from .evidence import LIGHTNESSES, Errors, lightness_bin
-from .film import photograph
 from .plates import PlateTable
 from .spread import random_points, spread
 

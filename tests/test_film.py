@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from colorkit import film
 from colorkit.base.errors import KitError
 from colorkit.color import grey_input
-from colorkit.lost import film
 
 PLATES = [",".join(row) for row in film.emulsions()[list(film.WORDS)].values]
 REC_709 = (0.2126, 0.7152, 0.0722)

@@ -14,9 +14,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from ..base.errors import KitError, refuse_unknown
-from ..base.files import kit_file
-from ..color import L_CENTER, grey_input, join, lab_to_rgb, to_linear, to_srgb
+from .base.errors import KitError, refuse_unknown
+from .base.files import kit_file
+from .color import L_CENTER, grey_input, join, lab_to_rgb, to_linear, to_srgb
 
 WORDS = ("emulsion", "light", "filter")
 RGB = ["red", "green", "blue"]
