@@ -10,8 +10,8 @@ from conftest import paint
 
 from colorkit.base.checkpoints import epochs_kept
 from colorkit.base.errors import KitError
-from colorkit.folder import Folder
-from colorkit.making import publish, recipes, train
+from colorkit.folder import Folder, read_result
+from colorkit.making import photographs, publish, recipes, train
 from colorkit.making.crops import SMALLEST, Crops
 from colorkit.making.paintings import PAINTINGS, gather
 from colorkit.pretrained import load_pretrained
@@ -91,7 +91,8 @@ def tiny(monkeypatch):
     trials = {"scratch, tiny": recipes.Candidate("scratch", 32, 1, filters=4)}
     for module in (train, publish):
         monkeypatch.setattr(module, "CANDIDATES", trained | trials)
-    monkeypatch.setattr(train, "SCORED_SIZE", 48)
+    for module in (train, photographs):
+        monkeypatch.setattr(module, "SCORED_SIZE", 48)
     monkeypatch.setattr(train, "CRITIC_FILTERS", 4)
 
 
@@ -123,6 +124,24 @@ def test_nothing_is_published_before_both_are_made(making, tiny):
     train.baselines(making)
     with pytest.raises(KitError, match="cautious is not made yet; run `colorkit make` first"):
         publish.publish_models(making)
+
+
+def test_two_models_are_compared_on_plates_and_published(making, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(photographs, "kit_file", lambda *parts: tmp_path.joinpath("kit", *parts))
+    cautious = train.make("cautious", making, seed=0, minutes=1e-6)
+    with pytest.raises(KitError, match="photographs-s0 is not made yet; run `colorkit make --only"):
+        photographs.publish_photographs(making)
+    train.make("photographs", making, seed=0, minutes=1e-6)
+    place = photographs.publish_photographs(making)
+    scores = read_result(place / "runs" / "plates.json")["ciede2000"]
+    assert list(scores) == photographs.GREYS
+    on_lightness = [row["ciede2000"] for row in cautious["scores"]]
+    assert scores["L"][photographs.CAUTIOUS] == pytest.approx(on_lightness)
+    for ways in scores.values():
+        assert len({tuple(numbers) for numbers in ways.values()}) == 3
+    page = (place / "README.md").read_text()
+    assert page.count("| plate:") == 6
+    assert str(tmp_path) not in page
 
 
 @pytest.mark.parametrize("name", ["cautious", "photographs"])  # the second draws plates
