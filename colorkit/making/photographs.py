@@ -87,7 +87,8 @@ def publish_photographs(folder: Folder) -> Path:
     result = score_plates(folder)
     table = compare_plates(result)
     facts = {"table": table, "greys": GREYS, "ways": (CAUTIOUS, COLOURS, ALL)}
-    facts["better"] = (table.xs(ALL, level="way").loc[PLATES, "most"] < 1).sum()
+    plates = table.xs(ALL, level="way").loc[PLATES]
+    facts |= {"better": (plates["most"] < 1).sum(), "worse": (plates["least"] > 1).sum()}
     facts["counts"] = folder.listed["part"].value_counts()
     facts["runs"] = [folder.result(name) for name in RUNS]
     place = kit_file("results", f"photographs-{time.strftime('%Y-%m-%d')}")
