@@ -4,8 +4,12 @@ The only file that knows the constants 50, 100 and 110. Networks see `L` = L*/50
 and `ab` = (a*, b*)/110, which lies in [-0.79, 0.90] x [-0.99, 0.86] for every sRGB colour.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]  # pictures -> what a model sees, and predicts
 
 L_CENTER, L_MAX, AB_SCALE = 50.0, 100.0, 110.0
 

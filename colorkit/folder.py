@@ -146,7 +146,7 @@ class Folder:
         return self.keep(result)
 
     def scores(
-        self, predict: Predictor, device: torch.device = CPU, mode: str = "eval"
+        self, predict: Predictor, device: torch.device = CPU, mode: str = "eval", grey: str = "L"
     ) -> dict[str, list[dict[str, Any]]]:
         """Score a model painting by painting: {"train": [{"path", "painter", "mse_ab", …}], …}."""
         named = {}
@@ -154,7 +154,7 @@ class Folder:
             mine = self.manifest[self.manifest["part"] == part]
             rows = zip(
                 mine[["path", "painter"]].to_dict("records"),
-                evaluate(predict, pixels, device, mode),
+                evaluate(predict, pixels, device, mode, grey),
                 strict=True,
             )
             named[part] = [painting | scores for painting, scores in rows]

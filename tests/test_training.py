@@ -63,6 +63,22 @@ def test_a_finished_run_is_read_not_repeated(finished, folder):
     assert folder.result_path(experiment.id).stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("grey", ["plate:ortho", "mixture"])
+def test_a_run_on_plates_is_trained_and_scored_on_them_beside_the_one_on_lightness(
+    finished, folder, grey
+):
+    _, on_lightness = finished
+    experiment = Experiment(folder, "pix2pix_scratch", grey=grey)
+    result = run(experiment)
+    assert result["weights_sha256"] != on_lightness["weights_sha256"]
+    generator = folder.generator(result)
+    torch.manual_seed(0)
+    assert result["scores"] == folder.scores(generator, grey=grey) != folder.scores(generator)
+    assert load_pretrained(folder.model(result["id"])).config["grey"] == grey
+    assert f"the grey `{grey}` instead" in (folder.model(result["id"]) / "README.md").read_text()
+    assert run(Experiment(folder, "pix2pix_scratch")) == on_lightness
+
+
 def test_damaged_weights_are_named(finished, folder):
     _, result = finished
     path = folder.model(result["id"]) / "model.safetensors"

@@ -8,7 +8,7 @@ import torch
 from skimage.color import deltaE_ciede2000
 from torch import Tensor
 
-from .. import color
+from .. import color, film
 from .answers import exercise
 from .judging import NotYet, in_words, must, near, number, same
 
@@ -44,8 +44,7 @@ def after_the_best_curve(curves: Any) -> str:
     "film.lightness(film.photograph(some, plate)) is the plate's L*.",
     "distance(some, plate_L) puts the paintings' own a*, b* on it, and compares.",
 )
-def perfect_colours(distances: Any, some: Tensor, film: Any) -> str:
-    # `film` is the notebook's: a course must not need the room of lost paintings.
+def perfect_colours(distances: Any, some: Tensor) -> str:
     must(isinstance(distances, Mapping), f"distances is a {type(distances).__name__}, not a dict")
     if not distances:
         raise NotYet("distances is empty: fill in a number for each of six plates")

@@ -17,10 +17,10 @@ from skimage.color import deltaE_ciede2000
 from ..base.errors import KitError
 from ..base.files import kit_file, user_path
 from ..color import AB_SCALE, encode, grey_input
+from ..film import grey_of, lightness
 from ..pictures.files import open_picture
 from ..pictures.paint import square
 from ..pretrained import Colorizer
-from .film import grey_of, lightness
 from .ladder import network_ab
 from .plates import align, which_emulsion
 from .spread import PATCH

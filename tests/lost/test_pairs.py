@@ -10,10 +10,10 @@ from conftest import model_of, paint
 from PIL import Image
 from skimage.transform import AffineTransform, warp
 
+from colorkit import film
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
 from colorkit.color import grey_input
-from colorkit.lost import film
 from colorkit.lost.pairs import PLATES, score_pairs
 from colorkit.reading import read_picture
 from colorkit.sources import open_source

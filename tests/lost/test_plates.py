@@ -8,7 +8,7 @@ from skimage.transform import AffineTransform, warp
 
 from colorkit.base.errors import KitError
 from colorkit.color import encode, to_srgb
-from colorkit.lost.film import expose, photograph
+from colorkit.film import expose, photograph
 from colorkit.lost.plates import PlateTable, align, which_emulsion
 from colorkit.metrics import fit_colour_table
 from colorkit.reading import read_picture
