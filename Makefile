@@ -42,12 +42,15 @@ test: lint
 	$(PYTEST)
 	$(EMPTY_RUNS) && $(BIN)/pytest --nbval notebooks/0[12]_*.ipynb
 
-# The lowest versions that pyproject.toml allows; ONNX wants a newer torch.
+# The lowest versions that pyproject.toml allows; ONNX wants a newer torch, and has its own.
+LOWEST = uv pip install --quiet --torch-backend cpu --resolution lowest-direct
 test-lowest:
 	uv venv --clear --quiet --python 3.11 .venv-lowest
-	uv pip install --quiet --python .venv-lowest --torch-backend cpu --resolution lowest-direct \
-	--editable '.[course,repro,hub,demo,test]'
+	$(LOWEST) --python .venv-lowest --editable '.[course,repro,hub,demo,test]'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/pytest --ignore tests/pictures/test_onnx.py
+	uv venv --clear --quiet --python 3.11 .venv-lowest
+	$(LOWEST) --python .venv-lowest --editable '.[onnx,cluster,test]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/pytest tests/pictures/test_onnx.py tests/replication/test_cluster.py
 
 # Setup cell, notebooks 1 and 2, doctor and reproduce among Colab's versions, in an emptied folder.
 test-colab: $(VENV)/.repro
