@@ -128,6 +128,7 @@ def test_the_command_says_its_version_and_its_help(call, word):
     ("words", "says"),
     [
         (["--split", "flps"], "did you mean flips"),
+        (["--split", "without-Claude Lorain"], "did you mean Claude Lorrain"),
         (["--variants", "l1_onyl"], "did you mean l1_only"),
         (["--models", "unet_resnet"], "did you mean unet_resnet18"),
         (["--precision", "bf61"], "did you mean bf16"),
@@ -151,8 +152,10 @@ def test_known_values_are_shown_and_completed_as_they_are():
     from colorkit.lost.hints import SOURCES
     from colorkit.lost.spread import WAYS
     from colorkit.pretrained import BOX
+    from colorkit.splits import SCHEMES
 
     known = {"reproduce profile": PROFILES, "reproduce models": MODELS, "hint way": WAYS}
+    known |= {"reproduce split": SCHEMES}
     known |= {"reproduce variants": VARIANTS, "reproduce precision": PRECISIONS}
     known |= {"hint without": SOURCES, "colorize model": [*BOX, "FOLDER", "OWNER/NAME"]}
     shown = options()
