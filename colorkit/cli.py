@@ -41,6 +41,7 @@ def colorkit(
 @data_app.command("show")
 def show_source(data: Data = "sample", painters: Painters = "") -> None:
     """Count the paintings of each painter and show what would be used."""
+    console.print("looking at the paintings")
     from .sources import choose_painters, open_source
 
     source = open_source(data)
