@@ -52,7 +52,8 @@ test-lowest:
 	$(LOWEST) --python .venv-lowest --editable '.[onnx,cluster,test]'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/pytest tests/pictures/test_onnx.py tests/replication/test_cluster.py
 
-# Setup cell, notebooks 1 and 2, doctor and reproduce among Colab's versions, in an emptied folder.
+# Setup cell, students' notebooks 1 and 2, doctor, reproduce among Colab's versions, in an emptied
+# folder.
 test-colab: $(VENV)/.repro
 	.ci/colab $(BIN)/python
 
