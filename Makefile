@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 INSTALL ?= $(BIN)/pip install --quiet
 ARGS ?=
 
-.PHONY: reproduce lint papers measured course test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
+.PHONY: reproduce lint papers lock measured course test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -26,6 +26,11 @@ lint: $(VENV)/.test
 # The address and the version, which pyproject.toml has, wherever they are said; environment.yml.
 papers: $(VENV)/.test
 	$(BIN)/python .ci/papers.py
+
+# The versions that CI installs, so that it fails by our changes only; by others' once a week.
+lock: $(VENV)/.test
+	$(INSTALL) --editable '.[making,site]'
+	$(BIN)/pip list --format freeze --exclude-editable | grep -Ev '^(cuda|nvidia|triton|pip=|setuptools)' >.ci/lock.txt
 
 # How long each lesson computes and what it prints, then what is made of that: half an hour.
 measured: $(VENV)/.repro
