@@ -1,5 +1,5 @@
 # make reproduce: everything, from an empty machine to both tables. make test: what a change needs,
-# four minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
+# three minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
 # kills a model. make test-slurm: a cluster, one node of which fails. make model DATA="FOLDER
 # FOLDER": the models in the box, made anew. make gpu-evidence DATA=FOLDER [WHEELS=FOLDER]: for GPU
 # machines. make site: the course, the guide and the results as pages, in build/site.

@@ -97,8 +97,7 @@ def main() -> None:
     try:
         app()
     except ModuleNotFoundError as error:
-        remedy = f"{install('repro')}, or in a checkout pip install -e '.[repro]'"
-        _fail(f"{error.name} is not installed; {remedy}")
+        _fail(f"{error.name} is not installed; {install('repro')}")
     except (KitError, OSError) as error:
         _fail(str(error))
 

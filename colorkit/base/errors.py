@@ -33,8 +33,8 @@ def need(extra: str, *modules: str) -> ModuleType:
 
 
 def install(extra: str) -> str:
-    """Return the command that installs one of the kit's extras."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
+    """Return the commands that install one of the kit's extras: from an index, or a checkout."""
+    return f"pip install '{DISTRIBUTION}[{extra}]', or in a checkout pip install -e '.[{extra}]'"
 
 
 @contextmanager
