@@ -115,7 +115,9 @@ def encode(rgb: Tensor) -> tuple[Tensor, Tensor]:
 def decode(L: Tensor, ab: Tensor) -> Tensor:
     """Join the model's input and its prediction into pictures; the inverse of `encode`.
 
-    L: (..., 1, H, W), ab: (..., 2, H, W). Returns (..., 3, H, W), sRGB in [0, 1], clipped.
+    L: (..., 1, H, W), ab: (..., 2, H, W). Returns (..., 3, H, W), sRGB in [0, 1]. Colours outside
+    are clipped, which moves their lightness: scores and a run's own figures are made so, the same
+    in all results; a picture of one's own by `lab_to_paler_rgb`, which keeps it.
     """
     return lab_to_rgb(join(L, ab))
 

@@ -117,6 +117,56 @@ def test_any_terminal_and_any_backend_will_do(gallery, encoding):
     assert b"24 can be used" in done.stdout
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names are Unicode there")
+@pytest.mark.parametrize(
+    ("python", "says"),
+    [({}, "24 can be used"), ({"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "LC_ALL=C.UTF-8")],
+)
+def test_in_the_c_locale_names_are_read_or_a_line_says_what_to_set(gallery, python, says):
+    (gallery / "Ada_Blue").rename(gallery / "Adé")
+    words = [sys.executable, "-W", "ignore", "-m", "colorkit", "data", "check", "--data"]
+    given = os.environ | {"LC_ALL": "C"} | python
+    done = subprocess.run([*words, str(gallery)], capture_output=True, text=True, env=given)
+    assert says in done.stdout + done.stderr
+    assert len(done.stderr.splitlines()) == (done.returncode == 2)
+
+
+FIRST_LINES = """
+import sys
+from colorkit import cli
+from colorkit.base.terminal import console
+
+
+def stop(said, *_):
+    slow = [name for name in ("torch", "numpy", "pandas", "PIL") if name in sys.modules]
+    sys.exit(f"{words}: {slow or 'nothing slow'} before {said}")
+
+
+console.print = stop
+for words in sys.argv[1:]:
+    sys.argv = ["colorkit", *words.split()]
+    try:
+        cli.main()
+    except SystemExit as done:
+        print(done.code)
+"""
+
+
+def test_every_command_says_something_before_anything_slow_is_imported():
+    commands = ["data show", "data check", "doctor", "reproduce", "bench", "protocol p.yaml"]
+    commands += ["ledger", "ledger --out x", "choice --out x", "votes x", "colorize x -o y"]
+    commands += ["demo", "gallery -o x", "export -o x", "make --data x", "course build"]
+    commands += ["course marks x", "hint x y -o z", "guess x -o y", "ladder"]
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_LINES, *commands], capture_output=True, text=True, check=True
+    )
+    said = done.stdout.splitlines()
+    assert [line for line in said if ": nothing slow before" not in line] == []
+    names = {words.split()[0] for words in commands}
+    assert names == typer.main.get_command(cli.app).commands.keys()
+    assert len(said) == len(commands)
+
+
 @pytest.mark.parametrize("word", ["--version", "-h"])
 def test_the_command_says_its_version_and_its_help(call, word):
     code, out, _ = call(word)
@@ -128,6 +178,7 @@ def test_the_command_says_its_version_and_its_help(call, word):
     ("words", "says"),
     [
         (["--split", "flps"], "did you mean flips"),
+        (["--split", "without-Claude Lorain"], "did you mean Claude Lorrain"),
         (["--variants", "l1_onyl"], "did you mean l1_only"),
         (["--models", "unet_resnet"], "did you mean unet_resnet18"),
         (["--precision", "bf61"], "did you mean bf16"),
@@ -151,8 +202,10 @@ def test_known_values_are_shown_and_completed_as_they_are():
     from colorkit.lost.hints import SOURCES
     from colorkit.lost.spread import WAYS
     from colorkit.pretrained import BOX
+    from colorkit.splits import SCHEMES
 
     known = {"reproduce profile": PROFILES, "reproduce models": MODELS, "hint way": WAYS}
+    known |= {"reproduce split": SCHEMES}
     known |= {"reproduce variants": VARIANTS, "reproduce precision": PRECISIONS}
     known |= {"hint without": SOURCES, "colorize model": [*BOX, "FOLDER", "OWNER/NAME"]}
     shown = options()

@@ -2,7 +2,7 @@
 
 A set that covers 90 % of all pixels may miss most of one painting. Here the unit is the painting:
 90 % of the pixels are covered in at least 90 % of paintings that were not seen (split conformal
-prediction, Vovk; applied to whole pictures by Kutiel et al. 2023). It holds for paintings drawn
+prediction, Vovk; applied to whole pictures by Kutiel et al. 2022). It holds for paintings drawn
 like those it was calibrated on, and for nothing else.
 """
 

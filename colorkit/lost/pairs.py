@@ -35,11 +35,12 @@ NOISE = 0.05  # density: a real print is read less well than a simulated one
 def score_pairs(folder: str | Path, model: Colorizer) -> pd.DataFrame:
     """Score every pair of a folder: how far is the photograph from lightness, and a model from it?
 
-    Columns: those of the table; matches (places that agree) and inside (the share of the painting
-    that the photograph shows); from_lightness (RMS of L*) and after_curve (after the best rising
-    curve); emulsion, the likeliest of PLATES, and how likely; mse_ab and ciede2000 of the model on
-    the painting's own lightness, and (…_photograph) on the photograph; remark: why a pair has no
-    scores. Raises KitError for a folder without a table of this form.
+    Columns: those of the table; matches (places that agree), negative (it was one, and was
+    inverted) and inside (the share of the painting that it shows); from_lightness (RMS of L*) and
+    after_curve (after the best rising curve); emulsion, the likeliest of PLATES, and how likely;
+    mse_ab and ciede2000 of the model on the painting's own lightness, and (…_photograph) on the
+    photograph; remark: why a pair has no scores. Raises KitError for a folder without a table of
+    this form.
     """
     folder = user_path(str(folder))
     try:
@@ -79,6 +80,7 @@ def score_pair(
     likeliest = max(odds, key=odds.get)
     scores = {
         "matches": laid.matches,
+        "negative": laid.negative,
         "inside": float(inside.mean()),
         "from_lightness": float(np.sqrt(((told - true) ** 2).mean())),
         "after_curve": float(np.sqrt((off**2).mean())),

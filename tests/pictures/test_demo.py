@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.request import proxy_bypass
 
+import httpx
 import numpy as np
 import psutil
 import pytest
@@ -19,6 +20,7 @@ from conftest import bomb, is_for_everybody, model_of, untrained
 from PIL import Image
 from playwright.sync_api import TimeoutError, expect
 
+from colorkit.base.errors import KitError
 from colorkit.pictures import demo
 from colorkit.pretrained import Colorizer
 
@@ -147,9 +149,19 @@ def test_a_bad_upload_is_explained_once_until_the_next_works(
 def test_a_phone_shows_the_result_below_the_upload(phone, server, picture):
     phone.goto(server[0])
     phone.wait_for_selector("#slider img")
-    is_for_everybody(phone)
     choose(phone, picture)
     assert phone.locator("#slider").bounding_box()["y"] < 844 - 350
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_any_screen_shows_it_to_everybody(phone, server, width, scheme):
+    phone.set_viewport_size({"width": width, "height": 844})
+    phone.emulate_media(color_scheme=scheme)
+    phone.goto(server[0])
+    phone.wait_for_selector("#slider img")
+    is_for_everybody(phone)
     phone.get_by_role("tab", name="Known colours").click()
     phone.wait_for_selector("#hinted img")
     is_for_everybody(phone)
@@ -220,6 +232,17 @@ def test_a_proxy_is_not_asked_for_our_own_page(monkeypatch, share, outside):
     demo._pass_proxies_by(share)
     assert proxy_bypass("127.0.0.1:7860")
     assert bool(proxy_bypass("gradio.live")) != outside
+
+
+def test_a_socks_proxy_is_passed_by_too_and_needs_its_package_for_a_public_link(monkeypatch):
+    for name, value in {"ALL_PROXY": "socks5://proxy:9", "NO_PROXY": "", "no_proxy": ""}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # not installed
+    demo._pass_proxies_by(share=True)
+    with pytest.raises(KitError, match="SOCKS proxy, but"), demo._variables_refused():
+        httpx.Client()  # as gradio makes at the launch
+    demo._pass_proxies_by(share=False)
+    httpx.Client().close()
 
 
 @pytest.mark.parametrize("port", ["notaport", "99999999"])  # read at import, used at the launch

@@ -62,9 +62,9 @@ def test_values_of_no_known_range_are_refused(tmp_path):
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "PA"])
 def test_transparency_is_read_apart(tmp_path, mode):
-    image = GREY.convert("RGBA")
+    image = GREY.convert("RGBA").convert(mode)
     image.putalpha(Image.fromarray(RAMP.T.copy()))
-    path = write(tmp_path, image.convert(mode), "a.tif" if mode == "PA" else "a.png")
+    path = write(tmp_path, image, "a.tif" if mode == "PA" else "a.png")
     assert np.array_equal(np.asarray(open_picture(path).alpha), RAMP.T)
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -28,6 +29,10 @@ from colorkit.replication.reproduce import reproduce as run_grid
 TWO_NODES = Path(__file__).with_name("two_nodes.sh")
 SLURM = os.environ.get("COLORKIT_SLURM") and os.geteuid() == 0 and shutil.which("slurmctld")
 SAME = ("scores", "history", "data_order", "weights_sha256", "config", "threads")
+by_snakemake = pytest.mark.skipif(
+    not (find_spec("snakemake") and shutil.which("setpriv")),
+    reason="needs the extra cluster, and Linux",
+)
 
 
 def read(snakefile: str) -> dict[str, tuple[list[str], str, str]]:
@@ -66,6 +71,7 @@ def test_only_trainings_ask_for_a_gpu(folder):
     assert asking == [job.name for job in jobs if job.run]
 
 
+@by_snakemake
 def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
     with pytest.raises(KitError, match="--cluster pbs: must be kubernetes, local, slurm, or a fol"):
         on_cluster("pbs")
@@ -82,6 +88,7 @@ def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
         on_cluster("slurm")
 
 
+@by_snakemake
 def test_a_workflow_that_does_not_begin_is_one_error(folder, tmp_path):
     (tmp_path / "config.yaml").write_text("executor: local\nnightly: true\n")
     folder.path.mkdir()
@@ -90,6 +97,7 @@ def test_a_workflow_that_does_not_begin_is_one_error(folder, tmp_path):
         on_cluster(str(tmp_path))(jobs, 1, Progress(jobs, Console()))
 
 
+@by_snakemake
 def test_snakemake_needs_no_home_to_write_in(folder, monkeypatch):
     monkeypatch.setenv("HOME", "/proc/nobody")
     monkeypatch.setattr(cluster, "_shell", lambda job: "true > {log}")
