@@ -25,7 +25,7 @@ from .batches import CPU
 from .curation import curate
 from .experiment import PROFILES, Profile
 from .manifest import check_manifest, read_manifest, save
-from .metrics import Predictor, evaluate, fit_baselines
+from .metrics import Predictor, evaluate, fit_baselines, predict_rgb
 from .models import build_generator
 from .pixels import split_pixels
 from .sources import Source, open_source
@@ -212,6 +212,13 @@ class Folder:
         generator = build_generator(config["model"], config["size"], "random")
         generator.load_state_dict(safetensors.torch.load_file(path))
         return generator.eval()
+
+    def coloured(self, result: dict[str, Any], pixels: Tensor) -> Tensor:
+        """Colour pictures as a finished run does, from the grey that it was trained on.
+
+        pixels: (N, 3, S, S) uint8. Returns sRGB in [0, 1], the same shape. KitError as above.
+        """
+        return predict_rgb(self.generator(result), pixels, result["config"].get("grey", "L"))
 
     @property
     def manifest_path(self) -> Path:

@@ -14,7 +14,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
 from .batches import CPU, Batches
-from .color import AB_SCALE, decode, grey_input, in_gamut, join, rgb_to_lab
+from .color import AB_SCALE, decode, in_gamut, join, rgb_to_lab
 from .film import corrected, grey_encoder
 from .splits import PARTS
 
@@ -107,15 +107,15 @@ def evaluate(
     return rows
 
 
-def predict_rgb(predict: Predictor, pixels: Tensor) -> Tensor:
-    """Turn pictures grey and colour them again.
+def predict_rgb(predict: Predictor, pixels: Tensor, grey: str = "L") -> Tensor:
+    """Turn pictures grey, as `film.grey_encoder` knows it, and colour them again.
 
     pixels: (N, 3, S, S) uint8. Returns (N, 3, S, S), sRGB in [0, 1]; evaluation mode.
     """
     if isinstance(predict, nn.Module):
         predict.eval()
     with torch.inference_mode():
-        L = grey_input(pixels.float() / 255)
+        L, _ = grey_encoder(grey)(pixels.float() / 255)
         return decode(L, predict(L))
 
 

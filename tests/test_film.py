@@ -5,6 +5,7 @@ import torch
 from colorkit import film
 from colorkit.base.errors import KitError
 from colorkit.color import encode, grey_input
+from colorkit.metrics import ColourTable, predict_rgb
 
 PLATES = [",".join(row) for row in film.emulsions()[list(film.WORDS)].values]
 REC_709 = (0.2126, 0.7152, 0.0722)
@@ -63,6 +64,13 @@ def test_a_models_input_is_the_plates_lightness_and_its_answer_the_paintings_col
     plate = film.lightness(film.photograph(colours, "ortho,tungsten"))
     assert (50 * (seen + 1) - plate).abs().max() < 1e-3
     assert torch.equal(ab, encode(colours)[1])
+
+
+def test_what_is_shown_has_the_plates_lightness(colours):
+    pixels = (255 * colours).round().byte()
+    grey = predict_rgb(ColourTable(torch.zeros(1, 2)), pixels, "plate:unsensitised")
+    plate = film.photograph(pixels.float() / 255, "unsensitised")
+    assert (grey - plate).abs().max() < 1e-2
 
 
 @pytest.mark.parametrize("grey", ["plate:unsensitised", "mixture"])

@@ -14,7 +14,7 @@ from colorkit.base.errors import DivergedError, KitError
 from colorkit.experiment import LEARNING_RATES, Experiment
 from colorkit.folder import Folder
 from colorkit.learner import make_learner
-from colorkit.metrics import evaluate
+from colorkit.metrics import evaluate, predict_rgb
 from colorkit.models import ScratchUnet
 from colorkit.pretrained import load_pretrained
 from colorkit.training import run
@@ -76,6 +76,9 @@ def test_a_run_on_plates_is_trained_and_scored_on_them_beside_the_one_on_lightne
     assert result["scores"] == folder.scores(generator, grey=grey) != folder.scores(generator)
     assert load_pretrained(folder.model(result["id"])).config["grey"] == grey
     assert f"the grey `{grey}` instead" in (folder.model(result["id"]) / "README.md").read_text()
+    if grey != "mixture":  # which draws
+        shown = folder.coloured(result, folder.pixels["test"])
+        assert torch.equal(shown, predict_rgb(generator, folder.pixels["test"], grey))
     assert run(Experiment(folder, "pix2pix_scratch")) == on_lightness
 
 

@@ -44,6 +44,9 @@ def reproduce_tables(
     variants: Annotated[
         str, one_of(VARIANTS, "changed recipes to run as well, comma-separated")
     ] = "",
+    grey: Annotated[
+        str, typer.Option(help="what models see: L, plate:ortho,tungsten or such, or mixture")
+    ] = DEFAULTS["grey"],
     split: Annotated[
         str, one_of(SPLITS, "some with more, such as fold-1, without-Rembrandt")
     ] = "paper",
@@ -69,7 +72,7 @@ def reproduce_tables(
 
     folder = Folder.of(profile, absolute(data), painters, split, out)
     options = {"epochs": epochs, "batch_size": batch_size, "precision": precision}
-    options |= {"deterministic": deterministic}
+    options |= {"deterministic": deterministic, "grey": grey}
     unusual = {name: value for name, value in options.items() if value != DEFAULTS[name]}
     lists = _numbers("tables", tables), _numbers("seeds", seeds)
     chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants))
