@@ -14,7 +14,6 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from rich.console import Console
 
 from colorkit.base.errors import KitError
 from colorkit.base.files import only_one
@@ -87,7 +86,7 @@ def test_a_workflow_that_does_not_begin_is_one_error(folder, tmp_path):
     folder.path.mkdir()
     jobs = plan(Grid(folder))
     with pytest.raises(KitError, match=r"no job was begun: .*--nightly.*; see .*snakemake.log"):
-        on_cluster(str(tmp_path))(jobs, 1, Progress(jobs, Console()))
+        on_cluster(str(tmp_path))(jobs, 1, Progress(jobs))
 
 
 def test_snakemake_needs_no_home_to_write_in(folder, monkeypatch):
@@ -95,7 +94,7 @@ def test_snakemake_needs_no_home_to_write_in(folder, monkeypatch):
     monkeypatch.setattr(cluster, "_shell", lambda job: "true > {log}")
     folder.path.mkdir()
     jobs = plan(Grid(folder))[:1]
-    on_cluster("local")(jobs, 1, Progress(jobs, Console()))
+    on_cluster("local")(jobs, 1, Progress(jobs))
     assert jobs[0].mark.exists()
 
 
