@@ -1,13 +1,13 @@
 """sRGB <-> CIELAB (D65, 2 degrees) as batched tensor operations, and the model's scaling of it.
 
-The only file that knows the constants 50, 100 and 110. Networks see `L` = L*/50 - 1 in [-1, 1]
+The only file that knows the constants 50 and 110. Networks see `L` = L*/50 - 1 in [-1, 1]
 and `ab` = (a*, b*)/110, which lies in [-0.79, 0.90] x [-0.99, 0.86] for every sRGB colour.
 """
 
 import torch
 from torch import Tensor
 
-L_CENTER, L_MAX, AB_SCALE = 50.0, 100.0, 110.0
+L_CENTER, AB_SCALE = 50.0, 110.0
 
 # IEC 61966-2-1 primaries and the D65 white point, to the digits scikit-image uses.
 _XYZ_FROM_RGB = torch.tensor(
