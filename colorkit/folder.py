@@ -5,7 +5,7 @@ Two choices of paintings never share a folder, so everything in it can be compar
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +30,6 @@ from .models import build_generator
 from .pixels import split_pixels
 from .sources import Source, open_source
 
-READ = ("source", "manifest", "listed", "manifest_sha256", "pixels", "baselines")
 PACKAGES = ("torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
 
 
@@ -109,8 +108,8 @@ class Folder:
         """Hold the manifest against the files; forget what was read of one that is gone."""
         there = self.manifest_path.exists()
         if not (there and file_sha256(self.manifest_path) == self.manifest_sha256):
-            for name in READ:
-                vars(self).pop(name, None)
+            for name in vars(self).keys() - {field.name for field in fields(self)}:
+                del vars(self)[name]
         self.manifest  # noqa: B018
 
     @cached_property
