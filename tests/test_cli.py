@@ -5,6 +5,7 @@ import sys
 import pytest
 import typer
 import yaml
+from processes import python
 
 from colorkit import __version__, cli
 from colorkit.base.files import kit_file
@@ -162,11 +163,9 @@ def test_known_values_are_shown_and_completed_as_they_are():
         words = {"COMP_WORDS": "colorkit hint --way ", "COMP_CWORD": "3"}
         words |= {"_TYPER_COMPLETE_ARGS": "colorkit hint --way l"}
         code = "import sys; sys.argv = ['colorkit']; from colorkit.cli import main; main()"
-        environment = os.environ | words | {"_COLORKIT_COMPLETE": f"complete_{shell}"}
-        environment |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        assert "levin" in done.stdout
+        words |= {"_COLORKIT_COMPLETE": f"complete_{shell}"}
+        words |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        assert "levin" in python("-c", code, **words).stdout
 
 
 def test_the_published_ledger_is_shown_at_once():
@@ -174,7 +173,7 @@ def test_the_published_ledger_is_shown_at_once():
     code = "import sys; sys.argv = ['colorkit', 'ledger']\n"
     code += "import atexit; atexit.register(lambda: print('torch' in sys.modules))\n"
     code += "from colorkit.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = python("-c", code)
     assert " of 12 claims have been tested at the paper" in done.stdout.split("\n")[0]
     assert "○ not tested" in done.stdout
     assert done.stdout.endswith("False\n")

@@ -1,12 +1,10 @@
 import datetime
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 import yaml
 from known import kits_protocol
+from processes import python
 
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file, write_atomic
@@ -143,13 +141,8 @@ def test_what_was_used_before_is_kept_with_the_results(write, tmp_path):
         read_history(out)
 
 
-def call(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "colorkit", *words],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": "150"},
-    )
+def call(*words: str):
+    return python("-m", "colorkit", *words, COLUMNS="150")
 
 
 @pytest.mark.slow

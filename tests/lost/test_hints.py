@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 import time
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 from conftest import model_of
 from PIL import Image
+from processes import python
 from typer.testing import CliRunner
 
 from colorkit import cli
@@ -203,9 +203,8 @@ def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path):
     Hints.of(path, [Hint(100, 100, RED, "copy")]).save(tmp_path / "hints.json")
     code = "import sys\nfrom colorkit.cli import app\ntry: app(sys.argv[1:])\n"
     code += "finally: print(open('/proc/self/status').read())"
-    order = ["hint", str(path), str(tmp_path / "hints.json"), "-o", str(tmp_path / "out.jpg")]
-    run = [sys.executable, "-W", "ignore", "-c", code, *order]
-    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    order = ["hint", path, tmp_path / "hints.json", "-o", tmp_path / "out.jpg"]
+    done = python("-c", code, *order)
     assert Image.open(tmp_path / "out.jpg").size == (10_000, 10_000)
     assert int(re.search(r"VmHWM:\s+(\d+) kB", done.stdout)[1]) < 2e6
 

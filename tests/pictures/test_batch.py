@@ -1,6 +1,5 @@
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import torch
 from conftest import model_of, untrained
 from PIL import Image, ImageOps
+from processes import python
 
 from colorkit.base.errors import KitError
 from colorkit.pictures.batch import Done, Settings, colour_all, find_pairs, summary
@@ -172,12 +172,11 @@ main()
 """
 
 
-def colorize_by_shell(code: str, source: Path, to: Path) -> subprocess.CompletedProcess:
+def colorize_by_shell(code: str, source: Path, to: Path):
     """Run `colorkit colorize` as a process of its own, with code before or after it."""
     untrained().save_pretrained(to / "model")
-    words = ["colorize", str(source), "-o", str(to / "out"), "--model", str(to / "model")]
-    words += ["--device", "cpu"]
-    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    words = ["colorize", source, "-o", to / "out", "--model", to / "model", "--device", "cpu"]
+    return python("-c", code, *words)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there is no such limit")

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from processes import wait_for
 
 from colorkit.base.errors import KitError
 from colorkit.base.files import only_one
@@ -111,14 +112,6 @@ def reproduce(gallery: Path, out: Path, *more: str, on: tuple = ()) -> subproces
     words = ["reproduce", "--data", str(gallery), "--out", str(out), *more]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen([*on, sys.executable, "-m", "colorkit", *words], env=environment)
-
-
-def wait_for(condition, process: subprocess.Popen):
-    """Wait until a condition holds, and return it, while the process is at work."""
-    while not (found := condition()):
-        assert process.poll() is None, "it has ended before"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.mark.slow

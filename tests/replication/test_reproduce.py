@@ -2,14 +2,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 from filelock import FileLock
+from processes import begin, wait_for
 
 from colorkit.base.errors import KitError
 from colorkit.experiment import MODELS, Experiment
@@ -20,24 +19,11 @@ from colorkit.training import run
 
 
 def start(gallery: Path, out: Path, *more: str) -> subprocess.Popen:
-    words = ["reproduce", "--data", str(gallery), "--tables", "1", "--out", str(out), *more]
+    words = ["reproduce", "--data", gallery, "--tables", "1", "--out", out, *more]
     # A shell's background job ignores Ctrl-C, and so would this.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     code += "from colorkit.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not come"
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.1)
+    return begin("-c", code, *words)
 
 
 @pytest.mark.slow
@@ -47,7 +33,7 @@ def test_killed_then_failing_then_mended(gallery, tmp_path):
     in_the_way = out / "models" / "t1-unet_resnet18-s0" / "model.safetensors"
     in_the_way.mkdir(parents=True)  # the U-Net cannot write its weights
     first = start(gallery, out)
-    wait_for(out / "progress" / "t1-unet_resnet18-s0.json", first)
+    wait_for((out / "progress" / "t1-unet_resnet18-s0.json").exists, first)
     first.kill()
     first.wait()
     assert (out / "manifest.csv").exists()
@@ -88,9 +74,7 @@ def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(
 ):
     out = tmp_path / "out"
     process = start(gallery, out, *words)
-    wait_for(out / "checkpoints", process)
-    while not (begun := list(out.glob("checkpoints/*/*"))):  # a write, of whichever run is first
-        time.sleep(0.01)
+    begun = wait_for(lambda: list(out.glob("checkpoints/*/*")), process)  # of whichever is first
     checkpoints = begun[0].parent
     process.send_signal(number)
     text = process.communicate(timeout=180)[0]
