@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import model_of
+from conftest import model_of, sample_pixels
 from PIL import Image
 from processes import python
 from typer.testing import CliRunner
@@ -19,8 +19,6 @@ from colorkit.color import encode
 from colorkit.lost.hints import SOURCES, Hint, Hints, colour_by_hints, read_hints, with_hints
 from colorkit.lost.spread import WAYS, random_points, spread
 from colorkit.metrics import fit_colour_table
-from colorkit.reading import read_picture
-from colorkit.sources import open_source
 
 RED, BLUE = "#a03020", "#2040a0"
 
@@ -159,13 +157,9 @@ def test_a_colour_outside_srgb_is_made_paler_and_said(picture, model):
 @pytest.fixture(scope="module")
 def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """27 paintings at 256 px, and what an L table fitted on sixty others says of them."""
-    source = open_source("sample")
-    pictures = []
-    for painting in source.paintings[::2]:
-        image = read_picture((source.root / painting.path).read_bytes()).resize((256, 256))
-        pictures.append(torch.from_numpy(np.array(image)).permute(2, 0, 1))
-    table = fit_colour_table(torch.stack(pictures[:60]), 20)
-    L, ab = encode(torch.stack(pictures[60:]).float() / 255)
+    pictures = sample_pixels(256)
+    table = fit_colour_table(pictures[:60], 20)
+    L, ab = encode(pictures[60:].float() / 255)
     return L[:, 0].numpy(), ab.numpy(), table(L).numpy()
 
 
