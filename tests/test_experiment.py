@@ -38,6 +38,8 @@ def test_ids_are_stable_and_distinct():
         ({"seed": -1}, "seed -1: must be between"),
         ({"seed": 0.5}, "is float, must be int"),
         ({"weights": "vgg"}, "weights 'vgg': must be one of imagenet, random"),
+        ({"variant": "lambda_11"}, "variant 'lambda_11': must be one of"),
+        ({"variant": "lambda_10"}, "model 'unet_resnet18': must be one of pix2pix_scratch"),
     ],
 )
 def test_wrong_values_are_refused(wrong, says):
