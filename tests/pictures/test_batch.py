@@ -151,11 +151,6 @@ def test_a_strip_and_a_fifo(folder, model, tmp_path):
     assert "a side of 70,000 pixels; at most 65,535" in errors["long.png"]
 
 
-def test_a_strength_out_of_range_is_refused_before_anything():
-    with pytest.raises(KitError, match="strength 5: must be between 0 and 2"):
-        Settings(strength=5)
-
-
 def test_a_file_where_the_output_folder_should_be_is_said(folder, model, tmp_path):
     (tmp_path / "out").write_text("in the way")
     pairs = {folder / "a.jpg": tmp_path / "out" / "a.jpg"}
