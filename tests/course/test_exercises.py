@@ -39,10 +39,6 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("bits > ", "bits < ", "which is not what `moved` says"),
         ("ways.items()", "list(ways.items())[1:]", "moved lacks half size"),
     ],
-    "1.4": [
-        ('"""I would', '"""Nothing."""\n_ = f"""', "1 word, must be 40"),
-        ('{moved["mirror"]:.1f}', "many", "no number"),
-    ],
     "10.2": [
         (" - there", "", "what my_spread returns is off by"),
         ("doubt + ", "", "what my_spread returns"),
@@ -52,10 +48,6 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
     "10.3": [
         ("record.without(kind)", "record", "which does not come out when computed again"),
         ("kind in notes", "kind in list(notes)[1:]", "moved lacks text"),
-    ],
-    "10.4": [
-        ('f"""The blue', '"""Guesses."""\n_ = f"""The blue', "1 word, must be 40"),
-        ('{moved["text"]:.1f}, on a scale where 1 can', "a lot, as can", "no number"),
     ],
     "2.2": [
         ("/ 50 - 1", "/ 100", "L of my_encode is off by"),
@@ -73,8 +65,6 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("lower = sum", "lower = 1 + sum", "draws is right; lower must be how many"),
     ],
     "2.5": [
-        ('"""Very little.', '"""Nothing."""\n_ = f"""', "1 word, must be 40"),
-        ("{min(draws.values()):.4f} to {max(draws.values()):.4f}", "x to y", "no number"),
         ("{min(draws.values()):.4f} to {max(draws.values()):.4f}", "0.0133", "no number"),
     ],
     "3.1": [
@@ -96,14 +86,6 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ('("unseen", unseen)', '("unseen", eight)', "errors['unseen'] is"),
         ('f"{name} grey"', 'f"{name} plain"', "errors lacks seen grey, unseen grey"),
         ("repeat(1, 2, 1, 1)", "repeat(1, 2, 1, 1) + 0.1", "errors['seen grey'] is"),
-    ],
-    "3.5": [
-        ('"""At first', '"""Nothing."""\n_ = f"""', "1 word, must be 40"),
-        (
-            '{errors["unseen"]:.4f}, and grey errs by {errors["unseen grey"]:.4f}',
-            "high",
-            "no number",
-        ),
     ],
     "4.1": [
         ("reversed(layers)", "layers", "by the kit it is"),
@@ -150,10 +132,6 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         (">= one", "< one", "which does not come out"),
         (".mean())\n", ".sum())\n", "must be a share, 0 to 1"),
     ],
-    "6.4": [
-        ('f"""Mean', '"""Nothing."""\n_ = f"""Mean', "1 word, must be 40"),
-        ('caption = f"""', 'caption = "word " * 50\n_ = f"""', "no number"),
-    ],
     "7.2": [
         ("enlarged(", "0.5 * enlarged(", "what my_colorize returns is off by"),
         ("decode(L,", "decode(L.flip(-1),", "what my_colorize returns is off by"),
@@ -162,14 +140,6 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
     "7.3": [
         (".flip(-1)).flip(-1)", ".flip(-1))", "which does not come out when computed again"),
         ("models.items()", "list(models.items())[1:]", "changes lacks cautious"),
-    ],
-    "7.4": [
-        ('f"""The', '"""Guesses."""\n_ = f"""The', "1 word, must be 30"),
-        (
-            '{changes["lively"]:.1f} on a scale where about 1 can',
-            "large on a scale that can",
-            "no number",
-        ),
     ],
     "8a.1": [
         ("(a - b).std(ddof=1)", "(a.var(ddof=1) + b.var(ddof=1)) ** 0.5", "for 6 paintings"),
@@ -181,10 +151,6 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("* shared**0.5", "* shared", "coverage(0.2) is"),
         ("/ 5**0.5", "", "coverage(0) is"),
         ("float((abs", "4000 * float((abs", "must be a share, 0 to 1"),
-    ],
-    "8a.4": [
-        ('f"""Nobody', '"""Nobody knows."""\n_ = f"""Nobody', "2 words, must be 40"),
-        ('answer = f"""', 'answer = "word " * 50\n_ = f"""', "no number"),
     ],
     "8b.2": [
         ("equal_models", "equal", "the kit cannot read it: rule"),
@@ -207,10 +173,6 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ("flip = high", "flip = high + 0.05", "it is replicated already"),
         ("flip = high", "flip = 0.0", "must be a margin above"),
     ],
-    "8b.4": [
-        ('f"""I would', '"""I would not."""\n_ = f"""I would', "3 words, must be 40"),
-        ('opinion = f"""', 'opinion = "word " * 50\n_ = f"""', "no number"),
-    ],
     "9.1": [
         ("light = color.to_linear(rgb)", "light = rgb", "what my_photograph returns is off by"),
         ("color.to_srgb(exposure)", "exposure", "what my_photograph returns is off by"),
@@ -221,14 +183,11 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
         ('"unsensitised", ', "", "distances has 5 plates, must be 6"),
         ('"unsensitised", ', '"eye", ', "distances has 5 plates, must be 6"),
     ],
-    "9.4": [
-        ('f"""Do not', '"""Do not."""\n_ = f"""Do not', "2 words, must be 40"),
-        ('{distances["unsensitised"]:.1f} away', "far away", "no number"),
-    ],
 }
 
 CHEAPER = {"PatchCritic()": "PatchCritic(filters=16)", "filters=24": "filters=4", "241": "21"}
 QUOTING = ("1.4", "2.5", "3.5", "7.4", "9.4", "10.4")  # the numbers of the exercise before
+OPEN = (*QUOTING, "6.4", "8a.4", "8b.4")
 
 
 NEEDED = {  # cells of each notebook that its exercises need
@@ -422,8 +381,16 @@ def test_another_guess_is_told_what_speaks_for_the_right_one(run, number):
         assert f"You guessed {letter}: " in line
 
 
+@pytest.mark.parametrize("number", OPEN)
+@pytest.mark.parametrize(("text", "says"), [("No.", "1 word, must"), ("word " * 50, "no number")])
+def test_an_open_answer_needs_words_and_a_number(run, number, text, says):
+    line = run(number, "solutions", ' = f"""', f' = "{text}"\n_ = f"""')
+    assert line.startswith(f"✗ {number}: ")
+    assert says in line
+
+
 def test_every_exercise_has_two_wrong_answers_a_heading_and_minutes():
-    assert all(number in PREDICTED or len(WRONG[number]) >= 2 for number in NUMBERS)
+    assert all(len(WRONG[n]) >= 2 for n in NUMBERS if n not in (*PREDICTED, *OPEN))
     heading = r"### Exercise (\d+[a-z]?\.\d) · (?:predict|fill in|experiment|open), \d+ minutes"
     for lesson, path in BOOKS.items():
         text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
