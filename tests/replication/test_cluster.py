@@ -27,6 +27,7 @@ from colorkit.replication.reproduce import reproduce as run_grid
 
 TWO_NODES = Path(__file__).with_name("two_nodes.sh")
 SLURM = os.environ.get("COLORKIT_SLURM") and os.geteuid() == 0 and shutil.which("slurmctld")
+ONE_RUN = ("--tables", "1", "--models", "pix2pix_scratch", "--no-notebooks", "--cluster", "local")
 SAME = ("scores", "history", "data_order", "weights_sha256", "config", "threads")
 
 
@@ -116,13 +117,12 @@ def reproduce(gallery: Path, out: Path, *more: str, on: tuple = ()) -> subproces
 
 @pytest.mark.slow
 def test_killed_and_started_again_it_waits_for_what_is_still_at_work(gallery, tmp_path):
-    words = ["--tables", "1", "--models", "pix2pix_scratch", "--no-notebooks", "--cluster", "local"]
-    first = reproduce(gallery, tmp_path, *words)
+    first = reproduce(gallery, tmp_path, *ONE_RUN)
     wait_for((tmp_path / "progress" / "t1-pix2pix_scratch-s0.json").exists, first)
     first.kill()
     first.wait()
     assert not (tmp_path / "runs" / "t1-pix2pix_scratch-s0.json").exists()
-    assert reproduce(gallery, tmp_path, *words).wait() == 0
+    assert reproduce(gallery, tmp_path, *ONE_RUN).wait() == 0
     result = json.loads((tmp_path / "runs" / "t1-pix2pix_scratch-s0.json").read_text())
     assert result["resumed_after"] == []  # nobody has disturbed the first
     assert "finished before" in (tmp_path / "logs" / "04_pix2pix_scratch-t1-s0.log").read_text()
@@ -130,8 +130,7 @@ def test_killed_and_started_again_it_waits_for_what_is_still_at_work(gallery, tm
 
 @pytest.mark.slow
 def test_a_signal_ends_what_was_begun(gallery, tmp_path):
-    words = ["--tables", "1", "--models", "pix2pix_scratch", "--no-notebooks", "--cluster", "local"]
-    process = reproduce(gallery, tmp_path, *words)
+    process = reproduce(gallery, tmp_path, *ONE_RUN)
     note = tmp_path / "progress" / "t1-pix2pix_scratch-s0.json"
     wait_for(note.exists, process)
     training = json.loads(note.read_text())["process"]
