@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import safetensors.torch
 import torch
@@ -27,7 +26,7 @@ from .experiment import PROFILES, Profile
 from .manifest import check_manifest, read_manifest, save
 from .metrics import Predictor, evaluate, fit_baselines
 from .models import build_generator
-from .pixels import split_pixels
+from .pixels import evenly, split_pixels
 from .sources import Source, open_source
 
 PACKAGES = ("torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
@@ -123,7 +122,7 @@ class Folder:
     def examples(self, count: int = 5) -> tuple[Tensor, list[str]]:
         """Pick test paintings over all painters: (count or fewer, 3, S, S) uint8, and titles."""
         titles = self.manifest.query("part == 'test'")["title"].tolist()
-        chosen = np.linspace(0, len(titles) - 1, min(count, len(titles))).astype(int).tolist()
+        chosen = evenly(count, len(titles))
         return self.pixels["test"][chosen], [titles[index] for index in chosen]
 
     @property
