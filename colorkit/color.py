@@ -131,13 +131,13 @@ def grey_input(rgb: Tensor) -> Tensor:
     return encode(rgb)[0]
 
 
-def gamut_slice(lightness: float, size: int = 221) -> tuple[Tensor, Tensor]:
+def gamut_slice(lightness: float) -> tuple[Tensor, Tensor]:
     """Cut the ab square [-110, 110]^2 at one lightness.
 
-    lightness: L* in [0, 100]. Returns the colours (3, size, size) in [0, 1], b* upwards, and
-    the mask (size, size) of those inside sRGB. Its mean is the share of the square that exists.
+    lightness: L* in [0, 100]. Returns the colours (3, 221, 221) in [0, 1], b* upwards, and
+    the mask (221, 221) of those inside sRGB. Its mean is the share of the square that exists.
     """
-    axis = torch.linspace(-AB_SCALE, AB_SCALE, size)
+    axis = torch.linspace(-AB_SCALE, AB_SCALE, 221)
     b, a = torch.meshgrid(axis.flip(0), axis, indexing="ij")
     lab = torch.stack((torch.full_like(a, lightness), a, b))
     return lab_to_rgb(lab), in_gamut(lab)

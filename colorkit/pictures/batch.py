@@ -135,11 +135,8 @@ def _side_by_side(picture: Picture, coloured: Image.Image) -> Image.Image:
 
 
 def _written(output: Path, compare: bool) -> list[Path]:
-    return [output, _comparison(output)] if compare else [output]
-
-
-def _comparison(output: Path) -> Path:
-    return output.with_name(f"{output.stem}-compared{output.suffix}")
+    compared = output.with_name(f"{output.stem}-compared{output.suffix}")
+    return [output, compared] if compare else [output]
 
 
 def _named(path: Path) -> Path:
