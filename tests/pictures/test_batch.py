@@ -84,6 +84,8 @@ def test_a_comparison_shows_grey_coloured_and_original(folder, model, tmp_path):
         (["below/nothing"], "out", r"no picture \(.jpg, .*\), --recursive looks into sub-folders"),
         (["a.jpg", "b.png"], "out.png", "one name for 2 pictures; name a folder"),
         (["a.jpg"], "notes.txt", "neither a folder nor a name in"),
+        (["a.jpg"], "result.bmp", "cannot be written; name it .png, .jpg, .tif or .webp"),
+        (["a.jpg"], "result.heic", "cannot be written; name it .png, .jpg, .tif or .webp"),
         (["a.jpg", "below/a.jpg"], "out", "and .*below/a.jpg would both be it"),
         (["x" * 300], "out", "File name too long"),
         (["\0"], "out", "not a path"),

@@ -299,13 +299,6 @@ def test_a_folder_of_many_kinds_leaves_none_out(tmp_path):
     assert summary(results, 0).startswith("7 of 8 pictures coloured")
 
 
-@pytest.mark.parametrize("suffix", ["bmp", "gif", "heic", "jp2"])
-def test_a_name_that_cannot_be_written_is_no_folder(tmp_path, suffix):
-    Image.fromarray(RAMP).save(tmp_path / "a.png")
-    with pytest.raises(KitError, match="cannot be written; name it .png, .jpg, .tif or .webp"):
-        find_pairs([str(tmp_path / "a.png")], str(tmp_path / f"result.{suffix}"))
-
-
 def test_a_strength_and_a_size_are_refused_before_the_first_picture(tmp_path):
     with pytest.raises(KitError, match="strength 5: must be between 0 and 2"):
         Settings(strength=5)

@@ -117,9 +117,7 @@ def test_strength_is_changed_by_keyboard_and_a_painting_taken_by_a_click(tab):
     ],
     ids=["text", "large"],
 )
-def test_a_bad_upload_is_explained_once_until_the_next_works(
-    tab, picture, tmp_path, name, content, says
-):
+def test_a_bad_upload_is_explained_once_until_the_next_works(tab, tmp_path, name, content, says):
     (tmp_path / name).write_bytes(content)
     choose(tab, tmp_path / name)
     expect(tab.get_by_role("alert")).to_contain_text(says)

@@ -143,22 +143,20 @@ def test_results_do_not_go_into_the_paintings(gallery):
         check_grid(Grid(Folder(gallery / "out", data=str(gallery))))
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="it may write anywhere")
-def test_a_folder_that_cannot_be_written_is_named(gallery, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("file/out", "cannot be made .*choose another --out"),
+        ("locked/out", "cannot be"),
+        (os.fsdecode(b"\xff"), "udcff': the name is not UTF-8; rename it"),  # as é under LC_ALL=C
+    ],
+    ids=["a file", "locked", "no name for notebooks"],
+)
+def test_where_nothing_can_be_written_is_said_before_anything_is_run(gallery, tmp_path, name, says):
+    if name.startswith("locked") and os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    (tmp_path / "file").write_text("")
     (tmp_path / "locked").mkdir(mode=0o555)
-    with pytest.raises(KitError, match="cannot be"):
-        run_grid(Grid(Folder(tmp_path / "locked" / "out", data=str(gallery))))
-
-
-def test_a_file_in_place_of_the_results_folder_is_named(folder):
-    folder.path.write_text("")
-    with pytest.raises(KitError, match=r"out: cannot be made.*choose another --out"):
-        run_grid(Grid(folder))
-
-
-def test_a_folder_that_notebooks_cannot_name_is_refused_before_anything_is_run(gallery, tmp_path):
-    """As é under LC_ALL=C; the trainings alone need no name."""
-    out = tmp_path / os.fsdecode(b"\xff")
-    with pytest.raises(KitError, match=r"udcff': the name is not UTF-8; rename it"):
-        run_grid(Grid(Folder(out, data=str(gallery))))
-    assert not out.exists()
+    with pytest.raises(KitError, match=says):
+        run_grid(Grid(Folder(tmp_path / name, data=str(gallery))))
+    assert not (tmp_path / name).exists()
