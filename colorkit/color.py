@@ -1,6 +1,6 @@
 """sRGB <-> CIELAB (D65, 2 degrees) as batched tensor operations, and the model's scaling of it.
 
-The only file that knows the constants 50, 100 and 110. Networks see `L` = L*/50 - 1 in [-1, 1]
+The only file that knows the constants 50 and 110. Networks see `L` = L*/50 - 1 in [-1, 1]
 and `ab` = (a*, b*)/110, which lies in [-0.79, 0.90] x [-0.99, 0.86] for every sRGB colour.
 """
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]  # pictures -> what a model sees, and predicts
 
-L_CENTER, L_MAX, AB_SCALE = 50.0, 100.0, 110.0
+L_CENTER, AB_SCALE = 50.0, 110.0
 
 # IEC 61966-2-1 primaries and the D65 white point, to the digits scikit-image uses.
 _XYZ_FROM_RGB = torch.tensor(
@@ -137,13 +137,13 @@ def grey_input(rgb: Tensor) -> Tensor:
     return encode(rgb)[0]
 
 
-def gamut_slice(lightness: float, size: int = 221) -> tuple[Tensor, Tensor]:
+def gamut_slice(lightness: float) -> tuple[Tensor, Tensor]:
     """Cut the ab square [-110, 110]^2 at one lightness.
 
-    lightness: L* in [0, 100]. Returns the colours (3, size, size) in [0, 1], b* upwards, and
-    the mask (size, size) of those inside sRGB. Its mean is the share of the square that exists.
+    lightness: L* in [0, 100]. Returns the colours (3, 221, 221) in [0, 1], b* upwards, and
+    the mask (221, 221) of those inside sRGB. Its mean is the share of the square that exists.
     """
-    axis = torch.linspace(-AB_SCALE, AB_SCALE, size)
+    axis = torch.linspace(-AB_SCALE, AB_SCALE, 221)
     b, a = torch.meshgrid(axis.flip(0), axis, indexing="ij")
     lab = torch.stack((torch.full_like(a, lightness), a, b))
     return lab_to_rgb(lab), in_gamut(lab)

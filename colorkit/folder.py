@@ -5,13 +5,12 @@ Two choices of paintings never share a folder, so everything in it can be compar
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import safetensors.torch
 import torch
@@ -27,10 +26,9 @@ from .experiment import PROFILES, Profile
 from .manifest import check_manifest, read_manifest, save
 from .metrics import Predictor, evaluate, fit_baselines, predict_rgb
 from .models import build_generator
-from .pixels import split_pixels
+from .pixels import evenly, split_pixels
 from .sources import Source, open_source
 
-READ = ("source", "manifest", "listed", "manifest_sha256", "pixels", "baselines")
 PACKAGES = ("torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
 
 
@@ -109,8 +107,8 @@ class Folder:
         """Hold the manifest against the files; forget what was read of one that is gone."""
         there = self.manifest_path.exists()
         if not (there and file_sha256(self.manifest_path) == self.manifest_sha256):
-            for name in READ:
-                vars(self).pop(name, None)
+            for name in vars(self).keys() - {field.name for field in fields(self)}:
+                del vars(self)[name]
         self.manifest  # noqa: B018
 
     @cached_property
@@ -124,7 +122,7 @@ class Folder:
     def examples(self, count: int = 5) -> tuple[Tensor, list[str]]:
         """Pick test paintings over all painters: (count or fewer, 3, S, S) uint8, and titles."""
         titles = self.manifest.query("part == 'test'")["title"].tolist()
-        chosen = np.linspace(0, len(titles) - 1, min(count, len(titles))).astype(int).tolist()
+        chosen = evenly(count, len(titles))
         return self.pixels["test"][chosen], [titles[index] for index in chosen]
 
     @property

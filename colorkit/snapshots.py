@@ -25,6 +25,7 @@ from .color import decode
 from .figures import PALETTE, picture_grid
 from .film import grey_encoder
 from .metrics import BASELINES, evaluate
+from .pixels import evenly
 from .splits import PARTS
 
 LONG = 20  # epochs, from which on a training keeps snapshots
@@ -83,13 +84,8 @@ class Snapshots(Callback):
             return _jpeg(decode(L, generator(L)).cpu())
 
     def _shown(self) -> Tensor:
-        return torch.cat([self.pixels[part][chosen(self.pixels[part], part)] for part in SHOWN])
-
-
-def chosen(pixels: Tensor, part: str) -> list[int]:
-    """List which paintings of a part are shown, as positions in it."""
-    count = min(SHOWN[part], len(pixels))
-    return np.linspace(0, len(pixels) - 1, count).astype(int).tolist()
+        parts = [(self.pixels[part], count) for part, count in SHOWN.items()]
+        return torch.cat([pixels[evenly(count, len(pixels))] for pixels, count in parts])
 
 
 def read_snapshots(folder: Path) -> list[dict[str, Any]]:

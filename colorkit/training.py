@@ -57,7 +57,8 @@ def run(experiment: Experiment) -> dict[str, Any]:
         else:
             result = _train_and_score(experiment, first)
         folder.keep(result)
-        backup.keep(folder.path, *_files(experiment))
+        model = sorted(folder.model(name).glob("*"))
+        backup.keep(folder.path, *model, folder.result_path(name))
         checkpoints.remove(folder.path, name)
         folder.progress(name).unlink(missing_ok=True)
         return result
@@ -136,13 +137,6 @@ def model_card(result: dict[str, Any], baselines: dict[str, Any]) -> str:
         "rows": [(name, summarize(rows, mean_colour)) for name, rows in tested.items()],
     }
     return render("model_card.md", result | facts)
-
-
-def _files(experiment: Experiment) -> list:
-    folder = experiment.folder
-    model = folder.model(experiment.id)
-    written = sorted(model.iterdir()) if model.exists() else []
-    return [*written, folder.result_path(experiment.id)]
 
 
 def _loss(recipe: Recipe) -> str:

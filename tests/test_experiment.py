@@ -40,6 +40,8 @@ def test_ids_are_stable_and_distinct():
         ({"weights": "vgg"}, "weights 'vgg': must be one of imagenet, random"),
         ({"grey": "ortho"}, "grey 'ortho': must be L, mixture, or a plate such as plate:"),
         ({"grey": "plate:otho"}, "emulsion 'otho': unknown; did you mean ortho"),
+        ({"variant": "lambda_11"}, "variant 'lambda_11': must be one of"),
+        ({"variant": "lambda_10"}, "model 'unet_resnet18': must be one of pix2pix_scratch"),
     ],
 )
 def test_wrong_values_are_refused(wrong, says):

@@ -1,9 +1,8 @@
 import errno
 import os
-import subprocess
-import sys
 
 import pytest
+from processes import python
 
 from colorkit.base import files as paths
 from colorkit.base.errors import KitError
@@ -54,8 +53,7 @@ def test_kit_files_are_found():
 
 def test_import_is_light():
     code = "import sys, colorkit; print([m for m in ('torch', 'pandas') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    assert python("-c", code).stdout.strip() == "[]"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no modes to look at")

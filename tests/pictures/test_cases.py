@@ -35,7 +35,10 @@ VIVID = np.ascontiguousarray(np.moveaxis(VIVID, 0, -1))
 
 
 def seen(path: Path) -> np.ndarray:
-    """Say which L* a file has for colouring, and hold that training sees the same pixels."""
+    """Say which L* a file has for colouring, and hold that training sees the same pixels.
+
+    So a profile, a gamma or a depth mean the same in both.
+    """
     picture = open_picture(path)
     values = np.asarray(picture.image)
     values = values / 257 if values.dtype == np.uint16 else values
@@ -141,6 +144,8 @@ def test_another_kind_is_not_said_to_be_no_picture(tmp_path, name):
     Image.fromarray(RAMP).save(tmp_path / name)
     with pytest.raises(KitError, match="not a picture, or of a kind that is not read; save it as"):
         open_picture(tmp_path / name)
+    with pytest.raises(KitError, match="none.png: cannot be read: No such file"):
+        open_picture(tmp_path / "none.png")
 
 
 @pytest.mark.parametrize("name", ["a.heic", "a.jpg"])
@@ -206,16 +211,6 @@ def test_a_wide_gamut_keeps_its_lightness(tmp_path, primaries):
     difference = np.abs(seen(path) - lightness(VIVID / 255, primaries, gamma=1.8))
     assert difference.max() < 1
     assert difference.mean() < 0.3
-
-
-def test_a_profile_means_the_same_in_training(tmp_path):
-    Image.fromarray(VIVID).save(
-        tmp_path / "a.png", icc_profile=rgb_profile("Adobe RGB (1998)", 2.2)
-    )
-    coloured = np.asarray(open_picture(tmp_path / "a.png").image)
-    trained = np.asarray(read_picture((tmp_path / "a.png").read_bytes()))
-    assert np.array_equal(coloured, trained)
-    assert np.abs(coloured.astype(int) - VIVID).max() > 20
 
 
 @pytest.mark.parametrize("gamma", [1.0, 1 / 1.8, 0.45455])
@@ -305,14 +300,9 @@ def test_a_folder_of_many_kinds_leaves_none_out(tmp_path):
     assert summary(results, 0).startswith("7 of 8 pictures coloured")
 
 
-@pytest.mark.parametrize("suffix", ["bmp", "gif", "heic", "jp2"])
-def test_a_name_that_cannot_be_written_is_no_folder(tmp_path, suffix):
-    Image.fromarray(RAMP).save(tmp_path / "a.png")
-    with pytest.raises(KitError, match="cannot be written; name it .png, .jpg, .tif or .webp"):
-        find_pairs([str(tmp_path / "a.png")], str(tmp_path / f"result.{suffix}"))
-
-
-def test_a_size_is_refused_before_the_first_picture(tmp_path):
+def test_a_strength_and_a_size_are_refused_before_the_first_picture(tmp_path):
+    with pytest.raises(KitError, match="strength 5: must be between 0 and 2"):
+        Settings(strength=5)
     with pytest.raises(KitError, match="size 100: must be a multiple of 32"):
         colour_all({tmp_path / "a.png": tmp_path / "b.png"}, MODEL, Settings(size=100))
 

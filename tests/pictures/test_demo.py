@@ -1,9 +1,6 @@
 """The page, in a real browser: upload, wait, compare, download; and everything it must survive."""
 
 import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +16,8 @@ import torch
 from conftest import bomb, is_for_everybody, model_of, untrained
 from PIL import Image
 from playwright.sync_api import TimeoutError, expect
+from processes import demo as served
+from processes import python
 
 from colorkit.base.errors import KitError
 from colorkit.pictures import demo
@@ -40,21 +39,8 @@ def models(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def server(models, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     temporary = tmp_path_factory.mktemp("temporary")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "colorkit", "demo", "--out", str(models)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
-    )
-    seen = ""
-    while not (address := re.search(r"http://127[\d.:]+", seen)):
-        line = process.stdout.readline()
-        assert line, seen
-        seen += line
-    yield address[0], psutil.Process(process.pid)
-    process.terminate()
-    process.wait(timeout=60)
+    with served("--out", models, TMPDIR=str(temporary)) as (address, number):
+        yield address, psutil.Process(number)
     assert not [path for path in temporary.rglob("*") if path.is_file()]
 
 
@@ -133,9 +119,7 @@ def test_strength_is_changed_by_keyboard_and_a_painting_taken_by_a_click(tab):
     ],
     ids=["text", "large"],
 )
-def test_a_bad_upload_is_explained_once_until_the_next_works(
-    tab, picture, tmp_path, name, content, says
-):
+def test_a_bad_upload_is_explained_once_until_the_next_works(tab, tmp_path, name, content, says):
     (tmp_path / name).write_bytes(content)
     choose(tab, tmp_path / name)
     expect(tab.get_by_role("alert")).to_contain_text(says)
@@ -247,9 +231,7 @@ def test_a_socks_proxy_is_passed_by_too_and_needs_its_package_for_a_public_link(
 
 @pytest.mark.parametrize("port", ["notaport", "99999999"])  # read at import, used at the launch
 def test_what_gradio_cannot_use_of_its_own_variables_is_one_line(port):
-    words = [sys.executable, "-m", "colorkit", "demo"]
-    given = os.environ | {"GRADIO_SERVER_PORT": port}
-    done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=120)
+    done = python("-m", "colorkit", "demo", GRADIO_SERVER_PORT=port)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert "unset your GRADIO_" in done.stderr
 
