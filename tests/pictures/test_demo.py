@@ -1,6 +1,7 @@
 """The page, in a real browser: upload, wait, compare, download; and everything it must survive."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
