@@ -377,7 +377,8 @@ def test_a_wrong_answer_is_told_why(run, number, old, new, says):
 @pytest.mark.parametrize("number", [number for number in NUMBERS if EXERCISES[number].hints])
 def test_each_wrong_answer_is_told_one_hint_more(run, capsys, number):
     hints = EXERCISES[number].hints
-    line = run(number, "solutions", *WRONG[number][0][:2])
+    wrong = WRONG.get(number) or [(' = f"""', ' = "No."\n_ = f"""')]
+    line = run(number, "solutions", *wrong[0][:2])
     for told in range(1, len(hints) + 1):
         assert [hint in line for hint in hints] == [place < told for place in range(len(hints))]
         check(number)
