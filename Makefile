@@ -1,5 +1,5 @@
 # make reproduce: everything, from an empty machine to both tables. make test: what a change needs,
-# four minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
+# three minutes. make test-all: kills, servers, browsers and every notebook too. make test-kill: 20
 # kills a model. make test-slurm: a cluster, one node of which fails. make model DATA="FOLDER
 # FOLDER": the models in the box, made anew. make gpu-evidence DATA=FOLDER [WHEELS=FOLDER]: for GPU
 # machines. make site: the course, the guide and the results as pages, in build/site.
@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 INSTALL ?= $(BIN)/pip install --quiet
 ARGS ?=
 
-.PHONY: reproduce lint papers measured course test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
+.PHONY: reproduce lint papers lock measured course test test-all test-lowest test-colab test-kill test-slurm model lab outputs site release gpu-evidence
 
 reproduce: $(VENV)/.repro
 	$(BIN)/colorkit reproduce $(ARGS)
@@ -27,6 +27,11 @@ lint: $(VENV)/.test
 papers: $(VENV)/.test
 	$(BIN)/python .ci/papers.py
 
+# The versions that CI installs, so that it fails by our changes only; by others' once a week.
+lock: $(VENV)/.test
+	$(INSTALL) --editable '.[making,site]'
+	$(BIN)/pip list --format freeze --exclude-editable | grep -Ev '^(cuda|nvidia|triton|pip=|setuptools)' >.ci/lock.txt
+
 # How long each lesson computes and what it prints, then what is made of that: half an hour.
 measured: $(VENV)/.repro
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/measure.py $(ARGS)
@@ -42,14 +47,18 @@ test: lint
 	$(PYTEST)
 	$(EMPTY_RUNS) && $(BIN)/pytest --nbval notebooks/0[12]_*.ipynb
 
-# The lowest versions that pyproject.toml allows; ONNX wants a newer torch.
+# The lowest versions that pyproject.toml allows; ONNX wants a newer torch, and has its own.
+LOWEST = uv pip install --quiet --torch-backend cpu --resolution lowest-direct
 test-lowest:
 	uv venv --clear --quiet --python 3.11 .venv-lowest
-	uv pip install --quiet --python .venv-lowest --torch-backend cpu --resolution lowest-direct \
-	--editable '.[course,repro,hub,demo,test]'
+	$(LOWEST) --python .venv-lowest --editable '.[course,repro,hub,demo,test]'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/pytest --ignore tests/pictures/test_onnx.py
+	uv venv --clear --quiet --python 3.11 .venv-lowest
+	$(LOWEST) --python .venv-lowest --editable '.[onnx,cluster,test]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/pytest tests/pictures/test_onnx.py tests/replication/test_cluster.py
 
-# Setup cell, notebooks 1 and 2, doctor and reproduce among Colab's versions, in an emptied folder.
+# Setup cell, students' notebooks 1 and 2, doctor, reproduce among Colab's versions, in an emptied
+# folder.
 test-colab: $(VENV)/.repro
 	.ci/colab $(BIN)/python
 

@@ -13,6 +13,7 @@ __version__ = version(DISTRIBUTION)
 
 _HOME = {
     "setup": "notebook",
+    "mount_drive": "notebook",
     "refuse_unknown_parameters": "notebook",
     "show": "notebook",
     "interact": "notebook",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .base.device import RESIDENT_SHARE, total_memory
-from .color import encode
+from .color import Encoder, encode
 from .experiment import BATCH_SIZE, FLIP_PROBABILITY
 
 CPU = torch.device("cpu")
@@ -24,7 +24,9 @@ class Batches:
     device whole and converted there once; if not, batch by batch: the same numbers in less
     memory. Yields L (n, 1, S, S) and ab (n, 2, S, S), scaled as in color.py; the last batch may
     be smaller. With `seed`, the order is shuffled (unless `shuffle` is off) and half of the
-    pictures are mirrored, anew in every epoch, both from a generator of the seed's own.
+    pictures are mirrored, anew in every epoch, both from a generator of the seed's own. `encode`
+    makes another grey of them (`film.grey_encoder`); one that draws draws once a picture if they
+    fit, and once an epoch if not.
     """
 
     n_inp = 1  # fastai: how many of the batch's tensors the model sees
@@ -36,12 +38,13 @@ class Batches:
         device: torch.device = CPU,
         batch_size: int = BATCH_SIZE,
         shuffle: bool = True,
+        encode: Encoder = encode,
     ):
         self.pixels, self.device, self.batch_size = pixels, device, batch_size
-        self.shuffle = shuffle
+        self.shuffle, self.encode = shuffle, encode
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.order_sha256 = ""  # of the last epoch's order and mirrorings
-        self.converted = _convert(pixels, device) if fits(pixels, device) else None
+        self.converted = _convert(pixels, device, encode) if fits(pixels, device) else None
 
     def __len__(self) -> int:
         return -(-len(self.pixels) // self.batch_size)
@@ -73,7 +76,7 @@ class Batches:
         if self.converted:
             L, ab = self.converted
             return L.index_select(0, index), ab.index_select(0, index)
-        return encode(self.pixels[index].to(self.device).float() / 255)
+        return self.encode(self.pixels[index].to(self.device).float() / 255)
 
 
 def fits(pixels: Tensor, device: torch.device) -> bool:
@@ -81,11 +84,10 @@ def fits(pixels: Tensor, device: torch.device) -> bool:
     return 4 * pixels.numel() <= RESIDENT_SHARE * total_memory(device)
 
 
-def _convert(pixels: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    n, _, height, width = pixels.shape
-    L = torch.empty(n, 1, height, width, device=device)
-    ab = torch.empty(n, 2, height, width, device=device)
-    for start in range(0, n, AHEAD):
+def _convert(pixels: Tensor, device: torch.device, encode: Encoder) -> tuple[Tensor, Tensor]:
+    shapes = [part.shape[1:] for part in encode(pixels[:0].to(device).float())]
+    L, ab = (torch.empty(len(pixels), *shape, device=device) for shape in shapes)
+    for start in range(0, len(pixels), AHEAD):
         part = slice(start, start + AHEAD)
         L[part], ab[part] = encode(pixels[part].to(device).float() / 255)
     return L, ab

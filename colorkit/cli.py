@@ -41,6 +41,7 @@ def colorkit(
 @data_app.command("show")
 def show_source(data: Data = "sample", painters: Painters = "") -> None:
     """Count the paintings of each painter and show what would be used."""
+    console.print("looking at the paintings")
     from .sources import choose_painters, open_source
 
     source = open_source(data)
@@ -96,8 +97,7 @@ def main() -> None:
     try:
         app()
     except ModuleNotFoundError as error:
-        remedy = f"{install('repro')}, or in a checkout pip install -e '.[repro]'"
-        _fail(f"{error.name} is not installed; {remedy}")
+        _fail(f"{error.name} is not installed; {install('repro')}")
     except (KitError, OSError) as error:
         _fail(str(error))
 

@@ -1,13 +1,17 @@
 """sRGB <-> CIELAB (D65, 2 degrees) as batched tensor operations, and the model's scaling of it.
 
-The only file that knows the constants 50, 100 and 110. Networks see `L` = L*/50 - 1 in [-1, 1]
+The only file that knows the constants 50 and 110. Networks see `L` = L*/50 - 1 in [-1, 1]
 and `ab` = (a*, b*)/110, which lies in [-0.79, 0.90] x [-0.99, 0.86] for every sRGB colour.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-L_CENTER, L_MAX, AB_SCALE = 50.0, 100.0, 110.0
+Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]  # pictures -> what a model sees, and predicts
+
+L_CENTER, AB_SCALE = 50.0, 110.0
 
 # IEC 61966-2-1 primaries and the D65 white point, to the digits scikit-image uses.
 _XYZ_FROM_RGB = torch.tensor(
@@ -111,7 +115,9 @@ def encode(rgb: Tensor) -> tuple[Tensor, Tensor]:
 def decode(L: Tensor, ab: Tensor) -> Tensor:
     """Join the model's input and its prediction into pictures; the inverse of `encode`.
 
-    L: (..., 1, H, W), ab: (..., 2, H, W). Returns (..., 3, H, W), sRGB in [0, 1], clipped.
+    L: (..., 1, H, W), ab: (..., 2, H, W). Returns (..., 3, H, W), sRGB in [0, 1]. Colours outside
+    are clipped, which moves their lightness: scores and a run's own figures are made so, the same
+    in all results; a picture of one's own by `lab_to_paler_rgb`, which keeps it.
     """
     return lab_to_rgb(join(L, ab))
 
@@ -131,13 +137,13 @@ def grey_input(rgb: Tensor) -> Tensor:
     return encode(rgb)[0]
 
 
-def gamut_slice(lightness: float, size: int = 221) -> tuple[Tensor, Tensor]:
+def gamut_slice(lightness: float) -> tuple[Tensor, Tensor]:
     """Cut the ab square [-110, 110]^2 at one lightness.
 
-    lightness: L* in [0, 100]. Returns the colours (3, size, size) in [0, 1], b* upwards, and
-    the mask (size, size) of those inside sRGB. Its mean is the share of the square that exists.
+    lightness: L* in [0, 100]. Returns the colours (3, 221, 221) in [0, 1], b* upwards, and
+    the mask (221, 221) of those inside sRGB. Its mean is the share of the square that exists.
     """
-    axis = torch.linspace(-AB_SCALE, AB_SCALE, size)
+    axis = torch.linspace(-AB_SCALE, AB_SCALE, 221)
     b, a = torch.meshgrid(axis.flip(0), axis, indexing="ij")
     lab = torch.stack((torch.full_like(a, lightness), a, b))
     return lab_to_rgb(lab), in_gamut(lab)

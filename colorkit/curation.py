@@ -141,10 +141,9 @@ def _look(root: Path, painting: Painting) -> _Facts:
     try:
         content = (root / painting.path).read_bytes()
         picture = read_picture(content)
-    except OSError as error:
-        return _Facts(painting, fault=("unreadable", error.strerror or str(error)))
-    except ValueError as error:
-        return _Facts(painting, fault=("unreadable", str(error)))
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or str(error)
+        return _Facts(painting, fault=("unreadable", told))
     chroma = _mean_chroma(picture)
     fault = None
     if min(picture.size) < MIN_SIDE:

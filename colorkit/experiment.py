@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .base.errors import check_choice, check_range, check_type, refuse_unknown
+from .base.files import slug
 
 if TYPE_CHECKING:
     from .folder import Folder
@@ -127,6 +128,7 @@ class Experiment:
     batch_size: int = BATCH_SIZE
     precision: str = "auto"  # by device: bf16, fp16 on older GPUs, fp32 on a CPU
     deterministic: bool = False  # the same bits from CUDA each time; a CPU gives them anyway
+    grey: str = "L"  # what the model sees, in training and when scored; see film.grey_encoder
 
     def __post_init__(self) -> None:
         for setting in fields(self)[1:]:
@@ -145,11 +147,15 @@ class Experiment:
         wanted = self.weights or os.environ.get("COLORKIT_WEIGHTS") or profile.weights
         check_choice("weights", wanted, ("imagenet", "random"))
         object.__setattr__(self, "weights", "random" if self.recipe.random_backbone else wanted)
+        if self.grey != "L":
+            from .film import grey_encoder  # needs torch, and the commands do not
+
+            grey_encoder(self.grey)
 
     @classmethod
     def of(cls, folder: "Folder", model: str, table: int, seed: int, options: dict[str, Any]):
         """Make an experiment with rare settings in a dictionary; KitError for an unknown one."""
-        rare = ("variant", "epochs", "weights", "batch_size", "precision", "deterministic")
+        rare = ("variant", "epochs", "weights", "batch_size", "precision", "deterministic", "grey")
         refuse_unknown("option", options, rare)
         return cls(folder, model, table, seed, **options)
 
@@ -176,8 +182,9 @@ class Experiment:
 
     @property
     def id(self) -> str:
-        """Name of the run within its folder: "t1-unet_resnet18-s0", a variant after it."""
-        return f"t{self.table}-{self.model}-s{self.seed}" + (self.variant and f"-{self.variant}")
+        """Name of the run within its folder: "t1-unet_resnet18-s0", a variant and a grey after."""
+        name = f"t{self.table}-{self.model}-s{self.seed}" + (self.variant and f"-{self.variant}")
+        return name if self.grey == "L" else f"{name}-{slug(self.grey)}"
 
     def config(self) -> dict[str, Any]:
         """List every setting that decides the numbers, for the run's JSON and the report.
@@ -187,6 +194,8 @@ class Experiment:
         mine = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "folder"}
         if self.model == "pix2pix_scratch":
             mine["weights"] = "none"
+        if self.grey == "L":
+            del mine["grey"]  # as in results from before there was a choice; ids keep them apart
         recipe = asdict(self.recipe) | {"betas": list(self.recipe.betas)}
         return self.folder.config() | mine | recipe | {"flip_probability": FLIP_PROBABILITY}
 

@@ -41,11 +41,14 @@ def picture_grid(
 
 
 def colourings(
-    models: Mapping[str, Predictor], pixels: Tensor, titles: Sequence[str] = ()
+    models: Mapping[str, Predictor], pixels: Tensor, titles: Sequence[str] = (), grey: str = "L"
 ) -> tuple[Figure, str]:
-    """Show pictures (n, 3, S, S) uint8 turned grey, as each model colours them, and as they are."""
-    rows = {"grey": predict_rgb(ColourTable(torch.zeros(1, 2)), pixels)}
-    rows |= {label: predict_rgb(model, pixels) for label, model in models.items()}
+    """Show pictures (n, 3, S, S) uint8 turned grey, as each model colours them, and as they are.
+
+    grey: as of `film.grey_encoder`.
+    """
+    rows = {"grey": predict_rgb(ColourTable(torch.zeros(1, 2)), pixels, grey)}
+    rows |= {label: predict_rgb(model, pixels, grey) for label, model in models.items()}
     return picture_grid(rows | {"truth": pixels}, titles)
 
 

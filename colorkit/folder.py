@@ -5,13 +5,12 @@ Two choices of paintings never share a folder, so everything in it can be compar
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import safetensors.torch
 import torch
@@ -25,12 +24,11 @@ from .batches import CPU
 from .curation import curate
 from .experiment import PROFILES, Profile
 from .manifest import check_manifest, read_manifest, save
-from .metrics import Predictor, evaluate, fit_baselines
+from .metrics import Predictor, evaluate, fit_baselines, predict_rgb
 from .models import build_generator
-from .pixels import split_pixels
+from .pixels import evenly, split_pixels
 from .sources import Source, open_source
 
-READ = ("source", "manifest", "listed", "manifest_sha256", "pixels", "baselines")
 PACKAGES = ("torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
 
 
@@ -109,8 +107,8 @@ class Folder:
         """Hold the manifest against the files; forget what was read of one that is gone."""
         there = self.manifest_path.exists()
         if not (there and file_sha256(self.manifest_path) == self.manifest_sha256):
-            for name in READ:
-                vars(self).pop(name, None)
+            for name in vars(self).keys() - {field.name for field in fields(self)}:
+                del vars(self)[name]
         self.manifest  # noqa: B018
 
     @cached_property
@@ -124,7 +122,7 @@ class Folder:
     def examples(self, count: int = 5) -> tuple[Tensor, list[str]]:
         """Pick test paintings over all painters: (count or fewer, 3, S, S) uint8, and titles."""
         titles = self.manifest.query("part == 'test'")["title"].tolist()
-        chosen = np.linspace(0, len(titles) - 1, min(count, len(titles))).astype(int).tolist()
+        chosen = evenly(count, len(titles))
         return self.pixels["test"][chosen], [titles[index] for index in chosen]
 
     @property
@@ -146,7 +144,7 @@ class Folder:
         return self.keep(result)
 
     def scores(
-        self, predict: Predictor, device: torch.device = CPU, mode: str = "eval"
+        self, predict: Predictor, device: torch.device = CPU, mode: str = "eval", grey: str = "L"
     ) -> dict[str, list[dict[str, Any]]]:
         """Score a model painting by painting: {"train": [{"path", "painter", "mse_ab", …}], …}."""
         named = {}
@@ -154,7 +152,7 @@ class Folder:
             mine = self.manifest[self.manifest["part"] == part]
             rows = zip(
                 mine[["path", "painter"]].to_dict("records"),
-                evaluate(predict, pixels, device, mode),
+                evaluate(predict, pixels, device, mode, grey),
                 strict=True,
             )
             named[part] = [painting | scores for painting, scores in rows]
@@ -212,6 +210,13 @@ class Folder:
         generator = build_generator(config["model"], config["size"], "random")
         generator.load_state_dict(safetensors.torch.load_file(path))
         return generator.eval()
+
+    def coloured(self, result: dict[str, Any], pixels: Tensor) -> Tensor:
+        """Colour pictures as a finished run does, from the grey that it was trained on.
+
+        pixels: (N, 3, S, S) uint8. Returns sRGB in [0, 1], the same shape. KitError as above.
+        """
+        return predict_rgb(self.generator(result), pixels, result["config"].get("grey", "L"))
 
     @property
     def manifest_path(self) -> Path:

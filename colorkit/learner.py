@@ -20,6 +20,7 @@ from .base.device import adam, best_precision, compute_in, default_device, loss_
 from .base.errors import DivergedError
 from .batches import Batches
 from .experiment import Experiment, Recipe
+from .film import grey_encoder
 from .models import PatchCritic, build_generator, init_normal
 
 # Mean L1 of ab/110; no two colours are further apart than 2. The first epoch is let off: a U-Net
@@ -161,8 +162,9 @@ def _loaders(
     experiment: Experiment, pixels: dict[str, Tensor], device: torch.device
 ) -> DataLoaders:
     size, shuffle = experiment.batch_size, experiment.recipe.shuffle
-    train = Batches(pixels["train"], experiment.seed, device, size, shuffle)
-    valid = Batches(pixels["valid"], None, device, size)
+    encode = grey_encoder(experiment.grey)
+    train = Batches(pixels["train"], experiment.seed, device, size, shuffle, encode)
+    valid = Batches(pixels["valid"], None, device, size, encode=encode)
     return DataLoaders(train, valid, device=device)
 
 

@@ -29,9 +29,10 @@ class LiteUnet(nn.Module):
     Maps L (N, 1, H, W) in [-1, 1] to ab (N, 2, H, W) in (-1, 1); H and W are multiples of 32.
     Colours are made at half the resolution, which the eye hardly sees. `imagenet`: begin with
     ImageNet's weights, the stem's summed over RGB. Raises KitError if these are not installed.
+    `outputs`: 3 to predict what L lacks as well, as `film.grey_encoder` has it.
     """
 
-    def __init__(self, imagenet: bool = False):
+    def __init__(self, imagenet: bool = False, outputs: int = 2):
         super().__init__()
         self.stem = _convolution(1, 32, kernel=3, stride=2)
         self.blocks, channels = nn.ModuleList(), 32
@@ -44,7 +45,7 @@ class LiteUnet(nn.Module):
         for width, skip in zip(WIDTHS, reversed(SKIPS.values()), strict=True):
             self.up.append(_convolution(channels + skip, width, kernel=3))
             channels = width
-        self.last = nn.Conv2d(channels, 2, 3, padding=1)
+        self.last = nn.Conv2d(channels, outputs, 3, padding=1)
         if imagenet:
             self.load_state_dict(self.state_dict() | _imagenet_weights(self.blocks))
 

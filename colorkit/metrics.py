@@ -14,7 +14,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
 from .batches import CPU, Batches
-from .color import AB_SCALE, decode, grey_input, in_gamut, join, rgb_to_lab
+from .color import AB_SCALE, decode, in_gamut, join, rgb_to_lab
+from .film import corrected, grey_encoder
 from .splits import PARTS
 
 Predictor = Callable[[Tensor], Tensor]  # L (N, 1, S, S) -> ab (N, 2, S, S)
@@ -39,11 +40,13 @@ BASELINES = {
 def score(L: Tensor, predicted_ab: Tensor, ab: Tensor) -> list[dict[str, float]]:
     """Score predictions, a dictionary for each painting.
 
-    L: (N, 1, H, W), predicted_ab and ab: (N, 2, H, W), scaled as in color.py. mse_ab takes
-    predictions as they are; all other scores see what a screen shows, clipped to sRGB.
+    L: (N, 1, H, W), predicted_ab and ab: (N, 2, H, W), scaled as in color.py; either may have a
+    plane before, what L lacks (`film.grey_encoder`). mse_ab takes predictions as they are; all
+    other scores see what a screen shows, clipped to sRGB.
     """
+    (L, predicted_ab), (true_L, ab) = corrected(L, predicted_ab), corrected(L, ab)
     mse_ab = ((predicted_ab - ab) ** 2).mean(dim=(1, 2, 3))
-    shown, truth = decode(L, predicted_ab), decode(L, ab)
+    shown, truth = decode(L, predicted_ab), decode(true_L, ab)
     mse_rgb = ((shown - truth) ** 2).mean(dim=(1, 2, 3))
     columns = {
         "mse_ab": mse_ab.tolist(),
@@ -86,30 +89,33 @@ def evaluate(
     pixels: Tensor,
     device: torch.device = CPU,
     mode: str = "eval",
+    grey: str = "L",
 ) -> list[dict[str, float]]:
     """Score a model on pictures (N, 3, S, S) uint8, on its device.
 
     In mode "eval" batch norm uses its running statistics and dropout is off; pix2pix's own
-    default is "train".
+    default is "train". grey: what the model sees of them (`film.grey_encoder`); the truth is the
+    painting's own lightness and colours whatever it sees.
     """
+    encode = grey_encoder(grey, correct=True)
     if isinstance(predict, nn.Module):
         predict.train(mode == "train")
     rows = []
     with torch.inference_mode():
-        for L, ab in Batches(pixels, device=device):
+        for L, ab in Batches(pixels, device=device, encode=encode):
             rows += score(L, predict(L), ab)
     return rows
 
 
-def predict_rgb(predict: Predictor, pixels: Tensor) -> Tensor:
-    """Turn pictures grey and colour them again.
+def predict_rgb(predict: Predictor, pixels: Tensor, grey: str = "L") -> Tensor:
+    """Turn pictures grey, as `film.grey_encoder` knows it, and colour them again.
 
     pixels: (N, 3, S, S) uint8. Returns (N, 3, S, S), sRGB in [0, 1]; evaluation mode.
     """
     if isinstance(predict, nn.Module):
         predict.eval()
     with torch.inference_mode():
-        L = grey_input(pixels.float() / 255)
+        L, _ = grey_encoder(grey)(pixels.float() / 255)
         return decode(L, predict(L))
 
 

@@ -54,6 +54,11 @@ def split_pixels(out: Path, root: Path, manifest: pd.DataFrame, size: int) -> di
     return dict(zip(parts, pixels.split([len(part) for part in parts.values()]), strict=True))
 
 
+def evenly(count: int, paintings: int) -> list[int]:
+    """Pick `count` of so many paintings, or all if they are fewer, spread evenly over them."""
+    return np.linspace(0, paintings - 1, min(count, paintings)).astype(int).tolist()
+
+
 def _npy(root: Path, manifest: pd.DataFrame, size: int) -> Iterable[bytes]:
     """Write what `_decode` gives in NumPy's file format, without holding it all."""
     header = io.BytesIO()

@@ -79,7 +79,7 @@ class Colorizer(nn.Module):
 
         Needs the extra "hub" and a login (`hf auth login`). Raises KitError otherwise.
         """
-        hub = _hub()
+        hub = need("hub", "huggingface_hub")
         try:
             with tempfile.TemporaryDirectory() as folder:
                 self.save_pretrained(folder)
@@ -171,7 +171,8 @@ def _download(name: str) -> Path:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise KitError(f"{name}: no such folder, and no OWNER/NAME of the Hugging Face Hub")
     try:
-        return Path(_hub().snapshot_download(name, allow_patterns=[WEIGHTS, CONFIG, CARD]))
+        hub = need("hub", "huggingface_hub")
+        return Path(hub.snapshot_download(name, allow_patterns=[WEIGHTS, CONFIG, CARD]))
     except KitError:
         raise
     except Exception as error:  # the client lets every library's error through
@@ -179,10 +180,6 @@ def _download(name: str) -> Path:
             f"{name}: no such folder, and it cannot be had from the Hugging Face Hub "
             f"({_first_line(error)})"
         ) from error
-
-
-def _hub() -> Any:
-    return need("hub", "huggingface_hub")
 
 
 def _first_line(error: BaseException) -> str:

@@ -27,6 +27,7 @@ _OTHERS = {b"ftyphe": "HEIC", b"ftypmif1": "HEIC", b"ftypcrx": "a raw file", b"8
 _OTHERS |= {b"JXL ": "JPEG XL", b"\xff\x0a": "JPEG XL", b"%PDF": "PDF", b"ftypavif": "AVIF"}
 _OTHERS |= dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "a TIFF of a rare kind")
 _RAW = "a raw file, or only its thumbnail; develop it first and save it as TIFF or PNG"
+_WEBP_INSIDE = 50001  # a TIFF's compression
 _T = Image.Transpose
 _TURNS = {2: _T.FLIP_LEFT_RIGHT, 3: _T.ROTATE_180, 4: _T.FLIP_TOP_BOTTOM, 5: _T.TRANSPOSE}
 _TURNS |= {6: _T.ROTATE_270, 7: _T.TRANSVERSE, 8: _T.ROTATE_90}  # of EXIF's orientation
@@ -87,6 +88,8 @@ def pixels(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     tags = getattr(image, "tag_v2", {})
     if 50706 in tags or tags.get(254, 0) & 1 or tags.get(255) == 2:
         raise KitError(_RAW)
+    if tags.get(259) == _WEBP_INSIDE:  # libtiff would print that it cannot, thrice
+        raise OSError("decoder error")
     deep, found = _is_deep(image, tags), colours_by_number(image)
     if not isinstance(image.info.get("xmp", b""), bytes):
         del image.info["xmp"]  # of a type that Pillow stumbles over when it turns a TIFF

@@ -21,9 +21,11 @@ from PIL import Image
 from torch import Tensor
 
 from .base.files import write_atomic
-from .color import decode, grey_input
+from .color import decode
 from .figures import PALETTE, picture_grid
+from .film import grey_encoder
 from .metrics import BASELINES, evaluate
+from .pixels import evenly
 from .splits import PARTS
 
 LONG = 20  # epochs, from which on a training keeps snapshots
@@ -36,15 +38,16 @@ KEPT = ("mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true")
 class Snapshots(Callback):
     """After some epochs, score a copy of the generator on every part, and colour 12 paintings.
 
-    pixels: {"train": (n, 3, S, S) uint8, …}. Scores are means over paintings, in evaluation and
-    in training mode (batch statistics, dropout); pictures are of evaluation mode. The training
-    goes on as if nothing had been looked at: to the bit, without new random numbers.
+    pixels: {"train": (n, 3, S, S) uint8, …}; grey: what the model sees of them. Scores are means
+    over paintings, in evaluation and in training mode (batch statistics, dropout); pictures are
+    of evaluation mode. The training goes on as if nothing had been looked at: to the bit, without
+    new random numbers.
     """
 
     order = 5  # after History, before the checkpoint that says the epoch is over
 
-    def __init__(self, folder: Path, pixels: dict[str, Tensor]):
-        self.folder, self.pixels = folder, pixels
+    def __init__(self, folder: Path, pixels: dict[str, Tensor], grey: str = "L"):
+        self.folder, self.pixels, self.grey = folder, pixels, grey
 
     def before_fit(self):
         write_atomic(self.folder / "paintings.jpg", _jpeg(self._shown().float() / 255))
@@ -67,24 +70,22 @@ class Snapshots(Callback):
     def _scores(self, generator: torch.nn.Module, mode: str) -> list[dict[str, Any]]:
         rows = []
         for part, pixels in self.pixels.items():
-            scores = pd.DataFrame(evaluate(generator, pixels, self.learn.dls.device, mode))
+            scores = pd.DataFrame(
+                evaluate(generator, pixels, self.learn.dls.device, mode, self.grey)
+            )
             rows.append({"mode": mode, "part": part} | scores[list(KEPT)].mean().to_dict())
         return rows
 
     def _pictures(self, generator: torch.nn.Module) -> bytes:
         generator.eval()
         with torch.inference_mode():
-            L = grey_input(self._shown().to(self.learn.dls.device).float() / 255)
+            rgb = self._shown().to(self.learn.dls.device).float() / 255
+            L, _ = grey_encoder(self.grey)(rgb)
             return _jpeg(decode(L, generator(L)).cpu())
 
     def _shown(self) -> Tensor:
-        return torch.cat([self.pixels[part][chosen(self.pixels[part], part)] for part in SHOWN])
-
-
-def chosen(pixels: Tensor, part: str) -> list[int]:
-    """List which paintings of a part are shown, as positions in it."""
-    count = min(SHOWN[part], len(pixels))
-    return np.linspace(0, len(pixels) - 1, count).astype(int).tolist()
+        parts = [(self.pixels[part], count) for part, count in SHOWN.items()]
+        return torch.cat([pixels[evenly(count, len(pixels))] for pixels, count in parts])
 
 
 def read_snapshots(folder: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .base.errors import KitError, check_choice
+from .base.errors import KitError, check_choice, close_names
 
 PARTS = {"train": 0.70, "test": 0.10, "valid": 0.20}  # in the paper's own order
 FOLDS = 5
@@ -156,9 +156,10 @@ def _spare(dealt: pd.DataFrame, rows: pd.Series, share: float) -> pd.DataFrame:
 def _without(paintings: pd.DataFrame, painter: str) -> pd.Series:
     tested = paintings["painter"] == painter
     if not tested.any() or tested.all():
-        painters = ", ".join(sorted(set(paintings["painter"])))
+        meant = close_names(painter, set(paintings["painter"]))
         raise KitError(
-            f"split 'without-{painter}': must name one of several painters here: {painters}"
+            f"split 'without-{painter}': must name one of several painters here; {meant}"
+            "see `colorkit data show`"
         )
     names = pd.Series("test", index=paintings.index)
     shares = {"train": 7 / 9, "valid": 2 / 9}

@@ -57,7 +57,8 @@ def run(experiment: Experiment) -> dict[str, Any]:
         else:
             result = _train_and_score(experiment, first)
         folder.keep(result)
-        backup.keep(folder.path, *_files(experiment))
+        model = sorted(folder.model(name).glob("*"))
+        backup.keep(folder.path, *model, folder.result_path(name))
         checkpoints.remove(folder.path, name)
         folder.progress(name).unlink(missing_ok=True)
         return result
@@ -73,7 +74,7 @@ def _train_and_score(experiment: Experiment, first: dict[str, Any] | None) -> di
     result |= {"loss": _loss(experiment.recipe), "metrics": METRICS}
     result["optimizer"] = _settings(learn.opt.opt)
     if experiment.epochs >= LONG:
-        learn.add_cb(Snapshots(folder.snapshots(name), folder.pixels))
+        learn.add_cb(Snapshots(folder.snapshots(name), folder.pixels, experiment.grey))
     result["resumed_after"] = _train(learn, experiment, result)
     result["weights_sha256"] = write_weights(folder.model(name), learn.model.state_dict())
     del learn  # and the paintings on the device
@@ -98,10 +99,10 @@ def _scored(experiment: Experiment, result: dict[str, Any], device: torch.device
     """Score the stored weights of a run, in 32 bits, as its recipe says."""
     began, recipe = time.perf_counter(), experiment.recipe
     generator = experiment.folder.generator(result).to(device)
-    torch.manual_seed(experiment.seed)  # for the dropout of mode "train"
+    torch.manual_seed(experiment.seed)  # for the dropout of mode "train", and a grey that draws
     generator.train(recipe.mode == "train")
     predict = partial(_from_file_grey, generator) if recipe.input == "2v-1" else generator
-    scores = experiment.folder.scores(predict, device, recipe.mode)
+    scores = experiment.folder.scores(predict, device, recipe.mode, experiment.grey)
     return {"scores": scores, "seconds": time.perf_counter() - began}
 
 
@@ -112,7 +113,8 @@ def _from_file_grey(generator: nn.Module, L: Tensor) -> Tensor:
 
 def _model_config(result: dict[str, Any]) -> dict[str, Any]:
     config = result["config"]
-    facts = {name: config[name] for name in ("epochs", "data", "weights", "variant")}
+    told = ("epochs", "data", "weights", "variant", "grey")
+    facts = {name: config[name] for name in told if name in config}
     facts |= {name: result[name] for name in ("manifest_sha256", "weights_sha256")}
     return describe_model(config["model"], config["size"], run=result["id"], **facts)
 
@@ -135,13 +137,6 @@ def model_card(result: dict[str, Any], baselines: dict[str, Any]) -> str:
         "rows": [(name, summarize(rows, mean_colour)) for name, rows in tested.items()],
     }
     return render("model_card.md", result | facts)
-
-
-def _files(experiment: Experiment) -> list:
-    folder = experiment.folder
-    model = folder.model(experiment.id)
-    written = sorted(model.iterdir()) if model.exists() else []
-    return [*written, folder.result_path(experiment.id)]
 
 
 def _loss(recipe: Recipe) -> str:

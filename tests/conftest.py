@@ -16,6 +16,8 @@ from torch import nn
 from colorkit import learner, models
 from colorkit.experiment import PROFILES, Profile
 from colorkit.pretrained import Colorizer, describe_model
+from colorkit.reading import read_picture
+from colorkit.sources import open_source
 
 os.environ.pop("COLORKIT_RUNS", None)
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the same tests everywhere
@@ -35,6 +37,15 @@ def equal(one, other) -> bool:
     """Tell whether two networks have the same weights and running statistics, bit for bit."""
     pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     return all((a == b).all() for a, b in pairs)
+
+
+def sample_pixels(size: int) -> torch.Tensor:
+    """Read every other painting of the sample: (87, 3, size, size) uint8."""
+    source, squares = open_source("sample"), []
+    for painting in source.paintings[::2]:
+        square = read_picture((source.root / painting.path).read_bytes()).resize((size, size))
+        squares.append(torch.from_numpy(np.array(square)).permute(2, 0, 1))
+    return torch.stack(squares)
 
 
 def bomb(side: int) -> bytes:

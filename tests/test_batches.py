@@ -1,10 +1,10 @@
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
+from processes import python
 
 from colorkit import batches as module
 from colorkit.batches import Batches
@@ -84,8 +84,7 @@ print(pixels.numel(), peak)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's account of memory")
 def test_memory_stays_bounded_on_more_pictures_than_fit(gallery, tmp_path):
     cap = 20_000_000
-    words = [sys.executable, "-c", BOUNDED, str(gallery), str(tmp_path), str(cap)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = python("-c", BOUNDED, gallery, tmp_path, cap)
     on_disk, peak = map(int, done.stdout.split()[-2:])
     assert on_disk > 3 * cap
     assert peak < cap

@@ -5,6 +5,7 @@ import sys
 import pytest
 import typer
 import yaml
+from processes import python
 
 from colorkit import __version__, cli
 from colorkit.base.files import kit_file
@@ -35,6 +36,11 @@ def call(monkeypatch, capsys):
         (["--painters", "Claude Monnet"], "'Claude Monnet': not in sample; did you mean"),
         (["--profile", "class"], "must be a file resnet18-f37072fd.pth"),
         (["--painters", "Vincent van Gogh"], "4 usable paintings; a split needs at least 10"),
+        (["--split", "flps"], "did you mean flips"),
+        (["--split", "without-Claude Lorain"], "did you mean Claude Lorrain"),
+        (["--variants", "l1_onyl"], "did you mean l1_only"),
+        (["--models", "unet_resnet"], "did you mean unet_resnet18"),
+        (["--precision", "bf61"], "did you mean bf16"),
     ],
 )
 def test_bad_requests_are_one_line_exit_2_and_write_nothing(
@@ -117,26 +123,61 @@ def test_any_terminal_and_any_backend_will_do(gallery, encoding):
     assert b"24 can be used" in done.stdout
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names are Unicode there")
+@pytest.mark.parametrize(
+    ("python", "says"),
+    [({}, "24 can be used"), ({"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "LC_ALL=C.UTF-8")],
+)
+def test_in_the_c_locale_names_are_read_or_a_line_says_what_to_set(gallery, python, says):
+    (gallery / "Ada_Blue").rename(gallery / "Adé")
+    words = [sys.executable, "-W", "ignore", "-m", "colorkit", "data", "check", "--data"]
+    given = os.environ | {"LC_ALL": "C"} | python
+    done = subprocess.run([*words, str(gallery)], capture_output=True, text=True, env=given)
+    assert says in done.stdout + done.stderr
+    assert len(done.stderr.splitlines()) == (done.returncode == 2)
+
+
+FIRST_LINES = """
+import sys
+from colorkit import cli
+from colorkit.base.terminal import console
+
+
+def stop(said, *_):
+    slow = [name for name in ("torch", "numpy", "pandas", "PIL") if name in sys.modules]
+    sys.exit(f"{words}: {slow or 'nothing slow'} before {said}")
+
+
+console.print = stop
+for words in sys.argv[1:]:
+    sys.argv = ["colorkit", *words.split()]
+    try:
+        cli.main()
+    except SystemExit as done:
+        print(done.code)
+"""
+
+
+def test_every_command_says_something_before_anything_slow_is_imported():
+    commands = ["data show", "data check", "doctor", "reproduce", "bench", "protocol p.yaml"]
+    commands += ["ledger", "ledger --out x", "choice --out x", "votes x", "colorize x -o y"]
+    commands += ["demo", "gallery -o x", "export -o x", "make --data x", "course build"]
+    commands += ["course marks x", "hint x y -o z", "guess x -o y", "ladder"]
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_LINES, *commands], capture_output=True, text=True, check=True
+    )
+    said = done.stdout.splitlines()
+    assert [line for line in said if ": nothing slow before" not in line] == []
+    names = {words.split()[0] for words in commands}
+    assert names == typer.main.get_command(cli.app).commands.keys()
+    assert len(said) == len(commands)
+
+
 @pytest.mark.parametrize("word", ["--version", "-h"])
 def test_the_command_says_its_version_and_its_help(call, word):
     code, out, _ = call(word)
     assert code == 0
     assert __version__ in out or "colorize" in out
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--split", "flps"], "did you mean flips"),
-        (["--variants", "l1_onyl"], "did you mean l1_only"),
-        (["--models", "unet_resnet"], "did you mean unet_resnet18"),
-        (["--precision", "bf61"], "did you mean bf16"),
-    ],
-)
-def test_what_is_misspelt_is_refused_with_the_close_name(call, words, says):
-    code, _, err = call("reproduce", "--dry-run", *words)
-    assert (code, len(err.splitlines())) == (2, 1)
-    assert says in err
 
 
 def options() -> dict:
@@ -151,8 +192,10 @@ def test_known_values_are_shown_and_completed_as_they_are():
     from colorkit.lost.hints import SOURCES
     from colorkit.lost.spread import WAYS
     from colorkit.pretrained import BOX
+    from colorkit.splits import SCHEMES
 
     known = {"reproduce profile": PROFILES, "reproduce models": MODELS, "hint way": WAYS}
+    known |= {"reproduce split": SCHEMES}
     known |= {"reproduce variants": VARIANTS, "reproduce precision": PRECISIONS}
     known |= {"hint without": SOURCES, "colorize model": [*BOX, "FOLDER", "OWNER/NAME"]}
     shown = options()
@@ -162,11 +205,9 @@ def test_known_values_are_shown_and_completed_as_they_are():
         words = {"COMP_WORDS": "colorkit hint --way ", "COMP_CWORD": "3"}
         words |= {"_TYPER_COMPLETE_ARGS": "colorkit hint --way l"}
         code = "import sys; sys.argv = ['colorkit']; from colorkit.cli import main; main()"
-        environment = os.environ | words | {"_COLORKIT_COMPLETE": f"complete_{shell}"}
-        environment |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        assert "levin" in done.stdout
+        words |= {"_COLORKIT_COMPLETE": f"complete_{shell}"}
+        words |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        assert "levin" in python("-c", code, **words).stdout
 
 
 def test_the_published_ledger_is_shown_at_once():
@@ -174,7 +215,7 @@ def test_the_published_ledger_is_shown_at_once():
     code = "import sys; sys.argv = ['colorkit', 'ledger']\n"
     code += "import atexit; atexit.register(lambda: print('torch' in sys.modules))\n"
     code += "from colorkit.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = python("-c", code)
     assert " of 12 claims have been tested at the paper" in done.stdout.split("\n")[0]
     assert "○ not tested" in done.stdout
     assert done.stdout.endswith("False\n")

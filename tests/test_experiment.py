@@ -38,11 +38,22 @@ def test_ids_are_stable_and_distinct():
         ({"seed": -1}, "seed -1: must be between"),
         ({"seed": 0.5}, "is float, must be int"),
         ({"weights": "vgg"}, "weights 'vgg': must be one of imagenet, random"),
+        ({"grey": "ortho"}, "grey 'ortho': must be L, mixture, or a plate such as plate:"),
+        ({"grey": "plate:otho"}, "emulsion 'otho': unknown; did you mean ortho"),
+        ({"variant": "lambda_11"}, "variant 'lambda_11': must be one of"),
+        ({"variant": "lambda_10"}, "model 'unet_resnet18': must be one of pix2pix_scratch"),
     ],
 )
 def test_wrong_values_are_refused(wrong, says):
     with pytest.raises(KitError, match=says):
         nowhere(**({"model": "unet_resnet18"} | wrong))
+
+
+def test_another_grey_has_another_id_and_lightness_leaves_results_as_they_were():
+    plain, ortho = (nowhere("unet_resnet18", grey=grey) for grey in ("L", "plate:ortho,tungsten"))
+    assert ortho.id == "t1-unet_resnet18-s0-plate-ortho-tungsten"
+    assert ortho.config() == plain.config() | {"grey": "plate:ortho,tungsten"}
+    assert nowhere("pix2pix_resnet18", grey="mixture").first_stage.grey == "mixture"
 
 
 def test_an_unknown_option_or_profile_is_refused():

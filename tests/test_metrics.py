@@ -4,6 +4,7 @@ import torch
 
 from colorkit import metrics
 from colorkit.color import encode
+from colorkit.film import grey_encoder
 
 
 @pytest.fixture
@@ -73,6 +74,21 @@ def test_skill_is_zero_for_the_mean_colour_and_one_for_the_truth(pixels):
     truth = [row | {"mse_ab": 0.0} for row in mean]
     assert metrics.summarize(truth, mean)["skill_ab"] == 1
     assert set(metrics.summarize(mean, mean)) == set(metrics.METRICS)
+
+
+def test_on_a_plate_the_truth_is_the_painting_and_what_is_shown_has_the_plates_lightness(pixels):
+    pixels = pixels[:16]  # one batch
+    _, told = grey_encoder("plate:ortho", correct=True)(pixels.float() / 255)
+    ab = told[:, 1:]
+    kept, mended = (
+        metrics.evaluate(lambda _, answer=answer: answer, pixels, grey="plate:ortho")
+        for answer in (ab, told)
+    )
+    assert kept[0]["mse_ab"] == mended[0]["mse_ab"] == 0
+    assert kept[0]["ciede2000"] > 2 > 0.01 > mended[0]["ciede2000"]
+    on_lightness = metrics.evaluate(lambda _: ab, pixels)
+    for name in ("chroma_true", "colourfulness_true"):
+        assert kept[0][name] == pytest.approx(on_lightness[0][name], abs=1e-3)
 
 
 def test_evaluation_is_in_evaluation_mode(pixels):

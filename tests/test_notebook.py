@@ -30,21 +30,17 @@ def test_only_papermills_cell_is_looked_at(monkeypatch, injected, refused):
         assert environment.refuse_unknown_parameters() is None
 
 
-def test_setup_prints_one_line(capsys):
+@pytest.mark.parametrize("service", ["", *environment.GPU_MENUS])
+def test_setup_prints_one_line_and_where_a_gpu_can_be_chosen_how(monkeypatch, capsys, service):
+    if service:
+        monkeypatch.setenv(service, "1")
     with warnings.catch_warnings():
         environment.setup()
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("colorkit ")
-    assert " torch " in lines[0]
-
-
-@pytest.mark.parametrize("service", environment.GPU_MENUS)
-def test_where_a_gpu_can_be_chosen_setup_says_how(monkeypatch, capsys, service):
-    monkeypatch.setenv(service, "1")
-    with warnings.catch_warnings():
-        environment.setup()
-    assert environment.GPU_MENUS[service] in capsys.readouterr().out.splitlines()[1]
+    first, *more = capsys.readouterr().out.splitlines()
+    assert first.startswith("colorkit ")
+    assert " torch " in first
+    assert len(more) == bool(service)
+    assert not more or environment.GPU_MENUS[service] in more[0]
 
 
 def test_drive_is_colabs(monkeypatch):

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from colorkit import DISTRIBUTION, __version__, cli
 from colorkit.claims.board import published_verdicts
@@ -49,6 +51,18 @@ def test_conda_has_our_ranges():
     lines = {line.replace("pytorch", "torch") for line in listed if isinstance(line, str)}
     wanted = {*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["course"]}
     assert len(lines & wanted) == len(papers.CONDA)
+
+
+def test_the_lock_holds_all_that_ci_installs_in_our_ranges():
+    """If not: `make lock`."""
+    lines = (ROOT / ".ci" / "lock.txt").read_text().splitlines()
+    locked = {
+        canonicalize_name(name): version for name, version in (line.split("==") for line in lines)
+    }
+    extras = PROJECT["optional-dependencies"].values()
+    for text in itertools.chain(PROJECT["dependencies"], *extras):
+        wanted = Requirement(text)
+        assert wanted.specifier.contains(locked[canonicalize_name(wanted.name)]), text
 
 
 def test_nothing_is_pinned_that_a_runtime_may_have():

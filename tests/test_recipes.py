@@ -4,7 +4,6 @@ import pytest
 import torch
 from conftest import nowhere
 
-from colorkit.base.errors import KitError
 from colorkit.experiment import GANS, VARIANTS, Experiment
 from colorkit.learner import make_learner
 from colorkit.training import run
@@ -27,13 +26,6 @@ def test_a_variant_changes_what_it_says_and_nothing_else(name, model):
 def test_without_pretraining_nothing_is_fetched(variant, weights):
     run = nowhere("pix2pix_resnet18", profile="paper", variant=variant)
     assert (run.weights, run.first_stage) == (weights, None)
-
-
-def test_a_variant_of_another_model_is_refused():
-    with pytest.raises(KitError, match="model 'unet_resnet18': must be one of pix2pix_scratch"):
-        nowhere("unet_resnet18", variant="lambda_10")
-    with pytest.raises(KitError, match="variant 'lambda_11': must be one of"):
-        nowhere("unet_resnet18", variant="lambda_11")
 
 
 def test_first_stages():

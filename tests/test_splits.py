@@ -132,7 +132,8 @@ def test_plain_lets_near_duplicates_fall_apart_sooner_or_later(paintings):
         ("fold-6", "needs a number from 1 to 5"),
         ("draw-61", "needs a number from 3 to 60"),
         ("paper-x", "needs a number from 0"),
-        ("without-Dora", "must name one of several painters here: Ada, Bo, Cy"),
+        ("without-Adda", "one of several painters here; did you mean Ada[?] see `colorkit data"),
+        ("without-Dora", "one of several painters here; see `colorkit data show`$"),
     ],
 )
 def test_an_unknown_split_is_named(paintings, name, says):

@@ -14,7 +14,7 @@ from colorkit.base.errors import DivergedError, KitError
 from colorkit.experiment import LEARNING_RATES, Experiment
 from colorkit.folder import Folder
 from colorkit.learner import make_learner
-from colorkit.metrics import evaluate
+from colorkit.metrics import evaluate, predict_rgb
 from colorkit.models import ScratchUnet
 from colorkit.pretrained import load_pretrained
 from colorkit.training import run
@@ -61,6 +61,25 @@ def test_a_finished_run_is_read_not_repeated(finished, folder):
     before = folder.result_path(experiment.id).stat().st_mtime_ns
     assert run(experiment) == result
     assert folder.result_path(experiment.id).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("grey", ["plate:ortho", "mixture"])
+def test_a_run_on_plates_is_trained_and_scored_on_them_beside_the_one_on_lightness(
+    finished, folder, grey
+):
+    _, on_lightness = finished
+    experiment = Experiment(folder, "pix2pix_scratch", grey=grey)
+    result = run(experiment)
+    assert result["weights_sha256"] != on_lightness["weights_sha256"]
+    generator = folder.generator(result)
+    torch.manual_seed(0)
+    assert result["scores"] == folder.scores(generator, grey=grey) != folder.scores(generator)
+    assert load_pretrained(folder.model(result["id"])).config["grey"] == grey
+    assert f"the grey `{grey}` instead" in (folder.model(result["id"]) / "README.md").read_text()
+    if grey != "mixture":  # which draws
+        shown = folder.coloured(result, folder.pixels["test"])
+        assert torch.equal(shown, predict_rgb(generator, folder.pixels["test"], grey))
+    assert run(Experiment(folder, "pix2pix_scratch")) == on_lightness
 
 
 def test_damaged_weights_are_named(finished, folder):

@@ -8,7 +8,7 @@ import psutil
 import torch
 from torch import nn
 
-from .errors import KitError
+from .errors import KitError, check_choice
 
 # PyTorch looks at it once, when CUDA is first used, and only then can be deterministic later.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -26,8 +26,7 @@ def choose_device(name: str) -> torch.device:
     """Return the device a user named, the default if none was; KitError if it is not there."""
     if not name:
         return default_device()
-    if name not in ("cuda", "cpu"):
-        raise KitError(f"device {name!r}: must be cuda or cpu")
+    check_choice("device", name, ("cuda", "cpu"))
     if name == "cuda" and not torch.cuda.is_available():
         raise KitError("device 'cuda': no GPU that PyTorch can use; choose cpu")
     return torch.device(name)

@@ -33,8 +33,8 @@ def need(extra: str, *modules: str) -> ModuleType:
 
 
 def install(extra: str) -> str:
-    """Return the command that installs one of the kit's extras."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
+    """Return the commands that install one of the kit's extras: from an index, or a checkout."""
+    return f"pip install '{DISTRIBUTION}[{extra}]', or in a checkout pip install -e '.[{extra}]'"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def check_choice(name: str, value: Any, choices: Any) -> None:
     """Raise KitError, with the close names, unless `value` is one of `choices`."""
     if value not in choices:
         known = [str(choice) for choice in choices]
-        told = f"{name} {value!r}: must be one of {', '.join(known)}; {_close(value, known)}"
+        told = f"{name} {value!r}: must be one of {', '.join(known)}; {close_names(value, known)}"
         raise KitError(told.rstrip("; "))
 
 
@@ -79,11 +79,12 @@ def check_type(name: str, value: Any, expected: type) -> None:
 def refuse_unknown(kind: str, given: Collection[str], known: Collection[str]) -> None:
     """Raise KitError, with the close names, if a name of `given` is not in `known`."""
     for name in sorted(set(given) - set(known)):
-        told = f"unknown; {_close(name, known)}known are {', '.join(sorted(known))}"
+        told = f"unknown; {close_names(name, known)}known are {', '.join(sorted(known))}"
         raise KitError(f"{kind} '{name}': {told}")
 
 
-def _close(name: Any, known: Collection[str]) -> str:
+def close_names(name: Any, known: Collection[str]) -> str:
+    """Ask whether a known name was meant that is close to this one; empty if none is."""
     close = difflib.get_close_matches(str(name), known, n=2)
     return f"did you mean {' or '.join(close)}? " if close else ""
 

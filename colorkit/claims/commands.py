@@ -48,7 +48,7 @@ def protocol(
     keep_protocol(fixed, rules_sha256(), folder)
     for number, ((study, split), grid) in enumerate(grids.items(), start=1):
         console.print(f"{study}, {split} ({number} of {len(grids)})")
-        codes.append(complete(grid, jobs, not no_notebooks, console))
+        codes.append(complete(grid, jobs, not no_notebooks))
         if codes[-1] == 130:
             break
         if study == fixed.main.name and set(grid.models) == set(MODELS):

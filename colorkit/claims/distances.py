@@ -16,7 +16,6 @@ from torch import Tensor
 from ..base.errors import KitError
 from ..batches import CPU
 from ..color import AB_SCALE, rgb_to_lab
-from ..metrics import predict_rgb
 
 if TYPE_CHECKING:
     from ..replication.grid import Grid
@@ -40,7 +39,7 @@ def look_at_pictures(grid: "Grid") -> None:
         if all(folder.result(name, made["config"]) for name in names):
             return
     tested, pixels = folder.listed.query("part == 'test'"), folder.pixels["test"]
-    shown = {run["id"]: _lab(predict_rgb(folder.generator(run), pixels)) for run in runs}
+    shown = {run["id"]: _lab(folder.coloured(run, pixels)) for run in runs}
     if len(runs) > 1:
         pairs = list(_pairs(runs, shown, tested["path"]))
         folder.keep(folder.describe("distances", CPU) | made | {"pairs": pairs})

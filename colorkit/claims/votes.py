@@ -25,7 +25,7 @@ from ..base.files import write_atomic
 from ..base.templates import render
 from ..color import decode, encode
 from ..experiment import MODELS
-from ..metrics import mean_chroma, predict_rgb
+from ..metrics import mean_chroma
 
 if TYPE_CHECKING:
     from ..replication.grid import Grid
@@ -65,7 +65,7 @@ def make_page(grid: "Grid", table: int, rater: int) -> Path:
     vivid = _most_vivid(folder.pixels["valid"], len(test))
     pairs = {CATCH: (vivid.float() / 255, _negative(vivid))}
     for run in runs:
-        coloured = predict_rgb(folder.generator(run), test)
+        coloured = folder.coloured(run, test)
         pairs[run["config"]["model"]] = test.float() / 255, coloured
     paths = folder.listed.query("part == 'test'")["path"].tolist()
     numbers, key = _draw_trials(paths, len(vivid), rater)

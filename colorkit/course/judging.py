@@ -1,7 +1,7 @@
 """What judges say, and what they ask of any answer: its type, shape, device and finiteness."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -62,6 +62,18 @@ def near(what: str, got: Any, wanted: float, tolerance: float) -> None:
     must(close, f"{what} is {value:.4g}, which does not come out when computed again")
 
 
+def filled(what: str, got: Any, names: Iterable[str], told: str) -> None:
+    """Raise NotYet for a dictionary with nothing in it, and Wrong for one that lacks a name.
+
+    told: what belongs in it.
+    """
+    must(isinstance(got, Mapping), f"{what} is a {type(got).__name__}, must be a dict")
+    if not got:
+        raise NotYet(f"{what} is empty: fill in {told}")
+    missing = [name for name in names if name not in got]
+    must(not missing, f"{what} lacks {', '.join(missing)}")
+
+
 QUOTED_TO = 0.05  # of a number, as in "about 9,000" for 8,798
 
 
@@ -84,3 +96,10 @@ def in_words(text: Any, least: int, numbers: Iterable[float]) -> str:
     )
     must(found, "no number asked for is quoted")
     return "a person reads it: compare yours with a neighbour's"
+
+
+def quoting(text: Any, least: int, found: Any, exercise: str) -> str:
+    """Judge a text as `in_words` does, by the dictionary of numbers that an exercise found."""
+    if not isinstance(found, Mapping) or not found:
+        raise NotYet(f"it needs the numbers of exercise {exercise}; do that first")
+    return in_words(text, least, [number("a number", value) for value in found.values()])

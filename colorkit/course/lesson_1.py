@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..curation import NEAR_DUPLICATE_BITS, perceptual_hash, quartets
 from .answers import exercise
-from .judging import NotYet, in_words, must, near, number
+from .judging import filled, must, near, number, quoting
 
 
 @exercise(
@@ -46,11 +46,7 @@ def count_of_quartets(my_quartets: Callable) -> None:
 def what_moves_a_hash(
     moved: Any, beyond: Any, ways: Mapping[str, Callable], twenty: Sequence[Image.Image]
 ) -> str:
-    must(isinstance(moved, Mapping), f"moved is a {type(moved).__name__}, must be a dict")
-    if not moved:
-        raise NotYet("moved is empty: fill in a number for each of `ways`")
-    missing = sorted(ways.keys() - moved.keys())
-    must(not missing, f"moved lacks {', '.join(missing)}")
+    filled("moved", moved, ways, "a number for each of `ways`")
     for name, way in ways.items():
         near(f"moved[{name!r}]", moved[name], _mean_bits(way, twenty), 0.01)
     wanted = {name for name in ways if moved[name] > NEAR_DUPLICATE_BITS}
@@ -70,9 +66,7 @@ def what_moves_a_hash(
     ),
 )
 def two_photographs(opinion: Any, moved: Any) -> str:
-    if not isinstance(moved, Mapping) or not moved:
-        raise NotYet("it needs the numbers of exercise 1.3; do that first")
-    return in_words(opinion, 40, [number("a number of bits", value) for value in moved.values()])
+    return quoting(opinion, 40, moved, "1.3")
 
 
 def _mean_bits(way: Callable, pictures: Sequence[Image.Image]) -> float:

@@ -1,13 +1,13 @@
 """Lesson 10: what evidence is worth, known colours spread, a source taken back, a label."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from .answers import exercise
-from .judging import NotYet, in_words, must, near, number, same
+from .judging import filled, near, number, quoting, same
 
 RUNGS = {"a": "its mean colour", "b": "10 known points", "c": "its painter's other works"}
 
@@ -46,13 +46,9 @@ def worth_of_a_source(
     moved: Any, apart: Callable, coloured: Any, hints: Any, path: Any, record: Any, model: Any
 ) -> str:
     # `hints` is the notebook's: a course must not need the room of lost paintings.
-    must(isinstance(moved, Mapping), f"moved is a {type(moved).__name__}, must be a dict")
-    if not moved:
-        raise NotYet("moved is empty: fill in a number for each source")
-    kinds = {hint.source for hint in record.hints}
-    missing = sorted(kinds - moved.keys())
-    must(not missing, f"moved lacks {', '.join(missing)}")
-    kind = random.choice(sorted(kinds))
+    kinds = sorted({hint.source for hint in record.hints})
+    filled("moved", moved, kinds, "a number for each source")
+    kind = random.choice(kinds)
     other = hints.colour_by_hints(path, record.without(kind), model)
     wanted = apart(coloured.picture.image, other.picture.image)
     near(f"moved[{kind!r}]", moved[kind], wanted, 0.02)
@@ -71,9 +67,4 @@ def worth_of_a_source(
     ),
 )
 def label_with_sources(wall_label: Any, moved: Any) -> str:
-    if not isinstance(moved, Mapping) or not moved:
-        raise NotYet("it needs the numbers of exercise 10.3; do that first")
-    return (
-        in_words(wall_label, 40, [number("a number", value) for value in moved.values()])
-        + ", and with the one below"
-    )
+    return f"{quoting(wall_label, 40, moved, '10.3')}, and with the one below"

@@ -3,7 +3,7 @@
 import math
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..folder import Folder
 from ..metrics import fit_colour_table
 from ..splits import deal
 from .answers import exercise
-from .judging import NotYet, in_words, must, near, number, same
+from .judging import filled, must, near, number, quoting, same
 
 
 @exercise(
@@ -69,9 +69,7 @@ def forty_numbers(my_table: Callable) -> None:
     "The mean of (ab - colour)² is square - 2 * colour * mean + colour**2.",
 )
 def forty_draws(draws: Any, lower: Any, folder: Folder) -> str:
-    must(isinstance(draws, Mapping), f"draws is a {type(draws).__name__}, must be a dict")
-    if not draws:
-        raise NotYet("draws is empty: fill it, a split's name for each error")
+    filled("draws", draws, (), "the error of each split")
     names = ["paper", *(f"paper-{n}" for n in range(1, 40))]
     absent = [name for name in names if name not in draws]
     must(not absent, f"{len(absent)} of 40 draws are missing, such as {absent[:1]}")
@@ -102,10 +100,8 @@ def forty_draws(draws: Any, lower: Any, folder: Folder) -> str:
 )
 def one_draw(opinion: Any, draws: Any) -> str:
     """Judge the answer without the paper's own errors, which the question quotes."""
-    if not isinstance(draws, Mapping) or not draws:
-        raise NotYet("it needs the draws of exercise 2.4; do that first")
     own = re.sub(r"0?\.013[0-5]", "", opinion) if isinstance(opinion, str) else opinion
-    return in_words(own, 40, [float(value) for value in draws.values()])
+    return quoting(own, 40, draws, "2.4")
 
 
 def errors_of_one_colour(folder: Folder, splits: Sequence[str]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Lesson 3: what a shortcut carries, the first layer for one channel, L1, memory and colour."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..metrics import evaluate
 from .answers import exercise
-from .judging import NotYet, in_words, must, near, number, same
+from .judging import filled, must, near, quoting, same
 
 
 @exercise(
@@ -81,13 +81,9 @@ def cheapest(l1: Any) -> str:
     "Grey is a model, too: lambda L: torch.zeros_like(L).repeat(1, 2, 1, 1).",
 )
 def memory_is_not_colour(errors: Any, memory: nn.Module, eight: Tensor, unseen: Tensor) -> str:
-    must(isinstance(errors, Mapping), f"errors is a {type(errors).__name__}, must be a dict")
-    if not errors:
-        raise NotYet("errors is empty: fill in its four numbers")
     wanted = {"seen": (memory, eight), "seen grey": (_grey, eight)}
     wanted |= {"unseen": (memory, unseen), "unseen grey": (_grey, unseen)}
-    missing = sorted(wanted.keys() - errors.keys())
-    must(not missing, f"errors lacks {', '.join(missing)}")
+    filled("errors", errors, wanted, "its four numbers")
     for name, (model, pixels) in wanted.items():
         rows = evaluate(model, pixels)
         mse = sum(row["mse_ab"] for row in rows) / len(rows)
@@ -107,9 +103,7 @@ def memory_is_not_colour(errors: Any, memory: nn.Module, eight: Tensor, unseen: 
     ),
 )
 def brown_first(opinion: Any, errors: Any) -> str:
-    if not isinstance(errors, Mapping) or not errors:
-        raise NotYet("it needs the errors of exercise 3.4; do that first")
-    return in_words(opinion, 40, [number("an error", value) for value in errors.values()])
+    return quoting(opinion, 40, errors, "3.4")
 
 
 def _grey(L: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..batches import Batches
 from ..experiment import VARIANTS, paper_recipe
 from ..metrics import score
 from .answers import exercise
-from .judging import NotYet, must, near, number, same
+from .judging import filled, must, near, number, same
 
 SIZES = (1, 4, 16)  # of a batch
 
@@ -56,12 +56,8 @@ def begin_stage_two(begin_with: Callable) -> None:
     "The names are 'evaluation 1', 'training 1', and so on for 4 and 16.",
 )
 def modes(errors: Any, generator: nn.Module, test: Tensor) -> str:
-    must(isinstance(errors, Mapping), f"errors is a {type(errors).__name__}, must be a dict")
-    if not errors:
-        raise NotYet("errors is empty: fill in its six numbers")
     names = [f"{mode} {size}" for mode in ("evaluation", "training") for size in SIZES]
-    missing = [name for name in names if name not in errors]
-    must(not missing, f"errors lacks {', '.join(missing)}")
+    filled("errors", errors, names, "its six numbers")
     values = {name: number(f"errors[{name!r}]", errors[name]) for name in names}
     for mode in ("evaluation", "training"):
         size = random.choice(SIZES)

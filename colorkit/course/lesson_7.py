@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .. import color
 from ..metrics import score
 from .answers import exercise
-from .judging import NotYet, in_words, must, near, number, same
+from .judging import filled, must, near, number, quoting, same
 
 
 @exercise(
@@ -51,11 +51,7 @@ def colour_on_lightness(my_colorize: Callable) -> None:
     "changes[name] is the mean of row['ciede2000'] over the dozen.",
 )
 def mirror_images(changes: Any, models: Mapping[str, nn.Module], L_dozen: Tensor) -> str:
-    must(isinstance(changes, Mapping), f"changes is a {type(changes).__name__}, must be a dict")
-    if not changes:
-        raise NotYet("changes is empty: fill in a number for each of `models`")
-    missing = sorted(models.keys() - changes.keys())
-    must(not missing, f"changes lacks {', '.join(missing)}")
+    filled("changes", changes, models, "a number for each of `models`")
     name = random.choice(list(models))
     with torch.inference_mode():
         one, other = models[name](L_dozen), models[name](L_dozen.flip(-1)).flip(-1)
@@ -76,9 +72,4 @@ def mirror_images(changes: Any, models: Mapping[str, nn.Module], L_dozen: Tensor
     ),
 )
 def label_on_the_wall(wall_label: Any, changes: Any) -> str:
-    if not isinstance(changes, Mapping) or not changes:
-        raise NotYet("it needs the numbers of exercise 7.3; do that first")
-    return (
-        in_words(wall_label, 30, [number("a change", value) for value in changes.values()])
-        + ", and with the one below"
-    )
+    return f"{quoting(wall_label, 30, changes, '7.3')}, and with the one below"

@@ -1,16 +1,16 @@
 """Lesson 9: a plate by hand, what a curve cannot mend, perfect colours on a wrong grey, advice."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from skimage.color import deltaE_ciede2000
 from torch import Tensor
 
-from .. import color
+from .. import color, film
 from .answers import exercise
-from .judging import NotYet, in_words, must, near, number, same
+from .judging import filled, must, near, number, quoting, same
 
 
 @exercise(
@@ -44,11 +44,8 @@ def after_the_best_curve(curves: Any) -> str:
     "film.lightness(film.photograph(some, plate)) is the plate's L*.",
     "distance(some, plate_L) puts the paintings' own a*, b* on it, and compares.",
 )
-def perfect_colours(distances: Any, some: Tensor, film: Any) -> str:
-    # `film` is the notebook's: a course must not need the room of lost paintings.
-    must(isinstance(distances, Mapping), f"distances is a {type(distances).__name__}, not a dict")
-    if not distances:
-        raise NotYet("distances is empty: fill in a number for each of six plates")
+def perfect_colours(distances: Any, some: Tensor) -> str:
+    filled("distances", distances, (), "a number for each of six plates")
     plates = [plate for plate in distances if not plate.startswith("eye")]
     must(len(plates) >= 6, f"distances has {len(plates)} plates, must be 6")
     plate = random.choice(plates)
@@ -72,6 +69,4 @@ def perfect_colours(distances: Any, some: Tensor, film: Any) -> str:
     ),
 )
 def advice_to_a_museum(advice: Any, distances: Any) -> str:
-    if not isinstance(distances, Mapping) or not distances:
-        raise NotYet("it needs the numbers of exercise 9.3; do that first")
-    return in_words(advice, 40, [number("a distance", value) for value in distances.values()])
+    return quoting(advice, 40, distances, "9.3")

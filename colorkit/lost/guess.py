@@ -2,7 +2,7 @@
 
 A set that covers 90 % of all pixels may miss most of one painting. Here the unit is the painting:
 90 % of the pixels are covered in at least 90 % of paintings that were not seen (split conformal
-prediction, Vovk; applied to whole pictures by Kutiel et al. 2023). It holds for paintings drawn
+prediction, Vovk; applied to whole pictures by Kutiel et al. 2022). It holds for paintings drawn
 like those it was calibrated on, and for nothing else.
 """
 
@@ -81,16 +81,16 @@ def count_boxed() -> dict[str, list[int]]:
     return {name: calibrate_model(m, paintings).counts.tolist() for name, m in models.items()}
 
 
-def surest_first(size: np.ndarray, error: np.ndarray, steps: int = 20) -> np.ndarray:
+def surest_first(size: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Say how far colours err if only the surest pixels are coloured.
 
-    size: of `Sets.size`, (n, S, S); error: (n, 2, S, S) in ab/110. Returns (steps, 2): the share
+    size: of `Sets.size`, (n, S, S); error: (n, 2, S, S) in ab/110. Returns (20, 2): the share
     coloured, and mse_ab over it. Pixels of one size come in an order that has no meaning.
     """
     order = np.random.default_rng(0).permutation(size.size)
     order = order[np.argsort(size.ravel()[order], kind="stable")]
     squares = (error**2).mean(1).ravel()[order].cumsum()
-    counts = np.ceil(np.arange(1, steps + 1) / steps * size.size).astype(int)
+    counts = np.ceil(np.arange(1, 21) / 20 * size.size).astype(int)
     return np.column_stack((counts / size.size, squares[counts - 1] / counts))
 
 

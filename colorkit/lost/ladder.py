@@ -19,13 +19,13 @@ from torch.nn.functional import interpolate
 from ..base.files import write_atomic
 from ..color import encode
 from ..curation import curate
+from ..film import CONTRAST, EXPOSURE, photograph
 from ..metrics import fit_colour_table, score
 from ..pixels import load_pixels
 from ..pretrained import Colorizer, load_pretrained
 from ..sources import open_source
 from ..splits import FOLDS, deal
 from .evidence import LIGHTNESSES, Errors, lightness_bin
-from .film import photograph
 from .plates import PlateTable
 from .spread import random_points, spread
 
@@ -63,7 +63,10 @@ class Paintings:
         for number, plate in enumerate(PLATES):
             shot = []
             for index, rgb in enumerate(self.pixels):
-                tones = {"stops": random.normal(0, 0.25), "gamma": random.lognormal(0, 0.12)}
+                tones = {
+                    "stops": random.normal(0, EXPOSURE),
+                    "gamma": random.lognormal(0, CONTRAST),
+                }
                 options = how | (tones if curves else {}) | {"seed": 2 * index + number}
                 shot.append(photograph(rgb[None].float() / 255, plate, **options)[0, 0].numpy())
             shots.append(np.stack(shot))

@@ -16,11 +16,11 @@ from skimage.color import deltaE_ciede2000
 
 from ..base.errors import KitError
 from ..base.files import kit_file, user_path
-from ..color import AB_SCALE, encode, grey_input
+from ..color import AB_SCALE, L_CENTER, encode, grey_input
+from ..film import grey_of
 from ..pictures.files import open_picture
 from ..pictures.paint import square
 from ..pretrained import Colorizer
-from .film import grey_of, lightness
 from .ladder import network_ab
 from .plates import align, which_emulsion
 from .spread import PATCH
@@ -35,11 +35,12 @@ NOISE = 0.05  # density: a real print is read less well than a simulated one
 def score_pairs(folder: str | Path, model: Colorizer) -> pd.DataFrame:
     """Score every pair of a folder: how far is the photograph from lightness, and a model from it?
 
-    Columns: those of the table; matches (places that agree) and inside (the share of the painting
-    that the photograph shows); from_lightness (RMS of L*) and after_curve (after the best rising
-    curve); emulsion, the likeliest of PLATES, and how likely; mse_ab and ciede2000 of the model on
-    the painting's own lightness, and (…_photograph) on the photograph; remark: why a pair has no
-    scores. Raises KitError for a folder without a table of this form.
+    Columns: those of the table; matches (places that agree), negative (it was one, and was
+    inverted) and inside (the share of the painting that it shows); from_lightness (RMS of L*) and
+    after_curve (after the best rising curve); emulsion, the likeliest of PLATES, and how likely;
+    mse_ab and ciede2000 of the model on the painting's own lightness, and (…_photograph) on the
+    photograph; remark: why a pair has no scores. Raises KitError for a folder without a table of
+    this form.
     """
     folder = user_path(str(folder))
     try:
@@ -65,20 +66,21 @@ def score_pair(
 ) -> dict[str, Any]:
     """Score one pair, (1, 3, S, S), sRGB in [0, 1]; see `score_pairs`. KitError if it is none."""
     plate, fixed = (
-        grey_of(50 * (grey_input(rgb) + 1))[0, 0].numpy() for rgb in (photograph, painting)
+        grey_of(L_CENTER * (grey_input(rgb) + 1))[0, 0].numpy() for rgb in (photograph, painting)
     )
     laid = align(plate, fixed)
     inside = ~np.isnan(laid.grey)
     L, ab = (part[0].numpy() for part in encode(painting))
     grey = torch.from_numpy(np.where(inside, laid.grey, fixed)).float()[None, None]
-    seen = (lightness(grey) / 50 - 1)[0].numpy()
-    told, true = (50 * (part[0][inside] + 1) for part in (seen, L))
+    seen = grey_input(grey.expand(-1, 3, -1, -1))[0].numpy()
+    told, true = (L_CENTER * (part[0][inside] + 1) for part in (seen, L))
     rising = true[np.argsort(told)]
     off = rising - isotonic_regression(rising).x
     odds = _emulsion(painting[0].numpy(), laid.grey, inside)
     likeliest = max(odds, key=odds.get)
     scores = {
         "matches": laid.matches,
+        "negative": laid.negative,
         "inside": float(inside.mean()),
         "from_lightness": float(np.sqrt(((told - true) ** 2).mean())),
         "after_curve": float(np.sqrt((off**2).mean())),
@@ -103,5 +105,7 @@ def _emulsion(rgb: np.ndarray, grey: np.ndarray, inside: np.ndarray) -> dict[str
 
 
 def _ciede2000(one: tuple, other: tuple, inside: np.ndarray) -> float:
-    labs = [np.concatenate((50 * (L + 1), AB_SCALE * ab))[:, inside].T for L, ab in (one, other)]
+    labs = [
+        np.concatenate((L_CENTER * (L + 1), AB_SCALE * ab))[:, inside].T for L, ab in (one, other)
+    ]
     return float(deltaE_ciede2000(*labs).mean())

@@ -19,7 +19,7 @@ from skimage.transform import AffineTransform, warp
 
 from ..base.errors import KitError
 from ..color import to_linear, to_srgb
-from .film import plate_weights
+from ..film import plate_weights
 
 STEPS = 24  # of each plate's grey in the table: 576 cells
 GRAIN = 1.5  # px: the table sees plates through a Gaussian this wide, which grain hardly passes

@@ -11,8 +11,10 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
+from skimage.graph import pixel_graph
 
 from ..base.errors import check_choice
+from ..color import L_CENTER
 
 REACH = 0.2  # kernel: standard deviation in space, in sides of the picture
 ALIKE = 10.0  # kernel: standard deviation in L*
@@ -67,7 +69,7 @@ def spread(L: np.ndarray, prior: np.ndarray, points: Points, way: str = "kernel"
     carried = np.zeros((len(new), 2 + points.sources), dtype=np.float32)
     carried[:, :2] = new
     carried[np.arange(len(new)), 2 + points.source] = 1
-    result = (_kernel if way == "kernel" else _levin)(50 * (L + 1), points, carried)
+    result = (_kernel if way == "kernel" else _levin)(L_CENTER * (L + 1), points, carried)
     return Spread(prior + result[:2], result[2:])
 
 
@@ -112,20 +114,11 @@ def _neighbours(lightness: np.ndarray) -> csr_array:
     """Weigh each pixel's eight neighbours by likeness in lightness; rows add up to 1."""
     variance = uniform_filter(lightness**2, 3) - uniform_filter(lightness, 3) ** 2
     spread_ = np.maximum(variance, 0.05).ravel()
-    index = np.arange(lightness.size).reshape(lightness.shape)
-    pairs = [_shifted(index, dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
-    one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    values = lightness.ravel()
+    pairs = pixel_graph(np.ones(lightness.shape, bool), connectivity=2)[0].tocoo()
+    one, other, values = pairs.row, pairs.col, lightness.ravel()
     weights = np.exp(-((values[one] - values[other]) ** 2) / (2 * spread_[one])) + 1e-6
     sums = np.bincount(one, weights, lightness.size)
     return csr_array((weights / sums[one], (one, other)), (lightness.size,) * 2)
-
-
-def _shifted(index: np.ndarray, dy: int, dx: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pair each pixel with the one (dy, dx) from it, where there is one."""
-    height, width = index.shape
-    here = index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
-    return here.ravel(), (here + dy * width + dx).ravel()
 
 
 def mean_colours(ab: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -13,7 +13,9 @@ app = typer.Typer()
 @app.command("make")
 def make_models(
     data: Annotated[list[str], typer.Option(help="a folder of paintings; may be repeated")],
-    only: Annotated[str, typer.Option(help="box, trials, or names; semicolons between")] = "box",
+    only: Annotated[
+        str, typer.Option(help="box, trials, photographs, or names; semicolons between")
+    ] = "box",
     seeds: Annotated[int, typer.Option(min=1, help="trainings of each, seeds 0, 1, …")] = 1,
     minutes: Annotated[float, typer.Option(min=0, help="of one core, if not as planned")] = 0.0,
     out: Annotated[str, typer.Option(help="results folder; runs/making if empty")] = "",
@@ -27,11 +29,13 @@ def make_models(
     from ..base.files import check_can_publish, runs_root, user_path
     from ..folder import Folder
     from .paintings import gather
+    from .photographs import publish_photographs
     from .publish import comparison, publish_models
     from .recipes import BOX, CANDIDATES, TRIALS
     from .train import baselines, make
 
     groups = {"box": list(BOX), "trials": list(TRIALS)}
+    groups["photographs"] = ["cautious", "photographs"]  # which are compared
     names = groups.get(only) or [name.strip() for name in only.split(";")]
     for name in names:
         check_choice("--only", name, [*groups, *CANDIDATES])
@@ -46,4 +50,6 @@ def make_models(
             make(name, folder, seed, minutes)
     console.print(comparison(folder).to_string())
     if publish:
-        console.print(f"published: {publish_models(folder, about)}")
+        ours = only == "photographs"
+        place = publish_photographs(folder) if ours else publish_models(folder, about)
+        console.print(f"published: {place}")

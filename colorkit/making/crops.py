@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..batches import CPU
-from ..color import encode
+from ..color import Encoder, encode
 
 SMALLEST = 0.6  # of a painting's width and of its height
 
@@ -17,13 +17,16 @@ class Crops:
     """Batches (L, ab) of random crops, half of them mirrored; what fastai's Learner iterates over.
 
     pixels: (N, 3, P, P) uint8. Yields L (n, 1, size, size) and ab (n, 2, size, size), scaled as
-    in color.py. Width and height of a crop are drawn apart, so shapes are stretched a little.
+    in color.py, or as `encode` makes them. Width and height of a crop are drawn apart, so shapes
+    are stretched a little.
     """
 
     n_inp = 1  # fastai: how many of the batch's tensors the model sees
 
-    def __init__(self, pixels: Tensor, size: int, seed: int, batch_size: int):
-        self.pixels, self.size, self.batch_size = pixels, size, batch_size
+    def __init__(
+        self, pixels: Tensor, size: int, seed: int, batch_size: int, encode: Encoder = encode
+    ):
+        self.pixels, self.size, self.batch_size, self.encode = pixels, size, batch_size, encode
         self.device, self.generator = CPU, torch.Generator().manual_seed(seed)
         self.order_sha256 = ""
 
@@ -34,7 +37,7 @@ class Crops:
         order = torch.randperm(len(self.pixels), generator=self.generator)
         self.order_sha256 = hashlib.sha256(str(order.tolist()).encode()).hexdigest()
         for index in order.split(self.batch_size)[: len(self)]:
-            yield encode(self._cropped(self.pixels[index].float() / 255))
+            yield self.encode(self._cropped(self.pixels[index].float() / 255))
 
     def _cropped(self, rgb: Tensor) -> Tensor:
         scale, place, mirror = torch.rand(3, len(rgb), 2, generator=self.generator)

@@ -51,11 +51,12 @@ def _row(name: str, runs: list[dict[str, Any]], reference: dict[str, Any]) -> di
     row["to the table"] = np.mean(ratios)
     if name in CANDIDATES:
         row["luckiest"], row["unluckiest"] = min(ratios), max(ratios)
-        row["least"], row["most"] = _interval(errors, table)
+        row["least"], row["most"] = interval(errors, table)
     return row
 
 
-def _interval(errors: np.ndarray, table: np.ndarray) -> tuple[float, float]:
+def interval(errors: np.ndarray, table: np.ndarray) -> tuple[float, float]:
+    """Say how sure the ratio of two mean errors (n,) is: 95 % over paintings, paired bootstrap."""
     found = bootstrap(
         (errors, table),
         lambda one, other, axis: one.mean(axis) / other.mean(axis),

@@ -1,6 +1,6 @@
 """What is tried, on equal time, and the two models that come of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -26,13 +26,14 @@ class Candidate:
     recipe: Recipe = CAUTIOUS
     filters: int = 0  # of the scratch U-Net's first layer
     imagenet: bool = False
+    grey: str = "L"  # what it is trained on; of any other it predicts the missing lightness too
     starts_from: str = ""  # another candidate, of the same seed
     ema_decay: float = 0.995  # the past's share in the average of weights, at each step
 
     def build(self) -> nn.Module:
         """Make the network, with new weights or ImageNet's."""
         if self.network == "lite":
-            return LiteUnet(self.imagenet)
+            return LiteUnet(self.imagenet, outputs=2 if self.grey == "L" else 3)
         return init_normal(ScratchUnet(self.size, self.filters))
 
 
@@ -51,4 +52,6 @@ TRIALS = {
     "Lite0, random weights, 128 px": Candidate("lite", 128, 10),
     "Lite0, ImageNet, 128 px": Candidate("lite", 128, 10, imagenet=True),
 }
-CANDIDATES = BOX | TRIALS
+# The recipe of "cautious", for photographs of paintings; see photographs.py.
+PHOTOGRAPHS = {"photographs": replace(BOX["cautious"], grey="mixture")}
+CANDIDATES = BOX | TRIALS | PHOTOGRAPHS

@@ -19,6 +19,7 @@ from ..base.errors import sigterm_as_interrupt
 from ..base.files import only_one, slug
 from ..batches import CPU, Batches
 from ..experiment import BATCH_SIZE
+from ..film import grey_encoder
 from ..folder import Folder
 from ..learner import put_together
 from ..metrics import evaluate, fit_baselines
@@ -27,7 +28,7 @@ from ..pixels import split_pixels
 from ..pretrained import describe_model, load_pretrained, write_description, write_weights
 from .crops import Crops
 from .paintings import PAINTINGS
-from .recipes import BOX, CANDIDATES, Candidate
+from .recipes import BOX, CANDIDATES, PHOTOGRAPHS, Candidate
 
 SCORED_SIZE = 256  # px: all candidates are scored on the same squares, whatever they see
 ENLARGED = 3 / 2  # paintings are kept larger than crops, which would be blurred otherwise
@@ -83,13 +84,15 @@ def make(name: str, folder: Folder, seed: int, minutes: float = 0.0) -> dict[str
     """Train a candidate, or read its result if the folder has it; what it starts from is first.
 
     Goes on from the newest checkpoint. minutes: of a core, so that two cores need half, and a
-    pause costs nothing; the candidate's own if 0. Writes models/<id>/ (16 bits) if it is for the
-    box, and runs/<id>.json with the scores of the held-out paintings, of those 16-bit weights.
+    pause costs nothing; the candidate's own if 0. Writes models/<id>/ (16 bits) unless it was
+    only tried, and runs/<id>.json with the scores of the held-out paintings, of those weights.
     """
     candidate, run_id = CANDIDATES[name], f"{slug(name)}-s{seed}"
     candidate = replace(candidate, minutes=minutes or candidate.minutes)
     first = candidate.starts_from and make(candidate.starts_from, folder, seed, minutes)
     config = {"name": name, "seed": seed} | json.loads(json.dumps(asdict(candidate)))
+    if candidate.grey == "L":
+        del config["grey"]  # as in results from before there was a choice
     if result := folder.result(run_id, config):
         return result
     busy = f"{run_id}: another process is training it; wait for it, or choose another --out"
@@ -101,7 +104,7 @@ def make(name: str, folder: Folder, seed: int, minutes: float = 0.0) -> dict[str
         network.load_state_dict({name: _half(t) for name, t in network.state_dict().items()})
         result |= {"history": learn.history.rows, "parameters": count_parameters(learn.model)}
         result["scores"] = _score(Seen(network, candidate.size), folder)
-        if name in BOX:
+        if name in BOX | PHOTOGRAPHS:
             _keep_model(network, folder, result)
         remove(folder.path, run_id)
         return folder.keep(result)
@@ -128,8 +131,9 @@ def _learner(
         network.load_state_dict(start.state_dict())
     large = _pixels(folder, int(ENLARGED * candidate.size))["train"]
     watched = _pixels(folder, candidate.size)["valid"]
-    crops = Crops(large, candidate.size, seed, BATCH_SIZE)
-    loaders = DataLoaders(crops, Batches(watched), device=CPU)
+    encode = grey_encoder(candidate.grey, correct=True)
+    crops = Crops(large, candidate.size, seed, BATCH_SIZE, encode)
+    loaders = DataLoaders(crops, Batches(watched, encode=encode), device=CPU)
     critic = PatchCritic(CRITIC_FILTERS) if candidate.recipe.critic else None
     model = Averaged(network, candidate.ema_decay).to(memory_format=torch.channels_last)
     learn = put_together(candidate.recipe, model, critic, loaders, report=_report)
@@ -169,10 +173,15 @@ def _half(tensor: Tensor) -> Tensor:
 
 
 def _keep_model(network: nn.Module, folder: Folder, result: dict[str, Any]) -> None:
-    """Write the model's folder, without a card: a card tells of all runs, and is made later."""
+    """Write weights and, for the box, what `load_pretrained` needs but the card.
+
+    A card tells of all runs, and is made later.
+    """
     place, config = folder.model(result["id"]), result["config"]
     state = {name: _half(tensor) for name, tensor in network.state_dict().items()}
-    facts = {"run": result["id"], "epochs": len(result["history"]), "boxed": config["name"]}
     sha256 = result["weights_sha256"] = write_weights(place, state)
+    if config["name"] not in BOX:
+        return
+    facts = {"run": result["id"], "epochs": len(result["history"]), "boxed": config["name"]}
     described = describe_model("lite_unet", config["size"], weights_sha256=sha256, **facts)
     write_description(place, described, "")

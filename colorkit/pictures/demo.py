@@ -398,5 +398,7 @@ def _variables_refused() -> Iterator[None]:
         yield
     except KitError:
         raise
+    except ImportError as error:  # a public link by a SOCKS proxy needs a package, which this names
+        raise KitError(f"gradio: {error}") from error
     except (ValueError, OverflowError) as error:
         raise KitError(f"gradio: {error}; unset your GRADIO_… variables") from error

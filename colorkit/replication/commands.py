@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 DEFAULTS = {field.name: field.default for field in fields(Experiment)}
+SPLITS = ("paper", "usual", "fold", "half", "quarter", "draw", "plain", "sorted", "flips")
+SPLITS += ("inside", "without")  # splits.SCHEMES by name: that file brings pandas, and is slow
 Batch = Annotated[int, typer.Option(help="paintings a step; the paper's is 16")]
 
 
@@ -42,7 +44,12 @@ def reproduce_tables(
     variants: Annotated[
         str, one_of(VARIANTS, "changed recipes to run as well, comma-separated")
     ] = "",
-    split: Annotated[str, typer.Option(help="such as paper, paper-1, fold-1, flips")] = "paper",
+    grey: Annotated[
+        str, typer.Option(help="what models see: L, plate:ortho,tungsten or such, or mixture")
+    ] = DEFAULTS["grey"],
+    split: Annotated[
+        str, one_of(SPLITS, "some with more, such as fold-1, without-Rembrandt")
+    ] = "paper",
     epochs: Annotated[int, typer.Option(help="0: the profile's")] = 0,
     batch_size: Batch = DEFAULTS["batch_size"],
     precision: Annotated[str, one_of(PRECISIONS, "auto: by device")] = "auto",
@@ -65,7 +72,7 @@ def reproduce_tables(
 
     folder = Folder.of(profile, absolute(data), painters, split, out)
     options = {"epochs": epochs, "batch_size": batch_size, "precision": precision}
-    options |= {"deterministic": deterministic}
+    options |= {"deterministic": deterministic, "grey": grey}
     unusual = {name: value for name, value in options.items() if value != DEFAULTS[name]}
     lists = _numbers("tables", tables), _numbers("seeds", seeds)
     chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants))

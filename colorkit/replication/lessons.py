@@ -1,5 +1,6 @@
 """Run a numbered notebook with papermill: typed parameters in, an executed notebook out."""
 
+import os
 import re
 import sys
 import tempfile
@@ -24,6 +25,8 @@ class ThisPython(AsyncKernelManager):
         """Return how to start it."""
         words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         told = {"JUPYTER_RUNTIME_DIR": tempfile.gettempdir()}  # else it asks for a home
+        if os.path.expanduser("~") == "~":  # none at all, which some IPython's jedi dies of
+            told["XDG_CACHE_HOME"] = tempfile.gettempdir()
         return KernelSpec(argv=words, env=told, display_name="Python 3", language="python")
 
 

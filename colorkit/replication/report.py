@@ -37,7 +37,7 @@ def comparison(grid: Grid, table: int) -> tuple[dict[str, Tensor], list[str]]:
         forty_numbers = ColourTable(torch.tensor(baselines["tables"]["L_table"]))
         rows["forty numbers"] = predict_rgb(forty_numbers, pixels)
     for run in grid.finished(table):
-        rows[MODELS[run["config"]["model"]]] = predict_rgb(folder.generator(run), pixels)
+        rows[MODELS[run["config"]["model"]]] = folder.coloured(run, pixels)
     return rows | {"truth": pixels}, titles
 
 

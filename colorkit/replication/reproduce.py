@@ -19,11 +19,10 @@ from pathlib import Path
 
 import psutil
 import torch
-from rich.console import Console
 
 from ..base.errors import KitError, need, sigterm_as_interrupt
 from ..base.files import check_name, only_one, remove_parts, write_atomic
-from ..base.terminal import can_print_anything
+from ..base.terminal import can_print_anything, console
 from ..experiment import Experiment
 from ..folder import Folder
 from ..manifest import save
@@ -44,8 +43,7 @@ def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True, runner: Runner | 
     """
     from .tables import collect, terminal_table
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    if (code := complete(grid, jobs, lessons, console, runner)) == 130:
+    if (code := complete(grid, jobs, lessons, runner)) == 130:
         return code
     frame = collect(grid)
     for table in grid.tables:
@@ -54,9 +52,7 @@ def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True, runner: Runner | 
     return 1 if code or frame["ours"].isna().any() else 0
 
 
-def complete(
-    grid: Grid, jobs: int, lessons: bool, console: Console, runner: Runner | None = None
-) -> int:
+def complete(grid: Grid, jobs: int, lessons: bool, runner: Runner | None = None) -> int:
     """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
     from .report import write_report
 
@@ -72,7 +68,7 @@ def complete(
                 save(out, curation.manifest, curation.remarks)
             if not lessons:
                 grid.folder.baselines  # noqa: B018  (made here: no job of its own does it)
-            _run(grid, jobs, lessons, console, runner or _loop)
+            _run(grid, jobs, lessons, runner or _loop)
         except KeyboardInterrupt:
             console.print(f"stopped{standing(grid)}; the same command goes on from here")
             return 130
@@ -100,7 +96,7 @@ def _make_folder(out: Path) -> None:
         raise KitError(f"{out}: cannot be written; choose another --out")
 
 
-def _run(grid: Grid, jobs: int, lessons: bool, console: Console, runner: Runner) -> None:
+def _run(grid: Grid, jobs: int, lessons: bool, runner: Runner) -> None:
     todo, out = missing(grid, lessons), grid.folder.path
     write_atomic(out / "grid.json", json.dumps(request(grid), indent=1) + "\n")
     if not todo:
@@ -113,7 +109,7 @@ def _run(grid: Grid, jobs: int, lessons: bool, console: Console, runner: Runner)
     shutil.rmtree(out / "progress", ignore_errors=True)
     count = len(plan(grid, lessons))
     console.print(f"{count - len(todo)} of {count} jobs are done already")
-    runner(todo, jobs, Progress(todo, console))
+    runner(todo, jobs, Progress(todo))
 
 
 def _loop(todo: list[Job], at_once: int, progress: "Progress") -> None:
@@ -194,8 +190,8 @@ def _note(job: Job) -> dict:
 class Progress:
     """Say what is new: a line for a job that starts, for an epoch, for a job that is done."""
 
-    def __init__(self, todo: list[Job], console: Console):
-        self.todo, self.console, self.began = todo, console, time.monotonic()
+    def __init__(self, todo: list[Job]):
+        self.todo, self.began = todo, time.monotonic()
         self.said: dict[str, str] = {}
 
     def show(self, running: Collection[str]) -> None:
@@ -213,7 +209,7 @@ class Progress:
             if text != self.said.get(job.name):
                 self.said[job.name] = text
                 left = self._left(done / sum(job.work for job in self.todo))
-                self.console.print(f"[{number}/{len(self.todo)}] {job.name}: {text}{left}")
+                console.print(f"[{number}/{len(self.todo)}] {job.name}: {text}{left}")
 
     def _left(self, share: float) -> str:
         if not 0.05 < share < 1:

@@ -1,9 +1,8 @@
 import errno
 import os
-import subprocess
-import sys
 
 import pytest
+from processes import python
 
 from colorkit.base import files as paths
 from colorkit.base.errors import KitError
@@ -54,10 +53,10 @@ def test_kit_files_are_found():
 
 def test_import_is_light():
     code = "import sys, colorkit; print([m for m in ('torch', 'pandas') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    assert python("-c", code).stdout.strip() == "[]"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no modes to look at")
 @pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o002, 0o664), (0o022, 0o644)])
 def test_the_users_umask_decides_who_may_read_and_no_chmod_is_needed(
     tmp_path, monkeypatch, umask, mode

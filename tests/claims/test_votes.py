@@ -137,7 +137,7 @@ def test_on_a_phone_an_answer_is_taken_back_by_touch(phone, page):
 
 
 @pytest.mark.slow
-def test_in_a_browser_by_keyboard_and_mouse(browser, page, tmp_path):
+def test_in_a_browser_by_keyboard_and_mouse(browser, page):
     """Answer every pair in Chromium, go back once, reload in between, save, and count."""
     key = key_of(page)
     arrow = {"left": "ArrowLeft", "right": "ArrowRight"}

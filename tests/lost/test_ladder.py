@@ -54,6 +54,7 @@ def test_the_samples_ladder_takes_five_minutes_and_gives_what_was_found():
     ratio = table["ratio"]
     assert ratio["10 known points"] < 0.0055 / 0.009
     assert ratio["a second plate, ideal"] < 0.3
+    assert ratio["a second plate, grain and 1 px off"] < 0.55  # a px of 128, not of 256
     assert ratio["a second plate, unknown curves"] < 0.0075 / 0.0091
     assert table["bits"]["a second plate, ideal"] < 0.7 * table["bits"][GREY]
 

@@ -1,9 +1,5 @@
 """The demo's page "Known colours": what a click does, and the whole way in a real browser."""
 
-import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +10,7 @@ import torch
 from conftest import model_of
 from PIL import Image
 from playwright.sync_api import expect
+from processes import demo
 
 from colorkit.base.errors import KitError
 from colorkit.lost.hints import SOURCES, Hint, Hints, read_hints
@@ -103,18 +100,9 @@ def test_what_is_no_picture_is_refused_in_a_line(page, tmp_path):
 
 
 @pytest.fixture
-def address(tmp_path) -> Iterator[str]:
-    words = [sys.executable, "-m", "colorkit", "demo"]
-    given = os.environ | {"PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=given)
-    seen = ""
-    while not (found := re.search(r"Open (http://[\d.:]+)", seen)):
-        line = process.stdout.readline()
-        assert line, seen
-        seen += line
-    yield found[1]
-    process.terminate()
-    process.wait(timeout=60)
+def address() -> Iterator[str]:
+    with demo() as (found, _):
+        yield found
 
 
 @pytest.mark.slow

@@ -10,10 +10,10 @@ from conftest import model_of, paint
 from PIL import Image
 from skimage.transform import AffineTransform, warp
 
+from colorkit import film
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
 from colorkit.color import grey_input
-from colorkit.lost import film
 from colorkit.lost.pairs import PLATES, score_pairs
 from colorkit.reading import read_picture
 from colorkit.sources import open_source
@@ -24,6 +24,7 @@ WARPS = (
     {"scale": 0.95, "rotation": -0.02, "translation": (-5, 3)},
     {"scale": (1.04, 0.97), "shear": 0.02},
 )
+NEGATIVE = 4  # of the six, the one whose plate was scanned as it is
 GREY = model_of(torch.zeros(2, 64, 64))  # a model that answers with no colour
 
 
@@ -43,11 +44,13 @@ def test_known_warps_are_undone_and_the_plates_errors_found(tmp_path):
         error = film.lightness(shot) - 50 * (grey_input(rgb) + 1)
         wanted.append(float(error.square().mean().sqrt()))
         moved = warp(shot[0, 0].numpy(), AffineTransform(**WARPS[n % 3]), mode="edge")
+        moved = 1 - moved if n == NEGATIVE else moved
         Image.fromarray((255 * moved).round().astype(np.uint8)).save(tmp_path / f"{n}-old.png")
         rows.append({"photograph": f"{n}-old.png", "painting": f"{n}.png", "date": "1890"})
     found = score_pairs(listed(tmp_path, rows), GREY)
     assert (found["remark"] == "").all()
     assert (found["date"] == "1890").all()
+    assert np.flatnonzero(found["negative"]).tolist() == [NEGATIVE]
     assert (found["inside"] > 0.85).all()
     # A registration that is a pixel off would add some five units of L*.
     assert found["from_lightness"].tolist() == pytest.approx(wanted, abs=1.5)

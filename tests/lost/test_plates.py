@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from conftest import sample_pixels
 from scipy.ndimage import shift
 from skimage.transform import AffineTransform, warp
 
 from colorkit.base.errors import KitError
 from colorkit.color import encode, to_srgb
-from colorkit.lost.film import expose, photograph
+from colorkit.film import expose, photograph
 from colorkit.lost.plates import PlateTable, align, which_emulsion
 from colorkit.metrics import fit_colour_table
-from colorkit.reading import read_picture
-from colorkit.sources import open_source
 
 FIRST, SECOND = "ortho", "pan,daylight,yellow"
 FILMS = ("unsensitised", "ortho", "pan")
@@ -21,11 +20,7 @@ FILMS = ("unsensitised", "ortho", "pan")
 @pytest.fixture(scope="module")
 def sample() -> torch.Tensor:
     """Half of the sample at 192 px, uint8."""
-    source, pictures = open_source("sample"), []
-    for painting in source.paintings[::2]:
-        image = read_picture((source.root / painting.path).read_bytes()).resize((192, 192))
-        pictures.append(torch.from_numpy(np.array(image)).permute(2, 0, 1))
-    return torch.stack(pictures)
+    return sample_pixels(192)
 
 
 def plate(rgb: torch.Tensor, name: str, seed: int = 0, **how) -> np.ndarray:

@@ -10,8 +10,8 @@ from conftest import paint
 
 from colorkit.base.checkpoints import epochs_kept
 from colorkit.base.errors import KitError
-from colorkit.folder import Folder
-from colorkit.making import publish, recipes, train
+from colorkit.folder import Folder, read_result
+from colorkit.making import photographs, publish, recipes, train
 from colorkit.making.crops import SMALLEST, Crops
 from colorkit.making.paintings import PAINTINGS, gather
 from colorkit.pretrained import load_pretrained
@@ -86,11 +86,13 @@ def test_crops_are_the_seeds_own():
 @pytest.fixture
 def tiny(monkeypatch):
     """Candidates of 32 px, all from random weights; an epoch each is enough."""
-    box = {name: replace(c, size=32, imagenet=False) for name, c in recipes.BOX.items()}
+    trained = recipes.BOX | recipes.PHOTOGRAPHS
+    trained = {name: replace(c, size=32, imagenet=False) for name, c in trained.items()}
     trials = {"scratch, tiny": recipes.Candidate("scratch", 32, 1, filters=4)}
     for module in (train, publish):
-        monkeypatch.setattr(module, "CANDIDATES", box | trials)
-    monkeypatch.setattr(train, "SCORED_SIZE", 48)
+        monkeypatch.setattr(module, "CANDIDATES", trained | trials)
+    for module in (train, photographs):
+        monkeypatch.setattr(module, "SCORED_SIZE", 48)
     monkeypatch.setattr(train, "CRITIC_FILTERS", 4)
 
 
@@ -124,18 +126,35 @@ def test_nothing_is_published_before_both_are_made(making, tiny):
         publish.publish_models(making)
 
 
-def test_a_training_that_is_stopped_goes_on_to_the_same_weights(making, tiny, monkeypatch):
-    def weights(folder: Folder) -> torch.Tensor:
-        return torch.cat(
-            [p.flatten() for p in load_pretrained(folder.model("cautious-s0")).parameters()]
-        )
+def test_two_models_are_compared_on_plates_and_published(making, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(photographs, "kit_file", lambda *parts: tmp_path.joinpath("kit", *parts))
+    cautious = train.make("cautious", making, seed=0, minutes=1e-6)
+    with pytest.raises(KitError, match="photographs-s0 is not made yet; run `colorkit make --only"):
+        photographs.publish_photographs(making)
+    train.make("photographs", making, seed=0, minutes=1e-6)
+    place = photographs.publish_photographs(making)
+    scores = read_result(place / "runs" / "plates.json")["ciede2000"]
+    assert list(scores) == photographs.GREYS
+    on_lightness = [row["ciede2000"] for row in cautious["scores"]]
+    assert scores["L"][photographs.CAUTIOUS] == pytest.approx(on_lightness)
+    for ways in scores.values():
+        assert len({tuple(numbers) for numbers in ways.values()}) == 3
+    page = (place / "README.md").read_text()
+    assert page.count("| plate:") == 6
+    assert str(tmp_path) not in page
+
+
+@pytest.mark.parametrize("name", ["cautious", "photographs"])  # the second draws plates
+def test_a_training_that_is_stopped_goes_on_to_the_same_weights(making, tiny, monkeypatch, name):
+    def weights(folder: Folder) -> str:
+        return folder.result(f"{name}-s0")["weights_sha256"]
 
     class Counted(train.Averaging):
         def after_epoch(self):
             self.learn.history.rows[-1]["core_minutes"] = len(self.learn.history.rows) / 2
 
     monkeypatch.setattr(train, "Averaging", Counted)
-    train.make("cautious", making, seed=0, minutes=1.0)
+    train.make(name, making, seed=0, minutes=1.0)
     wanted = weights(making)
     again = Folder(making.path.with_name("again"))
     shutil.copytree(making.path / PAINTINGS, again.path / PAINTINGS, symlinks=True)
@@ -158,8 +177,8 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_weights(making, tiny, mo
 
     monkeypatch.setattr(train, "_learner", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train.make("cautious", again, seed=0, minutes=1.0)
-    assert epochs_kept(again.path, "cautious-s0") == 1
+        train.make(name, again, seed=0, minutes=1.0)
+    assert epochs_kept(again.path, f"{name}-s0") == 1
     monkeypatch.setattr(train, "_learner", original)
-    train.make("cautious", again, seed=0, minutes=1.0)
-    assert torch.equal(weights(again), wanted)
+    train.make(name, again, seed=0, minutes=1.0)
+    assert weights(again) == wanted

@@ -16,7 +16,7 @@ import torch
 from conftest import model_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 from profiles import grey_profile, lightness, rgb_profile
 
 from colorkit import colorize
@@ -35,7 +35,10 @@ VIVID = np.ascontiguousarray(np.moveaxis(VIVID, 0, -1))
 
 
 def seen(path: Path) -> np.ndarray:
-    """Say which L* a file has for colouring, and hold that training sees the same pixels."""
+    """Say which L* a file has for colouring, and hold that training sees the same pixels.
+
+    So a profile, a gamma or a depth mean the same in both.
+    """
     picture = open_picture(path)
     values = np.asarray(picture.image)
     values = values / 257 if values.dtype == np.uint16 else values
@@ -125,7 +128,7 @@ def test_a_tiff_that_pillow_does_not_know_is_said_to_be_one(path, layout):
 
 
 @pytest.mark.parametrize("compression", [34712, 34887, 50001, 50002])
-def test_a_tiff_with_another_format_inside_is_said_to_be_rare(path, compression):
+def test_a_tiff_with_another_format_inside_is_said_to_be_rare(path, compression, capfd):
     """JPEG 2000, LERC, WebP, JPEG XL: by their numbers, for nobody here can write them."""
     Image.fromarray(RAMP).save(path, compression="tiff_adobe_deflate")
     tag = struct.pack("<HHIHH", 259, 3, 1, 8, 0)
@@ -133,6 +136,7 @@ def test_a_tiff_with_another_format_inside_is_said_to_be_rare(path, compression)
     path.write_bytes(path.read_bytes().replace(tag, tag[:8] + struct.pack("<HH", compression, 0)))
     with pytest.raises(KitError, match=RARE):
         open_picture(path)
+    assert capfd.readouterr().err == ""  # not libtiff's words either
 
 
 @pytest.mark.parametrize("name", ["a.pgm", "a.tga", "a.pcx"])
@@ -140,6 +144,8 @@ def test_another_kind_is_not_said_to_be_no_picture(tmp_path, name):
     Image.fromarray(RAMP).save(tmp_path / name)
     with pytest.raises(KitError, match="not a picture, or of a kind that is not read; save it as"):
         open_picture(tmp_path / name)
+    with pytest.raises(KitError, match="none.png: cannot be read: No such file"):
+        open_picture(tmp_path / "none.png")
 
 
 @pytest.mark.parametrize("name", ["a.heic", "a.jpg"])
@@ -205,16 +211,6 @@ def test_a_wide_gamut_keeps_its_lightness(tmp_path, primaries):
     difference = np.abs(seen(path) - lightness(VIVID / 255, primaries, gamma=1.8))
     assert difference.max() < 1
     assert difference.mean() < 0.3
-
-
-def test_a_profile_means_the_same_in_training(tmp_path):
-    Image.fromarray(VIVID).save(
-        tmp_path / "a.png", icc_profile=rgb_profile("Adobe RGB (1998)", 2.2)
-    )
-    coloured = np.asarray(open_picture(tmp_path / "a.png").image)
-    trained = np.asarray(read_picture((tmp_path / "a.png").read_bytes()))
-    assert np.array_equal(coloured, trained)
-    assert np.abs(coloured.astype(int) - VIVID).max() > 20
 
 
 @pytest.mark.parametrize("gamma", [1.0, 1 / 1.8, 0.45455])
@@ -304,19 +300,18 @@ def test_a_folder_of_many_kinds_leaves_none_out(tmp_path):
     assert summary(results, 0).startswith("7 of 8 pictures coloured")
 
 
-@pytest.mark.parametrize("suffix", ["bmp", "gif", "heic", "jp2"])
-def test_a_name_that_cannot_be_written_is_no_folder(tmp_path, suffix):
-    Image.fromarray(RAMP).save(tmp_path / "a.png")
-    with pytest.raises(KitError, match="cannot be written; name it .png, .jpg, .tif or .webp"):
-        find_pairs([str(tmp_path / "a.png")], str(tmp_path / f"result.{suffix}"))
-
-
-def test_a_size_is_refused_before_the_first_picture(tmp_path):
+def test_a_strength_and_a_size_are_refused_before_the_first_picture(tmp_path):
+    with pytest.raises(KitError, match="strength 5: must be between 0 and 2"):
+        Settings(strength=5)
     with pytest.raises(KitError, match="size 100: must be a multiple of 32"):
         colour_all({tmp_path / "a.png": tmp_path / "b.png"}, MODEL, Settings(size=100))
 
 
 def test_a_jpeg_without_its_end_is_refused_plainly(tmp_path):
+    """Even if only the end is missing: given one, libjpeg would fill lost rows with grey, unsaid.
+
+    Pillow does not tell whether it did, and a wrong picture is worse than a refused one.
+    """
     Image.fromarray(VIVID).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-2])
     with pytest.raises(KitError, match=r"a.jpg: cannot be read: its end is missing"):
@@ -379,9 +374,9 @@ def test_half_floats_open_files_and_nothing_at_all(tmp_path):
 
 XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="{}">Boats</x:xmpmeta>'
 MODES = {
-    "jpg": ["L", "RGB"],
+    "jpg": ["L", "RGB", "CMYK"],
     "png": ["1", "L", "LA", "P", "I;16", "RGB", "RGBA"],
-    "tif": ["1", "L", "I;16", "F", "RGB", "RGBA", "RGB;16"],
+    "tif": ["1", "L", "I;16", "F", "RGB", "RGBA", "RGB;16", "CMYK", "LAB"],
     "webp": ["RGB", "RGBA"],
     "avif": ["RGB", "RGBA"],
     "bmp": ["1", "L", "P", "RGB"],
@@ -394,6 +389,9 @@ SPACES = {
     "Adobe RGB": ("Adobe RGB (1998)", 2.2),
     "ProPhoto": ("ProPhoto RGB", 1.8),
 }
+PROFILES = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")  # the latter's white: D50
+TO_LAB = ImageCms.buildTransform(*PROFILES, "RGB", "LAB")
+FROM_LAB = ImageCms.buildTransform(*PROFILES[::-1], "LAB", "RGB")
 TOLD = {"jpg": ["exif", "xmp", "iptc", "dpi"], "png": ["exif", "xmp", "dpi"], "bmp": ["dpi"]}
 TOLD |= {"tif": TOLD["jpg"], "webp": ["exif", "xmp"], "avif": ["exif", "xmp"]}
 
@@ -420,11 +418,12 @@ class Drawn:
 def pictures(draw) -> Drawn:
     """Draw from the product of what formats can say."""
     kind = draw(st.sampled_from(sorted(MODES)))
-    bare = kind in ("bmp", "jp2", "gif")
+    bare, mode = kind in ("bmp", "jp2", "gif"), draw(st.sampled_from(MODES[kind]))
+    plain = bare or mode in ("CMYK", "LAB")  # whose profiles are not of RGB
     return Drawn(
         kind,
-        mode=draw(st.sampled_from(MODES[kind])),
-        space="sRGB" if bare else draw(st.sampled_from(sorted(SPACES))),
+        mode=mode,
+        space="sRGB" if plain else draw(st.sampled_from(sorted(SPACES))),
         turn=1 if bare else draw(st.integers(1, 8)),
         size=draw(st.tuples(st.integers(1, 40), st.integers(1, 40))),
         told=draw(st.frozensets(st.sampled_from(TOLD.get(kind, [None])))),
@@ -445,6 +444,8 @@ def made(drawn: Drawn) -> Image.Image | np.ndarray:
     if mode == "RGB;16":
         return values[..., :3].astype(np.uint16) * 257
     colours = Image.fromarray(values, "RGBA")
+    if mode == "LAB":
+        return ImageCms.applyTransform(colours.convert("RGB"), TO_LAB)
     return colours.convert("RGB").quantize(16) if mode == "P" else colours.convert(mode)
 
 
@@ -491,6 +492,8 @@ def write(drawn: Drawn, folder: Path) -> tuple[Path, np.ndarray, np.ndarray]:
     if drawn.kind in ("jpg", "avif"):  # what these lost is not the reader's
         with Image.open(path) as file:
             image = file.copy()
+    if drawn.mode == "LAB":
+        image = ImageCms.applyTransform(image, FROM_LAB)
     alpha = np.asarray(image.convert("RGBA"))[..., 3] if "A" in image.mode else None
     alpha = np.full(image.size[::-1], 255) if alpha is None else alpha
     if drawn.mode in ("I;16", "F"):

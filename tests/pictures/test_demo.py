@@ -1,8 +1,6 @@
 """The page, in a real browser: upload, wait, compare, download; and everything it must survive."""
 
 import os
-import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -10,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.request import proxy_bypass
 
+import httpx
 import numpy as np
 import psutil
 import pytest
@@ -18,7 +17,10 @@ import torch
 from conftest import bomb, is_for_everybody, model_of, untrained
 from PIL import Image
 from playwright.sync_api import TimeoutError, expect
+from processes import demo as served
+from processes import python
 
+from colorkit.base.errors import KitError
 from colorkit.pictures import demo
 from colorkit.pretrained import Colorizer
 
@@ -38,21 +40,8 @@ def models(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def server(models, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     temporary = tmp_path_factory.mktemp("temporary")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "colorkit", "demo", "--out", str(models)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
-    )
-    seen = ""
-    while not (address := re.search(r"http://127[\d.:]+", seen)):
-        line = process.stdout.readline()
-        assert line, seen
-        seen += line
-    yield address[0], psutil.Process(process.pid)
-    process.terminate()
-    process.wait(timeout=60)
+    with served("--out", models, TMPDIR=str(temporary)) as (address, number):
+        yield address, psutil.Process(number)
     assert not [path for path in temporary.rglob("*") if path.is_file()]
 
 
@@ -131,9 +120,7 @@ def test_strength_is_changed_by_keyboard_and_a_painting_taken_by_a_click(tab):
     ],
     ids=["text", "large"],
 )
-def test_a_bad_upload_is_explained_once_until_the_next_works(
-    tab, picture, tmp_path, name, content, says
-):
+def test_a_bad_upload_is_explained_once_until_the_next_works(tab, tmp_path, name, content, says):
     (tmp_path / name).write_bytes(content)
     choose(tab, tmp_path / name)
     expect(tab.get_by_role("alert")).to_contain_text(says)
@@ -147,9 +134,19 @@ def test_a_bad_upload_is_explained_once_until_the_next_works(
 def test_a_phone_shows_the_result_below_the_upload(phone, server, picture):
     phone.goto(server[0])
     phone.wait_for_selector("#slider img")
-    is_for_everybody(phone)
     choose(phone, picture)
     assert phone.locator("#slider").bounding_box()["y"] < 844 - 350
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_any_screen_shows_it_to_everybody(phone, server, width, scheme):
+    phone.set_viewport_size({"width": width, "height": 844})
+    phone.emulate_media(color_scheme=scheme)
+    phone.goto(server[0])
+    phone.wait_for_selector("#slider img")
+    is_for_everybody(phone)
     phone.get_by_role("tab", name="Known colours").click()
     phone.wait_for_selector("#hinted img")
     is_for_everybody(phone)
@@ -222,11 +219,20 @@ def test_a_proxy_is_not_asked_for_our_own_page(monkeypatch, share, outside):
     assert bool(proxy_bypass("gradio.live")) != outside
 
 
+def test_a_socks_proxy_is_passed_by_too_and_needs_its_package_for_a_public_link(monkeypatch):
+    for name, value in {"ALL_PROXY": "socks5://proxy:9", "NO_PROXY": "", "no_proxy": ""}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # not installed
+    demo._pass_proxies_by(share=True)
+    with pytest.raises(KitError, match="SOCKS proxy, but"), demo._variables_refused():
+        httpx.Client()  # as gradio makes at the launch
+    demo._pass_proxies_by(share=False)
+    httpx.Client().close()
+
+
 @pytest.mark.parametrize("port", ["notaport", "99999999"])  # read at import, used at the launch
 def test_what_gradio_cannot_use_of_its_own_variables_is_one_line(port):
-    words = [sys.executable, "-m", "colorkit", "demo"]
-    given = os.environ | {"GRADIO_SERVER_PORT": port}
-    done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=120)
+    done = python("-m", "colorkit", "demo", GRADIO_SERVER_PORT=port)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert "unset your GRADIO_" in done.stderr
 

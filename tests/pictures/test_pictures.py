@@ -25,17 +25,6 @@ def save(picture: Picture, path: Path) -> Image.Image:
     return Image.open(path)
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_the_usual_files_are_read(tmp_path, suffix, mode):
-    lossless = {"lossless": True} if suffix == "webp" else {}
-    path = write(tmp_path, GREY.convert(mode), f"a.{suffix}", **lossless)
-    picture = open_picture(path)
-    assert picture.alpha is None
-    read = np.asarray(picture.image.convert("L")).astype(int)
-    assert np.abs(read - RAMP).max() <= (12 if suffix == "jpg" else 0)
-
-
 @pytest.mark.parametrize(
     ("image", "name", "wanted"),
     [
@@ -62,9 +51,9 @@ def test_values_of_no_known_range_are_refused(tmp_path):
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "PA"])
 def test_transparency_is_read_apart(tmp_path, mode):
-    image = GREY.convert("RGBA")
+    image = GREY.convert("RGBA").convert(mode)
     image.putalpha(Image.fromarray(RAMP.T.copy()))
-    path = write(tmp_path, image.convert(mode), "a.tif" if mode == "PA" else "a.png")
+    path = write(tmp_path, image, "a.tif" if mode == "PA" else "a.png")
     assert np.array_equal(np.asarray(open_picture(path).alpha), RAMP.T)
 
 
@@ -96,26 +85,10 @@ def test_every_orientation_of_every_kind_of_tiff(tmp_path, mode, compression):
                 assert np.array_equal(np.asarray(picture.image), np.asarray(wanted)[..., 0])
 
 
-def test_what_was_turned_upright_is_not_turned_again(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned a quarter
-    for suffix in ("png", "jpg", "webp"):
-        source = write(tmp_path, Image.new("L", (10, 20)), f"a.{suffix}", exif=exif)
-        saved = save(open_picture(source), tmp_path / f"out.{suffix}")
-        assert saved.size == (20, 10)
-        assert 0x0112 not in saved.getexif()
-
-
 def test_a_grey_picture_in_three_channels_is_grey(tmp_path):
     assert open_picture(write(tmp_path, GREY.convert("RGB"), "g.jpg")).grey
     faint = Image.new("RGB", (9, 9), (90, 91, 90))
     assert not open_picture(write(tmp_path, faint, "c.png")).grey
-
-
-def test_pages_and_frames_are_not_dropped_in_silence(tmp_path):
-    path = write(tmp_path, GREY, "p.tif", save_all=True, append_images=[GREY])
-    with pytest.raises(KitError, match="2 pages or frames; save the one that is meant alone"):
-        open_picture(path)
 
 
 def test_metadata_go_from_format_to_format_as_they_were(tmp_path):
@@ -193,17 +166,11 @@ def test_a_profile_is_converted_to_srgb(tmp_path):
     assert set(colours.values()) == {(120, 130, 110)}
 
 
-def test_what_a_png_and_a_tiff_say_of_themselves_is_kept(tmp_path):
-    """A JPEG's is above."""
+def test_what_a_png_says_of_itself_is_kept(tmp_path):
     title = PngImagePlugin.PngInfo()
     title.add_text("Title", "The Night Watch")
-    tags = {"png": {"pnginfo": title}, "tif": {"tiffinfo": {315: "Rembrandt"}}}
-    for suffix, options in tags.items():
-        source = write(tmp_path, GREY, f"a.{suffix}", dpi=(300, 300), **options)
-        saved = save(open_picture(source), tmp_path / f"out.{suffix}")
-        assert saved.info["dpi"] == pytest.approx((300, 300), abs=0.1)
-        said = saved.text["Title"] if suffix == "png" else saved.getexif()[315]
-        assert said in ("The Night Watch", "Rembrandt")
+    picture = open_picture(write(tmp_path, GREY, "a.png", pnginfo=title))
+    assert save(picture, tmp_path / "out.png").text["Title"] == "The Night Watch"
 
 
 def test_transparency_needs_a_format_that_has_it(tmp_path):
@@ -226,16 +193,3 @@ def test_a_bomb_is_refused_from_its_header(tmp_path):
     (tmp_path / "bomb.png").write_bytes(bomb(int(MAX_PIXELS**0.5) + 1))
     with pytest.raises(KitError, match="bomb.png: more than 178,956,970 pixels"):
         open_picture(tmp_path / "bomb.png")
-
-
-@pytest.mark.parametrize("content", [b"hello", b"\xff\xd8\xff", "PPM"])
-def test_what_is_no_picture_of_a_named_kind_is_named(tmp_path, content):
-    path = tmp_path / "a.png"
-    if content == "PPM":  # other decoders are never used
-        GREY.save(path, content)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(KitError, match="a.png: cannot be read: not a picture"):
-        open_picture(path)
-    with pytest.raises(KitError, match="none.png: cannot be read"):
-        open_picture(tmp_path / "none.png")

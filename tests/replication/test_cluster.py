@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
-from rich.console import Console
+from processes import wait_for
 
 from colorkit.base.errors import KitError
 from colorkit.base.files import only_one
@@ -27,7 +28,12 @@ from colorkit.replication.reproduce import reproduce as run_grid
 
 TWO_NODES = Path(__file__).with_name("two_nodes.sh")
 SLURM = os.environ.get("COLORKIT_SLURM") and os.geteuid() == 0 and shutil.which("slurmctld")
+ONE_RUN = ("--tables", "1", "--models", "pix2pix_scratch", "--no-notebooks", "--cluster", "local")
 SAME = ("scores", "history", "data_order", "weights_sha256", "config", "threads")
+by_snakemake = pytest.mark.skipif(
+    not (find_spec("snakemake") and shutil.which("setpriv")),
+    reason="needs the extra cluster, and Linux",
+)
 
 
 def read(snakefile: str) -> dict[str, tuple[list[str], str, str]]:
@@ -66,6 +72,7 @@ def test_only_trainings_ask_for_a_gpu(folder):
     assert asking == [job.name for job in jobs if job.run]
 
 
+@by_snakemake
 def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
     with pytest.raises(KitError, match="--cluster pbs: must be kubernetes, local, slurm, or a fol"):
         on_cluster("pbs")
@@ -82,20 +89,22 @@ def test_what_is_missing_is_named_with_its_remedy(monkeypatch, tmp_path):
         on_cluster("slurm")
 
 
+@by_snakemake
 def test_a_workflow_that_does_not_begin_is_one_error(folder, tmp_path):
     (tmp_path / "config.yaml").write_text("executor: local\nnightly: true\n")
     folder.path.mkdir()
     jobs = plan(Grid(folder))
     with pytest.raises(KitError, match=r"no job was begun: .*--nightly.*; see .*snakemake.log"):
-        on_cluster(str(tmp_path))(jobs, 1, Progress(jobs, Console()))
+        on_cluster(str(tmp_path))(jobs, 1, Progress(jobs))
 
 
+@by_snakemake
 def test_snakemake_needs_no_home_to_write_in(folder, monkeypatch):
     monkeypatch.setenv("HOME", "/proc/nobody")
     monkeypatch.setattr(cluster, "_shell", lambda job: "true > {log}")
     folder.path.mkdir()
     jobs = plan(Grid(folder))[:1]
-    on_cluster("local")(jobs, 1, Progress(jobs, Console()))
+    on_cluster("local")(jobs, 1, Progress(jobs))
     assert jobs[0].mark.exists()
 
 
@@ -114,23 +123,14 @@ def reproduce(gallery: Path, out: Path, *more: str, on: tuple = ()) -> subproces
     return subprocess.Popen([*on, sys.executable, "-m", "colorkit", *words], env=environment)
 
 
-def wait_for(condition, process: subprocess.Popen):
-    """Wait until a condition holds, and return it, while the process is at work."""
-    while not (found := condition()):
-        assert process.poll() is None, "it has ended before"
-        time.sleep(0.2)
-    return found
-
-
 @pytest.mark.slow
 def test_killed_and_started_again_it_waits_for_what_is_still_at_work(gallery, tmp_path):
-    words = ["--tables", "1", "--models", "pix2pix_scratch", "--no-notebooks", "--cluster", "local"]
-    first = reproduce(gallery, tmp_path, *words)
+    first = reproduce(gallery, tmp_path, *ONE_RUN)
     wait_for((tmp_path / "progress" / "t1-pix2pix_scratch-s0.json").exists, first)
     first.kill()
     first.wait()
     assert not (tmp_path / "runs" / "t1-pix2pix_scratch-s0.json").exists()
-    assert reproduce(gallery, tmp_path, *words).wait() == 0
+    assert reproduce(gallery, tmp_path, *ONE_RUN).wait() == 0
     result = json.loads((tmp_path / "runs" / "t1-pix2pix_scratch-s0.json").read_text())
     assert result["resumed_after"] == []  # nobody has disturbed the first
     assert "finished before" in (tmp_path / "logs" / "04_pix2pix_scratch-t1-s0.log").read_text()
@@ -138,8 +138,7 @@ def test_killed_and_started_again_it_waits_for_what_is_still_at_work(gallery, tm
 
 @pytest.mark.slow
 def test_a_signal_ends_what_was_begun(gallery, tmp_path):
-    words = ["--tables", "1", "--models", "pix2pix_scratch", "--no-notebooks", "--cluster", "local"]
-    process = reproduce(gallery, tmp_path, *words)
+    process = reproduce(gallery, tmp_path, *ONE_RUN)
     note = tmp_path / "progress" / "t1-pix2pix_scratch-s0.json"
     wait_for(note.exists, process)
     training = json.loads(note.read_text())["process"]

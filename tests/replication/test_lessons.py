@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import colorkit
 from colorkit import __version__
 from colorkit.base.errors import KitError
 from colorkit.replication import lessons as notebooks
@@ -133,6 +134,12 @@ def test_training_notebooks_can_keep_checkpoints_on_drive(book):
     (cell,) = [c for c in code_cells(book) if "mount_drive" in c.source] or [None]
     assert bool(cell) == trains
     assert not trains or (cell.metadata.jupyter.source_hidden and "on_drive = False" in cell.source)
+
+
+def test_what_is_called_of_the_kit_is_there(book):
+    """Where nobody runs it, too: Google Drive is Colab's alone."""
+    for name in set(re.findall(r"\bcolorkit\.(\w+)\(", sources(book))):
+        assert hasattr(colorkit, name), name
 
 
 def test_a_kit_that_cannot_be_had_is_one_sentence_with_the_remedy(monkeypatch, tmp_path, capfd):

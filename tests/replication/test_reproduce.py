@@ -2,14 +2,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 from filelock import FileLock
+from processes import begin, wait_for
 
 from colorkit.base.errors import KitError
 from colorkit.experiment import MODELS, Experiment
@@ -20,24 +19,11 @@ from colorkit.training import run
 
 
 def start(gallery: Path, out: Path, *more: str) -> subprocess.Popen:
-    words = ["reproduce", "--data", str(gallery), "--tables", "1", "--out", str(out), *more]
+    words = ["reproduce", "--data", gallery, "--tables", "1", "--out", out, *more]
     # A shell's background job ignores Ctrl-C, and so would this.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     code += "from colorkit.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not come"
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.1)
+    return begin("-c", code, *words)
 
 
 @pytest.mark.slow
@@ -47,7 +33,7 @@ def test_killed_then_failing_then_mended(gallery, tmp_path):
     in_the_way = out / "models" / "t1-unet_resnet18-s0" / "model.safetensors"
     in_the_way.mkdir(parents=True)  # the U-Net cannot write its weights
     first = start(gallery, out)
-    wait_for(out / "progress" / "t1-unet_resnet18-s0.json", first)
+    wait_for((out / "progress" / "t1-unet_resnet18-s0.json").exists, first)
     first.kill()
     first.wait()
     assert (out / "manifest.csv").exists()
@@ -88,9 +74,7 @@ def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(
 ):
     out = tmp_path / "out"
     process = start(gallery, out, *words)
-    wait_for(out / "checkpoints", process)
-    while not (begun := list(out.glob("checkpoints/*/*"))):  # a write, of whichever run is first
-        time.sleep(0.01)
+    begun = wait_for(lambda: list(out.glob("checkpoints/*/*")), process)  # of whichever is first
     checkpoints = begun[0].parent
     process.send_signal(number)
     text = process.communicate(timeout=180)[0]
@@ -159,22 +143,20 @@ def test_results_do_not_go_into_the_paintings(gallery):
         check_grid(Grid(Folder(gallery / "out", data=str(gallery))))
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="it may write anywhere")
-def test_a_folder_that_cannot_be_written_is_named(gallery, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("file/out", "cannot be made .*choose another --out"),
+        ("locked/out", "cannot be"),
+        (os.fsdecode(b"\xff"), "udcff': the name is not UTF-8; rename it"),  # as é under LC_ALL=C
+    ],
+    ids=["a file", "locked", "no name for notebooks"],
+)
+def test_where_nothing_can_be_written_is_said_before_anything_is_run(gallery, tmp_path, name, says):
+    if name.startswith("locked") and os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    (tmp_path / "file").write_text("")
     (tmp_path / "locked").mkdir(mode=0o555)
-    with pytest.raises(KitError, match="cannot be"):
-        run_grid(Grid(Folder(tmp_path / "locked" / "out", data=str(gallery))))
-
-
-def test_a_file_in_place_of_the_results_folder_is_named(folder):
-    folder.path.write_text("")
-    with pytest.raises(KitError, match=r"out: cannot be made.*choose another --out"):
-        run_grid(Grid(folder))
-
-
-def test_a_folder_that_notebooks_cannot_name_is_refused_before_anything_is_run(gallery, tmp_path):
-    """As é under LC_ALL=C; the trainings alone need no name."""
-    out = tmp_path / os.fsdecode(b"\xff")
-    with pytest.raises(KitError, match=r"udcff': the name is not UTF-8; rename it"):
-        run_grid(Grid(Folder(out, data=str(gallery))))
-    assert not out.exists()
+    with pytest.raises(KitError, match=says):
+        run_grid(Grid(Folder(tmp_path / name, data=str(gallery))))
+    assert not (tmp_path / name).exists()

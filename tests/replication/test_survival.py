@@ -4,13 +4,12 @@ import json
 import os
 import random
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import paint
+from processes import begin, wait_for
 
 from colorkit.experiment import Experiment
 from colorkit.folder import Folder
@@ -52,24 +51,11 @@ def whole(request, gallery, tmp_path_factory) -> tuple[Experiment, Path, float]:
 
 
 def start(model: str, gallery: Path, out: Path) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", CODE, model, str(gallery), str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> None:
-    end = time.monotonic() + 300
-    while not condition():
-        assert process.poll() is None or condition(), process.communicate()[0]
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.001)
+    return begin("-c", CODE, model, gallery, out)
 
 
 def wait_for_training(out: Path, experiment: Experiment, process: subprocess.Popen) -> None:
-    wait_until((out / "progress" / f"{experiment.id}.json").exists, process)
+    wait_for((out / "progress" / f"{experiment.id}.json").exists, process)
 
 
 def wait_for_a_moment(number: int, out: Path, seconds: float, process: subprocess.Popen) -> None:
@@ -77,8 +63,8 @@ def wait_for_a_moment(number: int, out: Path, seconds: float, process: subproces
     chance = random.Random(26 + number)
     if number % 2:
         wanted = chance.randint(0, 2)  # checkpoints there before
-        wait_until(lambda: len(list(out.glob("checkpoints/*/epoch-*"))) >= wanted, process)
-        wait_until(lambda: list(out.glob("checkpoints/*/.part-*")), process)
+        wait_for(lambda: len(list(out.glob("checkpoints/*/epoch-*"))) >= wanted, process)
+        wait_for(lambda: list(out.glob("checkpoints/*/.part-*")), process)
         seconds = 0.1
     time.sleep(chance.uniform(0, seconds))
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from colorkit import film
 from colorkit.base.errors import KitError
-from colorkit.color import grey_input
-from colorkit.lost import film
+from colorkit.color import encode, grey_input
+from colorkit.metrics import ColourTable, predict_rgb
 
 PLATES = [",".join(row) for row in film.emulsions()[list(film.WORDS)].values]
 REC_709 = (0.2126, 0.7152, 0.0722)
@@ -52,6 +53,50 @@ def test_what_the_eye_photographs_is_nearly_lightness(colours):
     seen = (grey_input(colours) + 1) * 50
     assert (film.lightness(film.photograph(colours, "eye")) - seen).abs().max() < 0.2
     assert (film.lightness(film.photograph(colours, "ortho")) - seen).abs().mean() > 5
+
+
+def test_lightness_is_encode_itself():
+    assert film.grey_encoder("L") is film.grey_encoder("L", correct=True) is encode
+
+
+def test_a_models_input_is_the_plates_lightness_and_its_answer_the_paintings_colours(colours):
+    seen, ab = film.grey_encoder("plate:ortho,tungsten")(colours)
+    plate = film.lightness(film.photograph(colours, "ortho,tungsten"))
+    assert (50 * (seen + 1) - plate).abs().max() < 1e-3
+    assert torch.equal(ab, encode(colours)[1])
+
+
+def test_what_is_shown_has_the_plates_lightness(colours):
+    pixels = (255 * colours).round().byte()
+    grey = predict_rgb(ColourTable(torch.zeros(1, 2)), pixels, "plate:unsensitised")
+    plate = film.photograph(pixels.float() / 255, "unsensitised")
+    assert (grey - plate).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("grey", ["plate:unsensitised", "mixture"])
+def test_what_a_plate_lacks_makes_it_the_painting_again(colours, grey):
+    seen, told = film.grey_encoder(grey, correct=True)(colours)
+    L, ab = film.corrected(seen, told)
+    assert (L - encode(colours)[0]).abs().max() < 1e-5
+    assert torch.equal(ab, encode(colours)[1])
+    assert film.corrected(seen, ab) == (seen, ab)
+
+
+def test_a_mixture_draws_for_each_picture_from_torchs_own_generator(colours):
+    same = colours[:1].expand(40, -1, -1, -1)
+    torch.manual_seed(0)
+    one, other = (film.grey_encoder("mixture")(same)[0] for _ in range(2))
+    assert len(one.mean((1, 2, 3)).unique()) == 40
+    assert not torch.equal(one, other)
+    torch.manual_seed(0)
+    assert torch.equal(film.grey_encoder("mixture")(same)[0], one)
+
+
+def test_a_grey_that_is_not_known_is_refused():
+    with pytest.raises(KitError, match="grey 'ortho': must be L, mixture, or a plate such as"):
+        film.grey_encoder("ortho")
+    with pytest.raises(KitError, match="emulsion 'otho'.*did you mean ortho"):
+        film.grey_encoder("plate:otho")
 
 
 def test_a_plate_that_is_not_known_is_refused():

@@ -6,7 +6,7 @@ spectra that Mallett and Yuksel (2019) give to red, green and blue. Exact for sp
 mixture of those three; pigments are not, so it is an approximation of any one painting.
 """
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,13 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from ..base.errors import KitError, refuse_unknown
-from ..base.files import kit_file
-from ..color import L_CENTER, grey_input, join, lab_to_rgb, to_linear, to_srgb
+from .base.errors import KitError, refuse_unknown
+from .base.files import kit_file
+from .color import L_CENTER, Encoder, encode, grey_input, join, lab_to_rgb, to_linear, to_srgb
 
 WORDS = ("emulsion", "light", "filter")
 RGB = ["red", "green", "blue"]
+EXPOSURE, CONTRAST = 0.25, 0.12  # standard deviations of unknown stops, and of log gamma
 PAPER = (0.04, 2.30)  # least and greatest density of Kodak Polymax paper, by its data sheet
 
 
@@ -105,6 +106,49 @@ def photograph(
         noise = torch.randn(grey.shape, generator=torch.Generator().manual_seed(seed))
         grey = grey_of(lightness(grey) + grain * noise)
     return 1 - grey if negative else grey
+
+
+def grey_encoder(grey: str, correct: bool = False) -> Encoder:
+    """Choose how pictures become what a model sees, and what it must predict.
+
+    grey: "L", `color.encode` itself; "plate:ortho,tungsten", the lightness of that plate; or
+    "mixture": any plate but the eye's, with an exposure and a contrast, drawn anew for each
+    picture from torch's own generator. The encoder takes sRGB (N, 3, H, W) in [0, 1]; it gives
+    L (N, 1, H, W) and the painting's own ab (N, 2, H, W), scaled as in color.py. With `correct`
+    a plane before ab says what a plate's L lacks of the painting's: (N, 3, H, W).
+    Raises KitError for another word.
+    """
+    kind, _, plate = grey.partition(":")
+    if grey == "L":
+        return encode
+    if grey == "mixture":
+        shoot = _any_plate
+    elif kind == "plate":
+        plate_weights(plate)  # to be refused now
+        shoot = partial(photograph, plate=plate)
+    else:
+        raise KitError(f"grey '{grey}': must be L, mixture, or a plate such as plate:pan,tungsten")
+
+    def encode_plate(rgb: Tensor) -> tuple[Tensor, Tensor]:
+        L, ab = encode(rgb)
+        seen = grey_input(shoot(rgb).expand(-1, 3, -1, -1))
+        return seen, torch.cat((L - seen, ab), dim=1) if correct else ab
+
+    return encode_plate
+
+
+def corrected(L: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+    """Split what was predicted for L into a better L and ab; two planes leave L as it is."""
+    return (L, told) if told.shape[1] == 2 else (L + told[:, :1], told[:, 1:])
+
+
+def _any_plate(rgb: Tensor) -> Tensor:
+    known, shots = emulsions().query("emulsion != 'eye'")[list(WORDS)], []
+    for picture in rgb.split(1):
+        plate = ",".join(known.iloc[int(torch.randint(len(known), ()))])
+        stops, slope = (torch.randn(2) * torch.tensor([EXPOSURE, CONTRAST])).tolist()
+        shots.append(photograph(picture, plate, stops=stops, gamma=np.exp(slope)))
+    return torch.cat(shots)
 
 
 def halftone(light: Tensor, period: float) -> Tensor:
