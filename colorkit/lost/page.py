@@ -94,7 +94,9 @@ class Page:
         return replace(record, hints=tuple(hints)), chosen
 
     def remove(self, _: Any, record: Hints, chosen: int | None) -> Changed:
-        """Take the chosen point away."""
+        """Take the chosen point away. KitError if none is chosen."""
+        if chosen is None:
+            raise KitError("no point is chosen: choose one of the list")
         kept = (hint for number, hint in enumerate(record.hints) if number != chosen)
         return replace(record, hints=tuple(kept)), None
 
@@ -216,8 +218,12 @@ def lay_out(examples: dict[str, Path], to: Path) -> None:
         hint = record.hints[chosen]
         return hint.colour, hint.source, hint.confidence, hint.note
 
-    def same(_: Any, record: Hints, chosen: int | None) -> Changed:
-        return record, chosen
+    def draw_again(*asked: Any) -> tuple[Any, ...]:
+        """Leave the record and the lines of points alone: people may be about to change them."""
+        try:
+            return "", *page.draw(*asked), asked[-1]  # chosen, whatever an answer before it said
+        except KitError as error:
+            return in_trouble(error), *[gr.skip()] * 3
 
     shown = [trouble, record, image, rests, chosen, points]
     asked = [upload, record, counted]
@@ -229,7 +235,8 @@ def lay_out(examples: dict[str, Path], to: Path) -> None:
     edits, latest = [part.input for part in form], {"trigger_mode": "always_last"}
     gr.on(edits, answer(page.change), [*asked, chosen, *form], shown, **quiet, **latest)
     chosen.input(fill_in, [record, chosen], form, **quiet)
-    gr.on([chosen.input, counted.input], answer(same), [*asked, chosen], shown, **quiet)
+    drawn = [trouble, image, rests, chosen]
+    gr.on([chosen.input, counted.input], draw_again, [*asked, chosen], drawn, **quiet)
     remove.click(answer(page.remove), [*asked, chosen], shown, **quiet)
     saved.upload(answer(page.go_on), [*asked, saved], shown, **quiet)
 

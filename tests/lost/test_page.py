@@ -49,6 +49,8 @@ def test_points_are_changed_and_removed_and_those_outside_refused(page, picture)
     record, chosen = page.change(None, two(picture), 1, "rgba(160.4, 48, 32, 1)", "copy", 0.5, "b")
     assert record.hints[1] == Hint(1080, 400, RED, "copy", "b", 0.5)
     assert page.remove(None, record, chosen)[0].hints == record.hints[:1]
+    with pytest.raises(KitError, match="no point is chosen: choose one of the list"):
+        page.remove(None, record, None)
     assert page.change(None, record, None, RED, "text", 1, "")[0] == record
     with pytest.raises(KitError, match="outside the picture of 1200 x 800 px"):
         page.put(None, record, 1200, 3, RED, "text", 1, "")
@@ -129,7 +131,10 @@ def test_in_a_browser_from_the_upload_to_the_saved_record(browser, address, pict
     assert [hint.source for hint in record.hints] == ["text", "fragment"]
     record.check(picture, (1200, 800))
     assert abs(record.hints[0].x - 120) < 10
+    was = image.get_attribute("src")
     tab.get_by_label("1. #8a2b1e, text").click()
+    expect(image).not_to_have_attribute("src", was)  # its ring is larger
+    expect(tab.get_by_label("1. #8a2b1e, text")).to_be_checked()
     tab.get_by_role("button", name="Remove").click()
     expect(tab.locator("#points input")).to_have_count(1)
     tab.get_by_role("checkbox", name="fragment").click()
