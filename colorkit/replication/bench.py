@@ -278,7 +278,7 @@ def publish_bench(measured: dict, results: Path, out: Path | None = None) -> Pat
     for path in [out / "tables.csv", out / "report.html", *out.glob("runs/*.json")] if out else []:
         write_atomic(folder / path.relative_to(out), path.read_bytes())
     write_atomic(folder / "bench.json", json.dumps(measured, indent=1) + "\n")
-    write_atomic(folder / "README.md", performance({"": measured}) + "\n")
+    write_atomic(folder / "README.md", f"# How fast it is\n\n{performance({'': measured})}\n")
     if (readme := results.with_name("README.md")).exists():
         replace_section(readme, MARKS, readme_section(results))
     return folder
