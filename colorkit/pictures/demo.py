@@ -24,7 +24,7 @@ from ..folder import read_result
 from ..metrics import BASELINES, ColourTable
 from ..pretrained import BOX, Colorizer, describe_model, finished_models, load_pretrained
 from .files import Picture, fitted, open_picture, save_picture
-from .guessed import guess_map
+from .guessed import MANY, guess_map
 from .paint import colorize_picture, colours_of, grey_version, measure
 
 if TYPE_CHECKING:
@@ -44,14 +44,15 @@ ABOUT = """# Colour a grey picture
 **The colours are guesses**, from lightness and shape. Nothing here says what colours a painting
 had."""
 HOW = "Each model sees a small square; its colours go onto the picture's own lightness."
-THE_TWO = """
+THE_TWO = f"""
 
 **lively** is to look at: varied, plausible, often wrong. **cautious** is to measure: on average
 nearer to the truth, and browner.
 
-The maps show how many colours a model leaves open at each lightness: dark about 7, light about 60,
-each 10 x 10 Lab units wide. Chosen so, they hold the true colour in 90 % of the pixels, in 90 % of
-paintings like the museum's that come with the kit; of other pictures they promise nothing."""
+The maps show how many colours a model leaves open at each lightness: dark is few, the lightest
+yellow {MANY} or more, each 10 x 10 Lab units wide. Chosen so, they hold the true colour in 90 % of
+the pixels, in 90 % of paintings like the museum's that come with the kit; of other
+pictures they promise nothing."""
 UNCOMPARED = {
     "none": "This picture is grey, so nothing here can say how near the colours come.",
     "toned": "This picture is toned, not coloured: it has one colour for each lightness, as in "

@@ -13,7 +13,6 @@ from PIL import Image
 from ..base.errors import KitError
 from ..color import grey_input
 from ..pretrained import BOX, BOXED, Colorizer
-from .files import fitted
 from .paint import square
 
 KEPT = BOXED / "guesses.json"
@@ -45,7 +44,7 @@ def guess_map(image: Image.Image, model: Colorizer) -> Image.Image:
     image: of a `Picture`; the map is as large. Raises KitError as `counts_of`.
     """
     counts = np.asarray(counts_of(model))
-    L = grey_input(square(fitted(image, SIDE), SIDE))[0, 0].numpy()
+    L = grey_input(square(image, SIDE))[0, 0].numpy()
     open_here = counts[((L + 1) / 2 * len(counts)).astype(int).clip(0, len(counts) - 1)]
     share = (open_here / MANY).clip(0, 1)[..., None]
     drawn = ((1 - share) * SURE + share * GUESSED).astype(np.uint8)
