@@ -139,7 +139,7 @@ def _loop(todo: list[Job], at_once: int, progress: "Progress") -> None:
 
 def _start(job: Job, at_once: int) -> subprocess.Popen:
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // at_once)
+    threads = max(1, torch.get_num_threads() // at_once)  # what the user or a cluster allows
     told = {"COLORKIT_PARENT": str(os.getpid()), "OMP_NUM_THREADS": str(threads)}
     with job.log.open("w") as log:
         return subprocess.Popen(
