@@ -32,8 +32,9 @@ def read_archive(out: Path) -> Archive:
     for (study, split), grid in protocol.grids(out).items():
         where = {"study": study, "split": split}
         here = _records(grid, study, split)
-        holes |= {key: found for key, found in here.items() if isinstance(found, str)}
-        records = {key: found for key, found in here.items() if key not in holes}
+        lost = {key: found for key, found in here.items() if isinstance(found, str)}
+        holes |= {key: why for key, why in lost.items() if key.table}  # baselines are no runs
+        records = {key: found for key, found in here.items() if key not in lost}
         if grid.folder.manifest_path.exists():
             listed = grid.folder.listed
             number = listed.groupby("part").cumcount()

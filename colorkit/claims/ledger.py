@@ -39,7 +39,7 @@ def scope(archive: Archive) -> list[str]:
     if archive.holes:
         counts = Counter(key.study for key in archive.holes)
         missing = ", ".join(f"{count} of {study}" for study, count in counts.items())
-        told.append(f"HOLES: {len(archive.holes)} runs have no result: {missing}")
+        told.append(f"not run, or failed: {len(archive.holes)} runs of the protocol: {missing}")
     failed = {key: why for key, why in archive.holes.items() if why != NOT_THERE}
     told += [f"FAILED: {key}: {why}" for key, why in failed.items()]
     return told

@@ -103,7 +103,7 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, grid):
         RunKey("tables", "fold-1", 1, "pix2pix_scratch", 1000): NOT_THERE,
     }
     assert scope(archive)[-2:] == [
-        "HOLES: 2 runs have no result: 2 of tables",
+        "not run, or failed: 2 runs of the protocol: 2 of tables",
         "FAILED: tables, fold-1: Table 1, U-Net, seed 1000: epoch 2: the training diverged",
     ]
     with pytest.raises(KitError, match="the training diverged"):
@@ -116,7 +116,7 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, grid):
 def test_a_folder_with_nothing_in_it_is_all_holes(small_archive, tmp_path):
     keep_protocol(small_archive.protocol, claims.rules_sha256(), tmp_path)
     archive = read_archive(tmp_path)
-    assert len(archive.holes) == 3 * (1 + 2 * 2 * 3)
+    assert len(archive.holes) == 3 * (2 * 2 * 3)
     assert {found[0] for found in verdicts_of(archive)} == {NOT_TESTED, UNTESTABLE}
 
 
