@@ -29,7 +29,7 @@ def one_of(names: Iterable[str], told: str, *more: str, **options: Any) -> Any:
 
 Data = Annotated[str, one_of(("sample", "kaggle"), "paintings", "FOLDER")]
 Out = Annotated[str, typer.Option(help="results folder; runs/<profile> if empty")]
-Painters = Annotated[str, typer.Option(help='comma-separated, such as "Claude Monet,Rembrandt"')]
+Painters = Annotated[str, typer.Option(help='such as "Claude Monet,Rembrandt", or all')]
 Device = Annotated[str, one_of(("cuda", "cpu"), "empty: the GPU if there is one")]
 Model = Annotated[
     str,
