@@ -55,11 +55,10 @@ def hint(
     if lost := save_picture(done.picture, output):
         console.print(f"{output}: not kept: {', '.join(lost)}")
     record.save(output.with_suffix(".hints.json"))  # beside it too: a JPEG holds 64 kB of XMP
-    for source, share in zip(SOURCES, done.spread.shares.mean((1, 2)), strict=True):
-        if share:
-            console.print(f"{share:6.1%} of the colour rests on source '{source}'")
-    rest = 1 - done.spread.shares.sum(0).mean()
-    console.print(f"{rest:6.1%} rests on no hint: the model's guess")
+    shares = done.spread.shares
+    for source in [name for name in SOURCES if name in shares]:
+        console.print(f"{shares[source].mean():6.1%} of the colour rests on source '{source}'")
+    console.print(f"{done.spread.rest.mean():6.1%} rests on no hint: the model's guess")
     console.print(
         f"{done.paler:6.1%} of the pixels are paler than predicted, for sRGB to have their colours"
     )

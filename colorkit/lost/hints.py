@@ -129,16 +129,14 @@ class Hints:
                 place, whole = f"({hint.x:g}, {hint.y:g})", f"{size[0]} x {size[1]} px"
                 raise KitError(f"hint {number} at {place}: outside the picture of {whole}")
 
-    def points(self, size: tuple[int, int], side: int = SIDE) -> Points:
-        """Put the hints of a picture of width and height `size` onto a square."""
-        places = [(h.y / size[1] * side, h.x / size[0] * side) for h in self.hints]
-        names = list(SOURCES)
+    def points(self, size: tuple[int, int]) -> Points:
+        """Put the hints of a picture of width and height `size` onto a square of SIDE px."""
+        places = [(h.y / size[1] * SIDE, h.x / size[0] * SIDE) for h in self.hints]
         return Points(
             np.array(places).reshape(-1, 2).astype(int),
             np.array([h.ab for h in self.hints]).reshape(-1, 2),
             np.array([h.confidence for h in self.hints]),
-            np.array([names.index(h.source) for h in self.hints], dtype=int),
-            len(names),
+            [h.source for h in self.hints],
         )
 
 
@@ -174,8 +172,7 @@ class Hinted:
     """A picture coloured by hints.
 
     picture: "RGB", at its own size and lightness, with its metadata and the hints in its XMP.
-    spread: see `spread.Spread`, its shares in the order of SOURCES. paler: share of pixels made
-    paler to be in sRGB.
+    spread: see `spread.Spread`. paler: share of pixels made paler to be in sRGB.
     """
 
     picture: Picture

@@ -137,16 +137,13 @@ class Page:
 
 def only(record: Hints, sources: Sequence[str]) -> Hints:
     """Keep the hints of some sources."""
-    for source in SOURCES.keys() - set(sources):
-        record = record.without(source)
-    return record
+    return replace(record, hints=tuple(h for h in record.hints if h.source in sources))
 
 
 def told(done: Spread) -> str:
     """Say in Markdown how much of the colour rests on what."""
-    shares = dict(zip(SOURCES, done.shares.mean((1, 2)), strict=True))
-    parts = [f"{share:.0%} on {source}" for source, share in shares.items() if share]
-    parts.append(f"{1 - sum(shares.values()):.0%} on no hint: the model's guess")
+    parts = [f"{done.shares[name].mean():.0%} on {name}" for name in SOURCES if name in done.shares]
+    parts.append(f"{done.rest.mean():.0%} on no hint: the model's guess")
     return f"What the colour rests on: {', '.join(parts)}."
 
 
@@ -164,10 +161,8 @@ def as_hex(colour: str) -> str:
 def lay_out(examples: dict[str, Path], to: Path) -> None:
     """Lay the page out, inside of a tab of the demo. examples: {title: file}."""
     gr = load_gradio()
-    page, every = (
-        Page(load_pretrained("cautious"), next(iter(examples.values())), to),
-        list(SOURCES),
-    )
+    page = Page(load_pretrained("cautious"), next(iter(examples.values())), to)
+    every = list(SOURCES)
     begun, _ = page.begin(None)
     picture, rests = page.draw(None, begun, every, None)
     record = gr.State(begun)

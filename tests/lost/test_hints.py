@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from colorkit import cli
 from colorkit.base.errors import KitError
 from colorkit.color import encode
-from colorkit.lost.hints import SOURCES, Hint, Hints, colour_by_hints, read_hints, with_hints
+from colorkit.lost.hints import Hint, Hints, colour_by_hints, read_hints, with_hints
 from colorkit.lost.spread import WAYS, random_points, spread
 from colorkit.metrics import fit_colour_table
 
@@ -76,11 +76,11 @@ def test_without_a_source_only_what_rested_on_it_changes(picture, model, source)
     hints = Hints.of(path, [*hints.hints, *more])
     full, less = (colour_by_hints(path, h, model) for h in (hints, hints.without(source)))
     changed = (full.spread.ab != less.spread.ab).any(0)
-    rested = full.spread.shares[list(SOURCES).index(source)] > 0
+    rested = full.spread.shares[source] > 0
     assert changed.any()
     assert not (changed & ~rested).any()
     assert not rested.all()
-    assert not less.spread.shares[list(SOURCES).index(source)].any()
+    assert source not in less.spread.shares
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -89,17 +89,20 @@ def test_a_share_bounds_what_a_source_can_change(way):
     random = np.random.default_rng(1)
     L, prior = random.uniform(-1, 1, (48, 48)), np.zeros((2, 48, 48), dtype=np.float32)
     points = random_points(np.ones((2, 48, 48)) * 0.3, 12, 0)
-    shares = spread(L, prior, points, way)
-    assert shares.shares.min() >= 0
-    assert shares.shares.max() <= 1 + 1e-5
-    assert shares.ab[0] == pytest.approx(0.3 * shares.shares[0], abs=1e-5)
+    done = spread(L, prior, points, way)
+    (share,) = done.shares.values()
+    assert share.min() >= 0
+    assert share.max() <= 1 + 1e-5
+    assert done.ab[0] == pytest.approx(0.3 * share, abs=1e-5)
+    assert share + done.rest == pytest.approx(1, abs=1e-6)
 
 
 def test_no_hints_leave_the_models_colours(picture, model):
     path, _ = picture
     done = colour_by_hints(path, Hints.of(path), model)
     assert not done.spread.ab.any()
-    assert not done.spread.shares.any()
+    assert not done.spread.shares
+    assert (done.spread.rest == 1).all()
 
 
 def test_another_picture_is_refused(picture, model, tmp_path):
