@@ -40,10 +40,15 @@ def hint(
     """Colour a picture by known points, each with its source; the hints go into the output too."""
     console.print("loading the model")
     from ..base.errors import check_choice
+    from ..base.files import refuse_overwriting, write_atomic
+    from ..base.rendering import png
     from ..pictures.files import SUFFIXES, save_picture
     from .hints import SOURCES, colour_by_hints, read_hints
+    from .plots import source_map
 
     check_choice("output's suffix", output.suffix.lower(), SUFFIXES)
+    beside = output.with_suffix(".hints.json")
+    refuse_overwriting([output, beside, *map(Path, filter(None, [sources]))], [picture, hints])
     record = read_hints(hints)
     for source in without or ():
         record = record.without(source)
@@ -54,7 +59,7 @@ def hint(
         console.print(str(warning.message))
     if lost := save_picture(done.picture, output):
         console.print(f"{output}: not kept: {', '.join(lost)}")
-    record.save(output.with_suffix(".hints.json"))  # beside it too: a JPEG holds 64 kB of XMP
+    record.save(beside)  # as well: a JPEG holds no more than 64 kB of XMP
     shares = done.spread.shares
     for source in [name for name in SOURCES if name in shares]:
         console.print(f"{shares[source].mean():6.1%} of the colour rests on source '{source}'")
@@ -63,10 +68,6 @@ def hint(
         f"{done.paler:6.1%} of the pixels are paler than predicted, for sRGB to have their colours"
     )
     if sources:
-        from ..base.files import write_atomic
-        from ..base.rendering import png
-        from .plots import source_map
-
         write_atomic(Path(sources), png(source_map(done)[0]))
 
 
@@ -82,7 +83,7 @@ def guess(
     DATA: paintings that the model was not trained on, to calibrate with.
     """
     console.print("loading the model")
-    from ..base.files import write_atomic
+    from ..base.files import refuse_overwriting, write_atomic
     from ..base.rendering import png
     from ..color import grey_input
     from ..pictures.files import open_picture
@@ -92,6 +93,7 @@ def guess(
     from .ladder import SIDE, Paintings
     from .plots import maps
 
+    refuse_overwriting([output], [picture])
     opened, colorizer = open_picture(picture), load_pretrained(model)
     paintings = Paintings.of(data, "", SIDE)
     sets = calibrate_model(colorizer, paintings)

@@ -52,6 +52,25 @@ def test_a_record_comes_back_from_json_and_from_the_picture(picture, tmp_path):
         assert read_hints(out) == hints == read_hints(out.with_suffix(".hints.json"))
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        "hint lost.png lost.hints.json -o lost.jpg --without text",
+        "hint lost.png lost.hints.json -o ./lost.png",
+        "hint lost.png lost.hints.json -o out.png --sources lost.png",
+        "guess lost.png -o lost.png",
+    ],
+)
+def test_no_input_is_written_over(picture, monkeypatch, order):
+    path, hints = picture
+    hints.save(path.with_suffix(".hints.json"))
+    before = {file: file.read_bytes() for file in path.parent.glob("lost.*")}
+    monkeypatch.chdir(path.parent)
+    done = CliRunner().invoke(cli.app, order.split())
+    assert "would overwrite an input" in str(done.exception)
+    assert {file: file.read_bytes() for file in path.parent.glob("*.*")} == before
+
+
 def test_a_picture_hinted_twice_keeps_the_last_record_and_foreign_xmp(picture):
     _, hints = picture
     xmp = with_hints(b"", hints).replace(b"</rdf:RDF>", b"<rdf:Description a='b'/></rdf:RDF>")
