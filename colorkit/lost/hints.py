@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.errors import KitError, check_choice, refuse_unknown
+from ..base.errors import KitError, refuse_unknown
 from ..base.files import file_sha256, write_atomic
 from ..color import AB_SCALE, encode, grey_input, in_gamut, lab_to_paler_rgb, rgb_to_lab
 from ..pictures.files import Picture, open_picture
 from ..pictures.paint import paint_ab, predict_ab, square
 from ..pretrained import Colorizer, load_pretrained
-from .spread import WAYS, Points, Spread, spread
+from .spread import Points, Spread, spread
 
 SOURCES = {
     "text": "a description: a letter, a review, an inventory",
@@ -119,11 +119,11 @@ class Hints:
         """Write the record to a file, whole or not at all."""
         write_atomic(Path(path).expanduser(), self.text())
 
-    def check(self, path: Path, size: tuple[int, int]) -> None:
-        """Raise KitError unless the hints are of this picture file, and inside of it."""
-        if file_sha256(path) != self.sha256:
+    def check(self, begun: "Hints", size: tuple[int, int]) -> None:
+        """Raise KitError unless the hints are of the picture whose record was begun, and inside."""
+        if begun.sha256 != self.sha256:
             rule = f"the hints are of another picture, {self.picture} (its sha256 differs)"
-            raise KitError(f"{path}: {rule}; use that file, or make hints for this one")
+            raise KitError(f"{begun.picture}: {rule}; use that file, or make hints for this one")
         for number, hint in enumerate(self.hints, 1):
             if not (0 <= hint.x < size[0] and 0 <= hint.y < size[1]):
                 place, whole = f"({hint.x:g}, {hint.y:g})", f"{size[0]} x {size[1]} px"
@@ -191,13 +191,18 @@ def colour_by_hints(
     Raises KitError if the hints are of another picture or outside of it; warns of colours that
     are made paler to be in sRGB.
     """
-    check_choice("way", way, WAYS)
-    path = Path(picture).expanduser()
-    opened = open_picture(path)
-    hints.check(path, opened.image.size)
+    opened = open_picture(Path(picture).expanduser())
+    hints.check(Hints.of(picture), opened.image.size)
+    return colour_opened(opened, hints, model, way)
+
+
+def colour_opened(
+    opened: Picture, hints: Hints, model: Colorizer | str | Path, way: str = "kernel"
+) -> Hinted:
+    """Colour a picture that is open, by hints that are known to be its own; as above."""
     if outside := [str(n) for n, hint in enumerate(hints.hints, 1) if hint.outside]:
         told = "a colour outside sRGB is made paler, hint"
-        warnings.warn(f"{told} {', '.join(outside[:20])}", stacklevel=2)
+        warnings.warn(f"{told} {', '.join(outside[:20])}", stacklevel=3)
     if not isinstance(model, Colorizer):
         model = load_pretrained(model)
     done = spread(*ground(opened, model), hints.points(opened.image.size), way)
