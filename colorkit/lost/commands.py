@@ -95,7 +95,7 @@ def guess(
 
     refuse_overwriting([output], [picture])
     opened, colorizer = open_picture(picture), load_pretrained(model)
-    paintings = Paintings.of(data, "", SIDE)
+    paintings = Paintings.of(data, SIDE)
     sets = calibrate_model(colorizer, paintings)
     size = sets.size(grey_input(square(opened.image, SIDE))[0, 0].numpy())
     coloured, told = colorize(opened.image, colorizer), f"coloured by {model}"

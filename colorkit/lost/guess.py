@@ -76,7 +76,7 @@ def calibrate_model(model: Colorizer, paintings: Paintings) -> Sets:
 
 def count_boxed() -> dict[str, list[int]]:
     """Count the colours that the models in the box leave open, from the sample: {name: counts}."""
-    paintings = Paintings.of("sample", "", SIDE)
+    paintings = Paintings.of("sample", SIDE)
     models = {name: load_pretrained(name) for name in BOX}
     return {name: calibrate_model(m, paintings).counts.tolist() for name, m in models.items()}
 

@@ -49,7 +49,7 @@ class Paintings:
     ab: np.ndarray
 
     @classmethod
-    def of(cls, data: str, painters: str, side: int) -> "Paintings":
+    def of(cls, data: str, side: int, painters: str = "all") -> "Paintings":
         """Read them. KitError as `sources.open_source`, or if there are fewer than ten."""
         source = open_source(data)
         manifest = curate(source, painters, "fold-1").manifest
@@ -84,7 +84,7 @@ def climb(
     paintings; ratio (of mse_ab to the L table's) with its 95 % interval low to high over folds;
     sure: whether that excludes 1, "yes" or "no"; empty for the L table itself.
     """
-    paintings = Paintings.of(data, painters, side)
+    paintings = Paintings.of(data, side, painters)
     shots = {
         "a second plate, ideal": paintings.plates(),
         "a second plate, grain and 1 px off": paintings.plates(grain=GRAIN),
