@@ -215,7 +215,8 @@ def network_ab(model: Colorizer, L: np.ndarray) -> np.ndarray:
     side, answers = L.shape[-1], []
     with torch.inference_mode():
         for batch in torch.from_numpy(L)[:, None].split(16):
-            ab = model(interpolate(batch, (model.size, model.size), mode="bicubic"))
+            small = interpolate(batch, (model.size, model.size), mode="bicubic", antialias=True)
+            ab = model(small)
             answers.append(interpolate(ab, (side, side), mode="bilinear", antialias=True))
     return torch.cat(answers).float().numpy()
 
