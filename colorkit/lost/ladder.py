@@ -57,18 +57,17 @@ class Paintings:
         L, ab = encode(pixels.float() / 255)
         return cls(manifest, pixels, L[:, 0].numpy(), ab.numpy())
 
-    def plates(self, seed: int = 0, curves: bool = False, **how: float) -> list[np.ndarray]:
+    def plates(self, grain: float = 0.0, curves: bool = False) -> list[np.ndarray]:
         """Photograph all on PLATES; curves: each with an exposure and a contrast of its own."""
-        random, shots = np.random.default_rng(seed), []
+        random, shots = np.random.default_rng(0), []
         for number, plate in enumerate(PLATES):
             shot = []
             for index, rgb in enumerate(self.pixels):
-                tones = {
-                    "stops": random.normal(0, EXPOSURE),
-                    "gamma": random.lognormal(0, CONTRAST),
-                }
-                options = how | (tones if curves else {}) | {"seed": 2 * index + number}
-                shot.append(photograph(rgb[None].float() / 255, plate, **options)[0, 0].numpy())
+                how = {"grain": grain, "seed": 2 * index + number}
+                if curves:
+                    how["stops"] = random.normal(0, EXPOSURE)
+                    how["gamma"] = random.lognormal(0, CONTRAST)
+                shot.append(photograph(rgb[None].float() / 255, plate, **how)[0, 0].numpy())
             shots.append(np.stack(shot))
         return shots
 
