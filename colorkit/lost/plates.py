@@ -112,10 +112,15 @@ class PlateTable:
         return lab[0], np.stack(lab[1:], axis=1)
 
     def even(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Undo two plates' (H, W) unknown exposure and contrast: the likeliest two of each.
+        """Undo the unknown exposure and contrast of plates (n, S, S): the likeliest of each plate.
 
         Likely is what makes the pairs of greys such as occurred in the paintings fitted on.
         """
+        pairs = [self._even(*pair) for pair in zip(first, second, strict=True)]
+        evened = np.stack(pairs, axis=1)
+        return evened[0], evened[1]
+
+    def _even(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = [gaussian_filter(plate, GRAIN)[::3, ::3].ravel() for plate in (first, second)]
 
         def unlikely(tones: np.ndarray) -> float:
