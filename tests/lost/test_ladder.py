@@ -37,7 +37,7 @@ def test_an_interval_over_folds_is_students_with_nadeau_and_bengios_factor():
     ratio, low, high = interval(logs)
     assert ratio == pytest.approx(np.exp(logs.mean()))
     plain = ttest_1samp(logs, 0).confidence_interval()
-    wider = np.sqrt((1 / 5 + 1 / 4) / (1 / 5))
+    wider = np.sqrt((1 / 5 + 2 / 7) / (1 / 5))
     assert np.log(high / low) == pytest.approx(wider * (plain.high - plain.low))
 
 
