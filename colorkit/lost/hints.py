@@ -2,7 +2,6 @@
 
 import html
 import json
-import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..base.errors import KitError, refuse_unknown
-from ..base.files import file_sha256, write_atomic
+from ..base.files import check_name, file_sha256, write_atomic
 from ..color import AB_SCALE, encode, grey_input, in_gamut, lab_to_paler_rgb, rgb_to_lab
 from ..pictures.files import Picture, open_picture
 from ..pictures.paint import paint_ab, predict_ab, square
@@ -32,6 +31,8 @@ SOURCES = {
 }
 FORMAT = 1
 SIDE = 256  # px: the square that colours are spread on
+LARGEST = 1_000_000  # px; what is more, or no number, cannot be a place
+_HALVES = re.compile(r"[\ud800-\udfff]")  # of characters: JSON has them, no file can
 _NAMESPACE = "urn:colorkit:lost:1"
 _XMP = re.compile(rb"<lost:hints>(.*?)</lost:hints>", re.DOTALL)
 _OURS = re.compile(r"<rdf:Description[^>]*urn:colorkit:lost:1.*?</rdf:Description>", re.DOTALL)
@@ -56,8 +57,11 @@ class Hint:
     def __post_init__(self) -> None:
         refuse_unknown("source", [str(self.source)], SOURCES)
         numbers = [self.x, self.y, self.confidence]
-        if not all(type(n) in (int, float) and math.isfinite(n) for n in numbers):
-            raise KitError(f"x, y, confidence {numbers}: must be numbers")
+        if not all(type(n) in (int, float) and abs(n) < LARGEST for n in numbers):
+            told = f"must be numbers, below {LARGEST:,}"
+            raise KitError(f"x, y, confidence {str(numbers)[:80]}: {told}")
+        if not isinstance(self.note, str) or _HALVES.search(self.note):
+            raise KitError(f"note {self.note!a}: must be text")
         if not 0 < self.confidence <= 1:
             raise KitError(f"confidence {self.confidence}: must be above 0 and at most 1")
         self.lab  # noqa: B018  (a colour that is none shows here)
@@ -99,6 +103,7 @@ class Hints:
     def of(cls, picture: str | Path, hints: Sequence[Hint] = ()) -> "Hints":
         """Begin the record of a picture file. KitError if it cannot be read."""
         path = Path(picture).expanduser()
+        check_name(path)
         try:
             return cls(path.name, file_sha256(path), tuple(hints))
         except OSError as error:
@@ -153,6 +158,8 @@ def read_hints(path: str | Path) -> Hints:
         if not all(known):
             raise ValueError("another format")
         name, sha256 = str(picture["name"]), str(picture["sha256"])
+        if _HALVES.search(name + sha256):
+            raise ValueError("its picture's name is no text")
     except OSError as error:
         raise KitError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:

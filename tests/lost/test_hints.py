@@ -148,6 +148,9 @@ def test_a_hint_outside_the_picture_is_refused(picture, model, x, y):
         ({"confidence": 0}, "confidence 0"),
         ({"x": "left"}, "must be numbers"),
         ({"x": float("nan")}, "must be numbers"),
+        ({"x": 10**400}, "must be numbers"),
+        ({"note": "\ud800"}, "note .*must be text"),
+        ({"note": None}, "note None: must be text"),
         ({"size": 3}, "size"),
     ],
 )
@@ -160,7 +163,10 @@ def test_a_bad_hint_is_named(picture, tmp_path, change, told):
         read_hints(tmp_path / "bad.json")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 2, "hints": [], "picture": {}}', "{"])
+HALF = '{"format": 1, "hints": [], "picture": {"name": "\\ud800", "sha256": ""}}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 2, "hints": [], "picture": {}}', "{", HALF])
 def test_what_is_no_record_is_refused(tmp_path, text):
     (tmp_path / "no.json").write_text(text)
     with pytest.raises(KitError, match="no hints of this kit"):
