@@ -67,7 +67,7 @@ def test_colouring_only_the_surest_errs_less(errors):
 
 
 def test_too_few_paintings_promise_nothing(errors):
-    with pytest.raises(KitError, match="8 paintings .* at least 9"):
+    with pytest.raises(KitError, match="8 paintings .* at least 9 .* as many to count .*; add"):
         calibrate(errors, *paintings(8, 0))
 
 
