@@ -91,8 +91,6 @@ def make(name: str, folder: Folder, seed: int, minutes: float = 0.0) -> dict[str
     candidate = replace(candidate, minutes=minutes or candidate.minutes)
     first = candidate.starts_from and make(candidate.starts_from, folder, seed, minutes)
     config = {"name": name, "seed": seed} | json.loads(json.dumps(asdict(candidate)))
-    if candidate.grey == "L":
-        del config["grey"]  # as in results from before there was a choice
     if result := folder.result(run_id, config):
         return result
     busy = f"{run_id}: another process is training it; wait for it, or choose another --out"
