@@ -82,7 +82,7 @@ class Checkpoints(Callback):
             self._say_what_differs(facts["made_on"])
             done = len(facts["history"])
             self.resumed_after = [*facts["resumed_after"], done]
-            print(f"{self.identity['id']}: goes on after epoch {done} of {self.epochs}")
+            print(f"{self.identity['id']}: goes on after epoch {done}")
             return done
         return 0
 

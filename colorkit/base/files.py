@@ -87,6 +87,14 @@ def data_name(data: str) -> str:
     return data if data in ("sample", "kaggle") else user_path(data).name
 
 
+def refuse_overwriting(written: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise KitError if a file that is to be written is one that is read."""
+    read = {path.resolve() for path in inputs}
+    for path in written:
+        if path.resolve() in read:
+            raise KitError(f"{path}: would overwrite an input; choose another name or folder")
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file so that it is there whole or not at all; parents are made.
 

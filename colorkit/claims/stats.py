@@ -79,8 +79,9 @@ def over_splits(
 
     values: for each split its runs' (seeds,). tested: the share of the paintings that a split
     tests; folds share training paintings, so their means are correlated by about that much
-    (Nadeau & Bengio 2003). crossed: every split has the same seeds, which then are a second
-    source of chance that folds alone do not show; the wider of both intervals counts.
+    (Nadeau & Bengio 2003; a watched painting counts here as trained on). crossed: every split has
+    the same seeds, which then are a second source of chance that folds alone do not show; the
+    wider of both intervals counts.
     Raises KitError for fewer than two splits.
     """
     if len(values) < 2:

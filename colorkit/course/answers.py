@@ -23,7 +23,7 @@ import torch
 
 from .. import __version__
 from ..base.errors import KitError
-from ..base.files import runs_root, slug, write_atomic
+from ..base.files import runs_root, write_atomic
 from .judging import NotYet, Wrong, is_empty
 
 SECONDS = 60  # a check may take; an answer that hangs is given up
@@ -73,7 +73,7 @@ def check(number: str, *answers: Any) -> tuple[str, str]:
 
     Answers that are not given are looked up in the notebook, under the exercise's own names.
     """
-    judged = _find(number)
+    judged = _find(number, predicted=False)
     values = _values(judged, answers)
     record = PROGRESS.setdefault(number, {"mark": OPEN, "tries": 0})
     record.pop("answer", None)
@@ -91,7 +91,7 @@ def check(number: str, *answers: Any) -> tuple[str, str]:
 @_one_line
 def predict(number: str, letter: Any) -> tuple[str, str]:
     """Keep a guess, a letter, before the numbers are there; the one that is revealed counts."""
-    *others, last = choices = _find(number).choices
+    *others, last = choices = _find(number, predicted=True).choices
     guess = str(letter).strip().lower()
     if guess not in choices:
         told = "" if is_empty(letter) else f", not {letter!r}"
@@ -105,7 +105,7 @@ def predict(number: str, letter: Any) -> tuple[str, str]:
 @_one_line
 def reveal(number: str, *numbers: Any) -> tuple[str, str]:
     """Say which choice was right, by the numbers just computed, and what speaks for yours."""
-    judged = _find(number)
+    judged = _find(number, predicted=True)
     guess = PROGRESS.get(number, {}).get("answer")
     if not guess:
         raise NotYet("guess first, in the cell above with `predict`; then run this cell again")
@@ -126,7 +126,8 @@ def hand_in(lesson: str, name: Any) -> tuple[str, str]:
     if not isinstance(name, str) or is_empty(name):
         raise NotYet("write your name between the quotes, then run this cell")
     content = progress(lesson) | {"name": name.strip()}
-    path = runs_root() / "handed-in" / f"lesson-{lesson}-{slug(name.strip())}.json"
+    mine = re.sub(r"[^\w.-]+", "-", name.strip())  # in any script: two names, two files
+    path = runs_root() / "handed-in" / f"lesson-{lesson}-{mine}.json"
     write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     marks = [f"{number} {record['mark']}" for number, record in content["exercises"].items()]
     return RIGHT, f"{', '.join(marks)}; hand in this notebook, and {path}"
@@ -151,11 +152,17 @@ def load(lesson: str) -> None:
     import_module(name, __package__)
 
 
-def _find(number: str) -> Exercise:
+def _find(number: str, predicted: bool) -> Exercise:
+    """Look an exercise up. Raises NotYet if it is none, or is not of the kind that is asked for."""
     load(number.partition(".")[0])
     if number not in EXERCISES:
         raise NotYet(f"there is no such exercise; there are {', '.join(sorted(EXERCISES))}")
-    return EXERCISES[number]
+    found = EXERCISES[number]
+    if predicted and not found.choices:
+        raise NotYet("this is no prediction: write `check`")
+    if found.choices and not predicted:
+        raise NotYet("this is a prediction: write `predict`, then `reveal`")
+    return found
 
 
 def _judge(judged: Exercise, values: Sequence[Any]) -> str | None:

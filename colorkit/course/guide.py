@@ -75,8 +75,8 @@ def exercises(book: NotebookNode, shown: str) -> list[dict[str, Any]]:
             number, kind, minutes, text = heading.groups()
             load(number.partition(".")[0])
             about = {"number": number, "kind": kind, "minutes": int(minutes), "text": text.strip()}
-            about |= {"hints": EXERCISES[number].hints, "choices": EXERCISES[number].choices}
-            about["rubric"] = EXERCISES[number].rubric
+            asked = EXERCISES[number]
+            about |= {"hints": asked.hints, "choices": asked.choices, "rubric": asked.rubric}
             found.append(about | {"answers": [], "said": said.get(number, "")})
         elif found and cell.cell_type == "code":
             fenced = [dedent(part[2]).rstrip() for part in SOLUTION.finditer(cell.source)]
@@ -121,8 +121,8 @@ def _band(column: tuple[str, ...]) -> str:
     return " to ".join(dict.fromkeys((ordered[0], ordered[-1])))
 
 
-def _words(text: str) -> list[str]:
-    return NUMBER.sub("", text).split()
+def _words(text: str) -> list[list[str]]:
+    return [part.split() for part in NUMBER.split(text)]
 
 
 def _text(output: NotebookNode) -> str:

@@ -90,7 +90,7 @@ def in_words(text: Any, least: int, numbers: Iterable[float]) -> str:
     digits = {(len(q.partition(".")[2]), float(q)) for q in quoted}
     allowed = [(wanted, QUOTED_TO * abs(wanted)) for wanted in numbers]
     found = any(
-        abs(value - wanted) <= max(0.5 * 10**-n, near)
+        abs(value - wanted) <= max(0.5 * 10**-n, near) and (value or not wanted)  # 0 says nothing
         for n, value in digits
         for wanted, near in allowed
     )

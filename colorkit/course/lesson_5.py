@@ -59,15 +59,13 @@ def modes(errors: Any, generator: nn.Module, test: Tensor) -> str:
     names = [f"{mode} {size}" for mode in ("evaluation", "training") for size in SIZES]
     filled("errors", errors, names, "its six numbers")
     values = {name: number(f"errors[{name!r}]", errors[name]) for name in names}
+    spread = {}
     for mode in ("evaluation", "training"):
         size = random.choice(SIZES)
         name, again = f"{mode} {size}", _mse_ab(generator, test, mode == "training", size)
         near(f"errors[{name!r}]", values[name], again, 2e-5)
-    spread = {
-        mode: max(found) - min(found)
-        for mode in ("evaluation", "training")
-        if (found := [values[f"{mode} {size}"] for size in SIZES])
-    }
+        found = [values[f"{mode} {size}"] for size in SIZES]
+        spread[mode] = max(found) - min(found)
     must(spread["evaluation"] <= 1e-4, "in evaluation mode the batch's size changes nothing")
     return (
         f"batches of 1 to 16 move it by {spread['training']:.4f} in training mode, else not at all"

@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell
 
 from .. import __version__
 from ..base.errors import KitError
+from ..base.kernel import ThisPython
 from .answers import load
 from .cells import tags
 from .judging import NotYet
@@ -71,6 +72,7 @@ def execute(path: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as runs:
         at = {"metadata": {"path": runs}}
         client = NotebookClient(book, timeout=CELL_SECONDS, kernel_name="python3", resources=at)
+        client.kernel_manager_class = ThisPython
         client.allow_errors = client.interrupt_on_timeout = True
         try:
             client.execute(env=os.environ | {"COLORKIT_RUNS": runs})

@@ -40,10 +40,15 @@ def hint(
     """Colour a picture by known points, each with its source; the hints go into the output too."""
     console.print("loading the model")
     from ..base.errors import check_choice
+    from ..base.files import refuse_overwriting, write_atomic
+    from ..base.rendering import png
     from ..pictures.files import SUFFIXES, save_picture
     from .hints import SOURCES, colour_by_hints, read_hints
+    from .plots import source_map
 
     check_choice("output's suffix", output.suffix.lower(), SUFFIXES)
+    beside = output.with_suffix(".hints.json")
+    refuse_overwriting([output, beside, *map(Path, filter(None, [sources]))], [picture, hints])
     record = read_hints(hints)
     for source in without or ():
         record = record.without(source)
@@ -54,20 +59,15 @@ def hint(
         console.print(str(warning.message))
     if lost := save_picture(done.picture, output):
         console.print(f"{output}: not kept: {', '.join(lost)}")
-    record.save(output.with_suffix(".hints.json"))  # beside it too: a JPEG holds 64 kB of XMP
-    for source, share in zip(SOURCES, done.spread.shares.mean((1, 2)), strict=True):
-        if share:
-            console.print(f"{share:6.1%} of the colour rests on source '{source}'")
-    rest = 1 - done.spread.shares.sum(0).mean()
-    console.print(f"{rest:6.1%} rests on no hint: the model's guess")
+    record.save(beside)  # as well: a JPEG holds no more than 64 kB of XMP
+    shares = done.spread.shares
+    for source in [name for name in SOURCES if name in shares]:
+        console.print(f"{shares[source].mean():6.1%} of the colour rests on source '{source}'")
+    console.print(f"{done.spread.rest.mean():6.1%} rests on no hint: the model's guess")
     console.print(
         f"{done.paler:6.1%} of the pixels are paler than predicted, for sRGB to have their colours"
     )
     if sources:
-        from ..base.files import write_atomic
-        from ..base.rendering import png
-        from .plots import source_map
-
         write_atomic(Path(sources), png(source_map(done)[0]))
 
 
@@ -83,7 +83,7 @@ def guess(
     DATA: paintings that the model was not trained on, to calibrate with.
     """
     console.print("loading the model")
-    from ..base.files import write_atomic
+    from ..base.files import refuse_overwriting, write_atomic
     from ..base.rendering import png
     from ..color import grey_input
     from ..pictures.files import open_picture
@@ -93,8 +93,9 @@ def guess(
     from .ladder import SIDE, Paintings
     from .plots import maps
 
+    refuse_overwriting([output], [picture])
     opened, colorizer = open_picture(picture), load_pretrained(model)
-    paintings = Paintings.of(data, "", SIDE)
+    paintings = Paintings.of(data, SIDE)
     sets = calibrate_model(colorizer, paintings)
     size = sets.size(grey_input(square(opened.image, SIDE))[0, 0].numpy())
     coloured, told = colorize(opened.image, colorizer), f"coloured by {model}"

@@ -55,13 +55,13 @@ def calibrate(errors: Errors, L: np.ndarray, error: np.ndarray, per_painting: bo
     """
     needed = int(np.ceil(PAINTINGS / (1 - PAINTINGS) - 1e-9))
     if len(L) < needed:
-        raise KitError(f"{len(L)} paintings to calibrate with: at least {needed} are needed")
+        rule = f"at least {needed} are needed, beside as many to count errors on"
+        raise KitError(f"{len(L)} paintings to calibrate with: {rule}; add paintings")
     scores = errors.rank()[lightness_bin(L), error_bin(error)].reshape(len(L), -1)
     if not per_painting:
         return Sets(errors, float(np.quantile(scores, PIXELS)))
     levels = np.sort(np.quantile(scores, PIXELS, axis=1, method="higher"))
-    place = int(np.ceil(PAINTINGS * (len(L) + 1) - 1e-9)) - 1
-    return Sets(errors, float(levels[min(place, len(levels) - 1)]))
+    return Sets(errors, float(levels[int(np.ceil(PAINTINGS * (len(L) + 1) - 1e-9)) - 1]))
 
 
 def calibrate_model(model: Colorizer, paintings: Paintings) -> Sets:
@@ -76,7 +76,7 @@ def calibrate_model(model: Colorizer, paintings: Paintings) -> Sets:
 
 def count_boxed() -> dict[str, list[int]]:
     """Count the colours that the models in the box leave open, from the sample: {name: counts}."""
-    paintings = Paintings.of("sample", "", SIDE)
+    paintings = Paintings.of("sample", SIDE)
     models = {name: load_pretrained(name) for name in BOX}
     return {name: calibrate_model(m, paintings).counts.tolist() for name, m in models.items()}
 

@@ -2,7 +2,6 @@
 
 import html
 import json
-import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -15,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.errors import KitError, check_choice, refuse_unknown
-from ..base.files import file_sha256, write_atomic
+from ..base.errors import KitError, refuse_unknown
+from ..base.files import check_name, file_sha256, write_atomic
 from ..color import AB_SCALE, encode, grey_input, in_gamut, lab_to_paler_rgb, rgb_to_lab
 from ..pictures.files import Picture, open_picture
 from ..pictures.paint import paint_ab, predict_ab, square
 from ..pretrained import Colorizer, load_pretrained
-from .spread import WAYS, Points, Spread, spread
+from .spread import Points, Spread, spread
 
 SOURCES = {
     "text": "a description: a letter, a review, an inventory",
@@ -32,6 +31,8 @@ SOURCES = {
 }
 FORMAT = 1
 SIDE = 256  # px: the square that colours are spread on
+LARGEST = 1_000_000  # px; what is more, or no number, cannot be a place
+_HALVES = re.compile(r"[\ud800-\udfff]")  # of characters: JSON has them, no file can
 _NAMESPACE = "urn:colorkit:lost:1"
 _XMP = re.compile(rb"<lost:hints>(.*?)</lost:hints>", re.DOTALL)
 _OURS = re.compile(r"<rdf:Description[^>]*urn:colorkit:lost:1.*?</rdf:Description>", re.DOTALL)
@@ -56,8 +57,11 @@ class Hint:
     def __post_init__(self) -> None:
         refuse_unknown("source", [str(self.source)], SOURCES)
         numbers = [self.x, self.y, self.confidence]
-        if not all(type(n) in (int, float) and math.isfinite(n) for n in numbers):
-            raise KitError(f"x, y, confidence {numbers}: must be numbers")
+        if not all(type(n) in (int, float) and abs(n) < LARGEST for n in numbers):
+            told = f"must be numbers, below {LARGEST:,}"
+            raise KitError(f"x, y, confidence {str(numbers)[:80]}: {told}")
+        if not isinstance(self.note, str) or _HALVES.search(self.note):
+            raise KitError(f"note {self.note!a}: must be text")
         if not 0 < self.confidence <= 1:
             raise KitError(f"confidence {self.confidence}: must be above 0 and at most 1")
         self.lab  # noqa: B018  (a colour that is none shows here)
@@ -99,6 +103,7 @@ class Hints:
     def of(cls, picture: str | Path, hints: Sequence[Hint] = ()) -> "Hints":
         """Begin the record of a picture file. KitError if it cannot be read."""
         path = Path(picture).expanduser()
+        check_name(path)
         try:
             return cls(path.name, file_sha256(path), tuple(hints))
         except OSError as error:
@@ -119,26 +124,24 @@ class Hints:
         """Write the record to a file, whole or not at all."""
         write_atomic(Path(path).expanduser(), self.text())
 
-    def check(self, path: Path, size: tuple[int, int]) -> None:
-        """Raise KitError unless the hints are of this picture file, and inside of it."""
-        if file_sha256(path) != self.sha256:
+    def check(self, begun: "Hints", size: tuple[int, int]) -> None:
+        """Raise KitError unless the hints are of the picture whose record was begun, and inside."""
+        if begun.sha256 != self.sha256:
             rule = f"the hints are of another picture, {self.picture} (its sha256 differs)"
-            raise KitError(f"{path}: {rule}; use that file, or make hints for this one")
+            raise KitError(f"{begun.picture}: {rule}; use that file, or make hints for this one")
         for number, hint in enumerate(self.hints, 1):
             if not (0 <= hint.x < size[0] and 0 <= hint.y < size[1]):
                 place, whole = f"({hint.x:g}, {hint.y:g})", f"{size[0]} x {size[1]} px"
                 raise KitError(f"hint {number} at {place}: outside the picture of {whole}")
 
-    def points(self, size: tuple[int, int], side: int = SIDE) -> Points:
-        """Put the hints of a picture of width and height `size` onto a square."""
-        places = [(h.y / size[1] * side, h.x / size[0] * side) for h in self.hints]
-        names = list(SOURCES)
+    def points(self, size: tuple[int, int]) -> Points:
+        """Put the hints of a picture of width and height `size` onto a square of SIDE px."""
+        places = [(h.y / size[1] * SIDE, h.x / size[0] * SIDE) for h in self.hints]
         return Points(
             np.array(places).reshape(-1, 2).astype(int),
             np.array([h.ab for h in self.hints]).reshape(-1, 2),
             np.array([h.confidence for h in self.hints]),
-            np.array([names.index(h.source) for h in self.hints], dtype=int),
-            len(names),
+            [h.source for h in self.hints],
         )
 
 
@@ -155,6 +158,8 @@ def read_hints(path: str | Path) -> Hints:
         if not all(known):
             raise ValueError("another format")
         name, sha256 = str(picture["name"]), str(picture["sha256"])
+        if _HALVES.search(name + sha256):
+            raise ValueError("its picture's name is no text")
     except OSError as error:
         raise KitError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -174,8 +179,7 @@ class Hinted:
     """A picture coloured by hints.
 
     picture: "RGB", at its own size and lightness, with its metadata and the hints in its XMP.
-    spread: see `spread.Spread`, its shares in the order of SOURCES. paler: share of pixels made
-    paler to be in sRGB.
+    spread: see `spread.Spread`. paler: share of pixels made paler to be in sRGB.
     """
 
     picture: Picture
@@ -194,13 +198,18 @@ def colour_by_hints(
     Raises KitError if the hints are of another picture or outside of it; warns of colours that
     are made paler to be in sRGB.
     """
-    check_choice("way", way, WAYS)
-    path = Path(picture).expanduser()
-    opened = open_picture(path)
-    hints.check(path, opened.image.size)
+    opened = open_picture(Path(picture).expanduser())
+    hints.check(Hints.of(picture), opened.image.size)
+    return colour_opened(opened, hints, model, way)
+
+
+def colour_opened(
+    opened: Picture, hints: Hints, model: Colorizer | str | Path, way: str = "kernel"
+) -> Hinted:
+    """Colour a picture that is open, by hints that are known to be its own; as above."""
     if outside := [str(n) for n, hint in enumerate(hints.hints, 1) if hint.outside]:
         told = "a colour outside sRGB is made paler, hint"
-        warnings.warn(f"{told} {', '.join(outside[:20])}", stacklevel=2)
+        warnings.warn(f"{told} {', '.join(outside[:20])}", stacklevel=3)
     if not isinstance(model, Colorizer):
         model = load_pretrained(model)
     done = spread(*ground(opened, model), hints.points(opened.image.size), way)

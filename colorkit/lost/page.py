@@ -1,8 +1,10 @@
 """The demo's page "Known colours": click a point, say its colour and source, see it spread."""
 
+import os
 import re
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +27,7 @@ from ..pictures.demo import (
 from ..pictures.files import fitted, save_picture
 from ..pictures.paint import paint_ab
 from ..pretrained import Colorizer, load_pretrained
-from .hints import SOURCES, Hint, Hints, colour_by_hints, ground, read_hints
+from .hints import SOURCES, Hint, Hints, colour_opened, ground, read_hints
 from .spread import Spread, spread
 
 SHOWN = 768  # px of the picture on the page
@@ -37,8 +39,12 @@ FORM = "The next click has these. They change the chosen point, too."
 
 @dataclass(frozen=True)
 class Ground:
-    """An upload as the page has it: as large as shown, its full size, and what `ground` gives."""
+    """An upload as the page has it.
 
+    begun: a record without hints. image: as large as shown; size: in full. L, prior: of `ground`.
+    """
+
+    begun: Hints
     image: Image.Image
     size: tuple[int, int]
     L: np.ndarray
@@ -63,15 +69,21 @@ class Page:
     def _read(self, path: Path) -> Ground:
         picture = open_upload(path)
         L, prior = ground(picture, self.model)
-        return Ground(fitted(picture.image, SHOWN), picture.image.size, L, prior)
+        shown, size = fitted(picture.image, SHOWN), picture.image.size
+        return Ground(Hints.of(path), shown, size, L, prior)
 
     def path(self, upload: str | None) -> Path:
         return Path(upload or self.example)
 
+    def _keep(self, path: Path) -> None:
+        """Let the demo not forget an upload that is worked on: its full size will be asked for."""
+        if path.resolve().is_relative_to(self.to.resolve()):
+            with suppress(FileNotFoundError):
+                os.utime(path)
+
     def begin(self, upload: str | None, *_: Any) -> Changed:
         """Begin the record of an upload."""
-        self.seen(self.path(upload))
-        return Hints.of(self.path(upload)), None
+        return self.seen(self.path(upload)).begun, None
 
     def click(self, upload: str | None, record: Hints, at: Sequence[int], *form: Any) -> Changed:
         """Put a point where the picture was clicked. at: px of the picture shown."""
@@ -82,8 +94,9 @@ class Page:
 
     def put(self, upload: str | None, record: Hints, x: float, y: float, *form: Any) -> Changed:
         """Put a point at a place of the upload, in px."""
+        seen = self.seen(self.path(upload))
         added = replace(record, hints=(*record.hints, _hint(x, y, form)))
-        added.check(self.path(upload), self.seen(self.path(upload)).size)
+        added.check(seen.begun, seen.size)
         return added, len(record.hints)
 
     def change(self, _: Any, record: Hints, chosen: int | None, *form: Any) -> Changed:
@@ -102,8 +115,8 @@ class Page:
 
     def go_on(self, upload: str | None, _: Any, saved: str) -> Changed:
         """Take a record that was saved before."""
-        record = read_hints(saved)
-        record.check(self.path(upload), self.seen(self.path(upload)).size)
+        seen, record = self.seen(self.path(upload)), read_hints(saved)
+        record.check(seen.begun, seen.size)
         return record, None
 
     def draw(
@@ -113,6 +126,7 @@ class Page:
 
         All points are marked, the chosen one by a larger ring.
         """
+        self._keep(self.path(upload))
         seen = self.seen(self.path(upload))
         done = spread(seen.L, seen.prior, only(record, counted).points(seen.size))
         image, _ = paint_ab(seen.image, torch.from_numpy(done.ab).float())
@@ -129,24 +143,22 @@ class Page:
 
     def save_picture(self, upload: str | None, record: Hints, counted: Sequence[str]) -> Path:
         """Colour the picture at full size; the hints that count are in its XMP."""
+        opened = open_upload(self.path(upload))
         path = Path(tempfile.mkdtemp(dir=self.to)) / f"{self.path(upload).stem[:60]}-hinted.png"
-        done = colour_by_hints(self.path(upload), only(record, counted), self.model)
+        done = colour_opened(opened, only(record, counted), self.model)
         save_picture(done.picture, path)
         return path
 
 
 def only(record: Hints, sources: Sequence[str]) -> Hints:
     """Keep the hints of some sources."""
-    for source in SOURCES.keys() - set(sources):
-        record = record.without(source)
-    return record
+    return replace(record, hints=tuple(h for h in record.hints if h.source in sources))
 
 
 def told(done: Spread) -> str:
     """Say in Markdown how much of the colour rests on what."""
-    shares = dict(zip(SOURCES, done.shares.mean((1, 2)), strict=True))
-    parts = [f"{share:.0%} on {source}" for source, share in shares.items() if share]
-    parts.append(f"{1 - sum(shares.values()):.0%} on no hint: the model's guess")
+    parts = [f"{done.shares[name].mean():.0%} on {name}" for name in SOURCES if name in done.shares]
+    parts.append(f"{done.rest.mean():.0%} on no hint: the model's guess")
     return f"What the colour rests on: {', '.join(parts)}."
 
 
@@ -164,10 +176,8 @@ def as_hex(colour: str) -> str:
 def lay_out(examples: dict[str, Path], to: Path) -> None:
     """Lay the page out, inside of a tab of the demo. examples: {title: file}."""
     gr = load_gradio()
-    page, every = (
-        Page(load_pretrained("cautious"), next(iter(examples.values())), to),
-        list(SOURCES),
-    )
+    page = Page(load_pretrained("cautious"), next(iter(examples.values())), to)
+    every = list(SOURCES)
     begun, _ = page.begin(None)
     picture, rests = page.draw(None, begun, every, None)
     record = gr.State(begun)

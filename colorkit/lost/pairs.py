@@ -70,13 +70,13 @@ def score_pair(
     )
     laid = align(plate, fixed)
     inside = ~np.isnan(laid.grey)
+    odds = _emulsion(painting[0].numpy(), laid.grey, inside)
     L, ab = (part[0].numpy() for part in encode(painting))
     grey = torch.from_numpy(np.where(inside, laid.grey, fixed)).float()[None, None]
     seen = grey_input(grey.expand(-1, 3, -1, -1))[0].numpy()
     told, true = (L_CENTER * (part[0][inside] + 1) for part in (seen, L))
     rising = true[np.argsort(told)]
     off = rising - isotonic_regression(rising).x
-    odds = _emulsion(painting[0].numpy(), laid.grey, inside)
     likeliest = max(odds, key=odds.get)
     scores = {
         "matches": laid.matches,
@@ -99,6 +99,9 @@ def _emulsion(rgb: np.ndarray, grey: np.ndarray, inside: np.ndarray) -> dict[str
     smooth = uniform_filter(rgb, (1, PATCH, PATCH)), uniform_filter(np.nan_to_num(grey), PATCH)
     well = uniform_filter(inside.astype(float), PATCH) > 0.999
     rows, columns = np.nonzero(well)
+    if not len(rows):
+        rule = f"shows no {PATCH} px of the painting in one piece"
+        raise KitError(f"the photograph {rule}; crop both to the same part")
     drawn = np.random.default_rng(0).integers(0, len(rows), PLACES)
     at = rows[drawn], columns[drawn]
     return which_emulsion(smooth[0][:, at[0], at[1]].T, smooth[1][at], PLATES, NOISE)

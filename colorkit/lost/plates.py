@@ -19,14 +19,14 @@ from skimage.transform import AffineTransform, warp
 
 from ..base.errors import KitError
 from ..color import to_linear, to_srgb
-from ..film import plate_weights
+from ..film import CONTRAST, EXPOSURE, plate_weights
 
 STEPS = 24  # of each plate's grey in the table: 576 cells
 GRAIN = 1.5  # px: the table sees plates through a Gaussian this wide, which grain hardly passes
-TONES = np.array([0.25, 0.12] * 2)  # prior of each plate's stops and log slope: standard deviations
+TONES = np.array([EXPOSURE, CONTRAST] * 2)  # prior of each plate's stops and log slope
 WORTH = 10.0  # independent pixels that a picture's tones count for: neighbours repeat each other
 MATCHES = 12  # places that must agree before two plates show one painting
-EXPOSURE, CONTRAST = 1.0, 0.3  # prior standard deviations: density, slope (around 1)
+OFFSET, SLOPE = 1.0, 0.3  # prior standard deviations: density, slope (around 1)
 DARKEST = 2.0  # density; what is blacker on a print tells nothing
 GREYS = np.linspace(0, 1, 256)
 FLOOR = 1e-3  # least light that a density is taken of
@@ -112,10 +112,15 @@ class PlateTable:
         return lab[0], np.stack(lab[1:], axis=1)
 
     def even(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Undo two plates' (H, W) unknown exposure and contrast: the likeliest two of each.
+        """Undo the unknown exposure and contrast of plates (n, S, S): the likeliest of each plate.
 
         Likely is what makes the pairs of greys such as occurred in the paintings fitted on.
         """
+        pairs = [self._even(*pair) for pair in zip(first, second, strict=True)]
+        evened = np.stack(pairs, axis=1)
+        return evened[0], evened[1]
+
+    def _even(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = [gaussian_filter(plate, GRAIN)[::3, ::3].ravel() for plate in (first, second)]
 
         def unlikely(tones: np.ndarray) -> float:
@@ -165,7 +170,7 @@ def which_emulsion(
     logs = []
     for plate in plates:
         density = _density(linear @ plate_weights(plate).numpy())
-        spread = EXPOSURE**2 + CONTRAST**2 * np.outer(density, density)
+        spread = OFFSET**2 + SLOPE**2 * np.outer(density, density)
         spread += noise**2 * np.eye(len(density))
         logs.append(multivariate_normal.logpdf(seen - density, cov=spread))
     likely = np.exp(np.array(logs) - max(logs))

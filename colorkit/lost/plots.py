@@ -41,8 +41,7 @@ def maps(
 def source_map(hinted: Hinted) -> tuple[Figure, str]:
     """Show a picture beside what its colours rest on: a map for each source, and for the guess."""
     shares = hinted.spread.shares
-    parts = {name: share for name, share in zip(SOURCES, shares, strict=True) if share.any()}
-    parts[REST] = 1 - shares.sum(0)
+    parts = {name: shares[name] for name in SOURCES if name in shares} | {REST: hinted.spread.rest}
     return maps(hinted.picture.image, "coloured by hints", parts, "share of the colour")
 
 

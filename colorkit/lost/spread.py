@@ -28,25 +28,26 @@ WAYS = ("kernel", "levin")
 class Points:
     """Known colours: row and column (n, 2) in px, ab (n, 2) in ab/110, confidence (n,) in (0, 1].
 
-    source: for each, the number of its source, (n,), from 0 to `sources` - 1.
+    source: for each, the name of its source, (n,).
     """
 
     places: np.ndarray
     ab: np.ndarray
     confidence: np.ndarray
-    source: np.ndarray
-    sources: int
+    source: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """ab (2, S, S) in ab/110, and what of it rests on each source: (sources, S, S) in [0, 1].
-
-    What the shares leave to 1 rests on the prior.
-    """
+    """ab (2, S, S) in ab/110, and what of it rests on each source: {source: (S, S) in [0, 1]}."""
 
     ab: np.ndarray
-    shares: np.ndarray
+    shares: dict[str, np.ndarray]
+
+    @property
+    def rest(self) -> np.ndarray:
+        """What rests on no source, but on the prior: (S, S) in [0, 1]."""
+        return np.ones_like(self.ab[0]) - sum(self.shares.values())
 
 
 def spread(L: np.ndarray, prior: np.ndarray, points: Points, way: str = "kernel") -> Spread:
@@ -63,14 +64,14 @@ def spread(L: np.ndarray, prior: np.ndarray, points: Points, way: str = "kernel"
     """
     check_choice("way", way, WAYS)
     if not len(points.places):
-        return Spread(prior.copy(), np.zeros((points.sources, *L.shape), dtype=np.float32))
+        return Spread(prior.copy(), {})
     rows, columns = points.places.T
     new = points.ab - prior[:, rows, columns].T
-    carried = np.zeros((len(new), 2 + points.sources), dtype=np.float32)
-    carried[:, :2] = new
-    carried[np.arange(len(new)), 2 + points.source] = 1
+    names = sorted(set(points.source))
+    own = np.array(points.source)[:, None] == names
+    carried = np.concatenate((new, own), axis=1, dtype=np.float32)
     result = (_kernel if way == "kernel" else _levin)(L_CENTER * (L + 1), points, carried)
-    return Spread(prior + result[:2], result[2:])
+    return Spread(prior + result[:2], dict(zip(names, result[2:], strict=True)))
 
 
 def _kernel(lightness: np.ndarray, points: Points, carried: np.ndarray) -> np.ndarray:
@@ -130,5 +131,4 @@ def mean_colours(ab: np.ndarray, places: np.ndarray) -> np.ndarray:
 def random_points(ab: np.ndarray, count: int, seed: Sequence[int] | int) -> Points:
     """Draw points of a painting whose colours (2, S, S) are known, evenly over it, all sure."""
     places = np.random.default_rng(seed).integers(0, ab.shape[-1], (count, 2))
-    one = np.ones(count)
-    return Points(places, mean_colours(ab, places), one, np.zeros(count, dtype=int), 1)
+    return Points(places, mean_colours(ab, places), np.ones(count), ["painting"] * count)

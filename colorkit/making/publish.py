@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ def comparison(folder: Folder) -> pd.DataFrame:
     """
     reference = read_result(folder.result_path("baselines"))["scores"]
     rows = [_row(BASELINES[name], [{"scores": s}], reference) for name, s in reference.items()]
+    made = _runs(folder)
     for name in CANDIDATES:
-        if runs := list(_runs(folder, name)):
+        if runs := made.get(name):
             facts = {
                 "parameters": runs[0]["parameters"],
                 "core minutes": np.mean([run["history"][-1]["core_minutes"] for run in runs]),
@@ -73,10 +74,13 @@ def _errors(scores: list[dict[str, float]]) -> np.ndarray:
     return np.array([row["mse_ab"] for row in scores])
 
 
-def _runs(folder: Folder, name: str) -> Iterator[dict[str, Any]]:
+def _runs(folder: Folder) -> dict[str, list[dict[str, Any]]]:
+    """Read all runs, by their candidates' names; the lowest seed is first."""
+    made = defaultdict(list)
     for path in sorted(folder.path.glob("runs/*.json")):
-        if (run := read_result(path)) and run["config"]["name"] == name:
-            yield run
+        run = read_result(path)
+        made[run["config"]["name"]].append(run)
+    return made
 
 
 def publish_models(folder: Folder, about: str = "") -> Path:
@@ -85,9 +89,10 @@ def publish_models(folder: Folder, about: str = "") -> Path:
     about: what the cards say of the paintings beside their number. Raises KitError unless both
     are made.
     """
-    runs = {name: next(_runs(folder, name), None) for name in BOX}
-    if missing := [name for name, run in runs.items() if not run]:
+    made = _runs(folder)
+    if missing := [name for name in BOX if name not in made]:
         raise KitError(f"{folder.path}: {missing[0]} is not made yet; run `colorkit make` first")
+    runs = {name: made[name][0] for name in BOX}
     table = comparison(folder)
     facts = {
         "table": table,
@@ -103,9 +108,9 @@ def publish_models(folder: Folder, about: str = "") -> Path:
         write_atomic(place / path.relative_to(folder.path), path.read_bytes())
     write_atomic(place / "README.md", render("making/comparison.md", facts))
     for name, run in runs.items():
-        made, boxed = folder.model(run["id"]), BOXED / name
+        model, boxed = folder.model(run["id"]), BOXED / name
         boxed.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made / WEIGHTS, boxed / WEIGHTS)
+        shutil.copyfile(model / WEIGHTS, boxed / WEIGHTS)
         card = render("making/card.md", facts | {"name": name, "run": run, "row": table.loc[name]})
-        write_description(boxed, json.loads((made / CONFIG).read_text("utf-8")), card)
+        write_description(boxed, json.loads((model / CONFIG).read_text("utf-8")), card)
     return place

@@ -91,8 +91,6 @@ def make(name: str, folder: Folder, seed: int, minutes: float = 0.0) -> dict[str
     candidate = replace(candidate, minutes=minutes or candidate.minutes)
     first = candidate.starts_from and make(candidate.starts_from, folder, seed, minutes)
     config = {"name": name, "seed": seed} | json.loads(json.dumps(asdict(candidate)))
-    if candidate.grey == "L":
-        del config["grey"]  # as in results from before there was a choice
     if result := folder.result(run_id, config):
         return result
     busy = f"{run_id}: another process is training it; wait for it, or choose another --out"
@@ -101,11 +99,12 @@ def make(name: str, folder: Folder, seed: int, minutes: float = 0.0) -> dict[str
         learn = _learner(candidate, folder, seed, first)
         _train(learn, folder, result)
         network = learn.model.average.module
-        network.load_state_dict({name: _half(t) for name, t in network.state_dict().items()})
+        halved = {name: _half(tensor) for name, tensor in network.state_dict().items()}
+        network.load_state_dict(halved)  # what is scored is what is kept
         result |= {"history": learn.history.rows, "parameters": count_parameters(learn.model)}
         result["scores"] = _score(Seen(network, candidate.size), folder)
         if name in BOX | PHOTOGRAPHS:
-            _keep_model(network, folder, result)
+            _keep_model(halved, folder, result)
         remove(folder.path, run_id)
         return folder.keep(result)
 
@@ -172,14 +171,13 @@ def _half(tensor: Tensor) -> Tensor:
     return tensor.half() if tensor.is_floating_point() else tensor
 
 
-def _keep_model(network: nn.Module, folder: Folder, result: dict[str, Any]) -> None:
+def _keep_model(weights: dict[str, Tensor], folder: Folder, result: dict[str, Any]) -> None:
     """Write weights and, for the box, what `load_pretrained` needs but the card.
 
     A card tells of all runs, and is made later.
     """
     place, config = folder.model(result["id"]), result["config"]
-    state = {name: _half(tensor) for name, tensor in network.state_dict().items()}
-    sha256 = result["weights_sha256"] = write_weights(place, state)
+    sha256 = result["weights_sha256"] = write_weights(place, weights)
     if config["name"] not in BOX:
         return
     facts = {"run": result["id"], "epochs": len(result["history"]), "boxed": config["name"]}

@@ -5,12 +5,13 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image
 
 from ..base.errors import KitError
-from ..base.files import is_systems, user_path
+from ..base.files import is_systems, refuse_overwriting, user_path
 from ..pretrained import Colorizer
 from ..reading import SUFFIXES as PICTURES
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
@@ -183,12 +184,11 @@ def _walk(folder: Path, recursive: bool, target: Path) -> list[Path]:
 
 
 def _check_apart(pairs: dict[Path, Path], beside: Iterable[str]) -> None:
+    written = {source: _written(output, beside) for source, output in pairs.items()}
+    refuse_overwriting(chain.from_iterable(written.values()), pairs)
     seen: dict[Path, Path] = {}
-    inputs = {path.resolve() for path in pairs}
-    for source, output in pairs.items():
-        for path in _written(output, beside):
-            if path.resolve() in inputs:
-                raise KitError(f"{path}: would overwrite an input; choose another folder")
+    for source, paths in written.items():
+        for path in paths:
             if path in seen:
                 raise KitError(f"{path}: {seen[path]} and {source} would both be it")
             seen[path] = source

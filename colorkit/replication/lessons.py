@@ -1,33 +1,16 @@
 """Run a numbered notebook with papermill: typed parameters in, an executed notebook out."""
 
-import os
 import re
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
 
 from ..base.errors import KitError, refuse_unknown
 from ..base.files import kit_file
-
-
-class ThisPython(AsyncKernelManager):
-    """A kernel in this very Python, whichever "python3" Jupyter knows, and with no home needed."""
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        """Return how to start it."""
-        words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        told = {"JUPYTER_RUNTIME_DIR": tempfile.gettempdir()}  # else it asks for a home
-        if os.path.expanduser("~") == "~":  # none at all, which some IPython's jedi dies of
-            told["XDG_CACHE_HOME"] = tempfile.gettempdir()
-        return KernelSpec(argv=words, env=told, display_name="Python 3", language="python")
+from ..base.kernel import ThisPython
 
 
 def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:

@@ -119,6 +119,25 @@ def test_a_guess_can_change_until_it_is_revealed(said):
     assert said(colorkit.reveal, "2.1", 2.0, 1.0).startswith("✓ 2.1: it is a:")  # by its numbers
 
 
+@pytest.mark.parametrize(
+    ("function", "number", "says"),
+    [
+        ("check", "2.1", "○ 2.1: this is a prediction: write `predict`, then `reveal`"),
+        ("predict", "2.3", "○ 2.3: this is no prediction: write `check`"),
+        ("reveal", "2.3", "○ 2.3: this is no prediction: write `check`"),
+    ],
+)
+def test_a_prediction_is_not_checked_nor_anything_else_predicted(said, function, number, says):
+    said(colorkit.check, "2.3", "an answer")
+    assert said(getattr(colorkit, function), number, "a") == says
+    assert "2.1" not in PROGRESS
+
+
+@pytest.mark.parametrize("name", ["李明", "Ада", "José"])
+def test_a_name_in_any_script_has_its_own_file(said, runs, name):
+    assert f"lesson-2-{name}.json" in said(colorkit.hand_in, "2", f" {name} ")
+
+
 def test_what_is_handed_in_is_one_file(said, runs):
     assert "write your name" in said(colorkit.hand_in, "2", "")
     assert not runs.exists()
@@ -144,6 +163,7 @@ def test_what_is_handed_in_is_one_file(said, runs):
         (lambda: in_words(4, 3, [1]), "is a int, must be text"),
         (lambda: in_words("too short 1", 4, [1]), "3 words, must be 4"),
         (lambda: in_words("about 0.014 it is", 4, [0.0133]), "no number asked for"),
+        (lambda: in_words("0 of 39 it is", 4, [0.0096]), "no number asked for"),
         (lambda: must(False, "no"), "no"),
     ],
 )

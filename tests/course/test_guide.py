@@ -59,6 +59,7 @@ def test_what_a_fresh_machine_prints_is_put_beside_what_is_committed():
         (["1,200 of -3", "900 of -5"], "900 to 1,200 of -5 to -3"),
         (["a 1", "b 2"], "b 2"),
         (["1e-3", "2e-4"], "2e-4 to 1e-3"),
+        (["[1 2]", "[1 2 3]"], "[1 2 3]"),
     ],
 )
 def test_numbers_of_several_runs_make_a_band(texts, told):

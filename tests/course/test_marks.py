@@ -43,6 +43,17 @@ def test_an_empty_folder_is_refused(tmp_path):
         marks(tmp_path)
 
 
+def test_a_notebook_is_executed_in_this_python_whatever_jupyter_knows(tmp_path, monkeypatch):
+    known = tmp_path / "kernels" / "python3"
+    known.mkdir(parents=True)
+    spec = {"argv": ["/gone/python"], "display_name": "another", "language": "python"}
+    (known / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    guess = 'import colorkit\ncolorkit.predict("2.1", "a")'
+    nbformat.write(new_notebook(cells=[new_code_cell(guess)]), tmp_path / "ada.ipynb")
+    assert execute(tmp_path / "ada.ipynb")["exercises"]["2.1"]["answer"] == "a"
+
+
 @pytest.mark.slow
 def test_a_notebook_is_executed_again_errors_hangs_and_all(tmp_path, monkeypatch):
     monkeypatch.setattr(marking, "CELL_SECONDS", 20)

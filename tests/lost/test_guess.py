@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import model_of
+from conftest import model_of, paint
 from typer.testing import CliRunner
 
 from colorkit.base.errors import KitError
@@ -15,6 +15,7 @@ from colorkit.lost.evidence import Errors
 from colorkit.lost.guess import calibrate, calibrate_model, count_boxed, surest_first
 from colorkit.lost.ladder import Paintings
 from colorkit.pictures.guessed import KEPT
+from colorkit.sources import DEFAULT_QUARTET
 
 
 def paintings(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,12 +67,12 @@ def test_colouring_only_the_surest_errs_less(errors):
 
 
 def test_too_few_paintings_promise_nothing(errors):
-    with pytest.raises(KitError, match="8 paintings .* at least 9"):
+    with pytest.raises(KitError, match="8 paintings .* at least 9 .* as many to count .*; add"):
         calibrate(errors, *paintings(8, 0))
 
 
 def test_a_models_sets_keep_their_promise_on_the_paintings_they_were_calibrated_with(gallery):
-    paintings = Paintings.of(str(gallery), "", 32)
+    paintings = Paintings.of(str(gallery), 32)
     sets = calibrate_model(model_of(torch.zeros(2, 32, 32)), paintings)
     covered = sets.coverage(paintings.L, paintings.ab)  # the model says grey: ab is its error
     assert (covered >= 0.9).mean() > 0.8
@@ -83,6 +84,15 @@ def test_the_numbers_in_the_box_are_those_of_its_models():
     kept = json.loads(KEPT.read_text())
     for name, counts in count_boxed().items():
         assert kept[name] == pytest.approx(counts, abs=1)  # a bin at the edge, on other machines
+
+
+def test_a_catalogues_painters_are_all_asked(gallery):
+    """And not four of them, of whom the experiments are made."""
+    for number, name in enumerate(DEFAULT_QUARTET):
+        for n in range(3):
+            paint(gallery / name / f"{n}.jpg", seed=1000 + 10 * number + n)
+    (gallery / "artists.csv").write_text("name,paintings\nAda Blue,8\n")
+    assert len(Paintings.of(str(gallery), 32).L) == 36
 
 
 def test_a_map_of_what_is_a_guess_is_drawn_for_any_picture(gallery, tmp_path):

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from colorkit import cli
 from colorkit.base.errors import KitError
 from colorkit.color import encode
-from colorkit.lost.hints import SOURCES, Hint, Hints, colour_by_hints, read_hints, with_hints
+from colorkit.lost.hints import Hint, Hints, colour_by_hints, read_hints, with_hints
 from colorkit.lost.spread import WAYS, random_points, spread
 from colorkit.metrics import fit_colour_table
 
@@ -52,6 +52,25 @@ def test_a_record_comes_back_from_json_and_from_the_picture(picture, tmp_path):
         assert read_hints(out) == hints == read_hints(out.with_suffix(".hints.json"))
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        "hint lost.png lost.hints.json -o lost.jpg --without text",
+        "hint lost.png lost.hints.json -o ./lost.png",
+        "hint lost.png lost.hints.json -o out.png --sources lost.png",
+        "guess lost.png -o lost.png",
+    ],
+)
+def test_no_input_is_written_over(picture, monkeypatch, order):
+    path, hints = picture
+    hints.save(path.with_suffix(".hints.json"))
+    before = {file: file.read_bytes() for file in path.parent.glob("lost.*")}
+    monkeypatch.chdir(path.parent)
+    done = CliRunner().invoke(cli.app, order.split())
+    assert "would overwrite an input" in str(done.exception)
+    assert {file: file.read_bytes() for file in path.parent.glob("*.*")} == before
+
+
 def test_a_picture_hinted_twice_keeps_the_last_record_and_foreign_xmp(picture):
     _, hints = picture
     xmp = with_hints(b"", hints).replace(b"</rdf:RDF>", b"<rdf:Description a='b'/></rdf:RDF>")
@@ -76,11 +95,11 @@ def test_without_a_source_only_what_rested_on_it_changes(picture, model, source)
     hints = Hints.of(path, [*hints.hints, *more])
     full, less = (colour_by_hints(path, h, model) for h in (hints, hints.without(source)))
     changed = (full.spread.ab != less.spread.ab).any(0)
-    rested = full.spread.shares[list(SOURCES).index(source)] > 0
+    rested = full.spread.shares[source] > 0
     assert changed.any()
     assert not (changed & ~rested).any()
     assert not rested.all()
-    assert not less.spread.shares[list(SOURCES).index(source)].any()
+    assert source not in less.spread.shares
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -89,17 +108,20 @@ def test_a_share_bounds_what_a_source_can_change(way):
     random = np.random.default_rng(1)
     L, prior = random.uniform(-1, 1, (48, 48)), np.zeros((2, 48, 48), dtype=np.float32)
     points = random_points(np.ones((2, 48, 48)) * 0.3, 12, 0)
-    shares = spread(L, prior, points, way)
-    assert shares.shares.min() >= 0
-    assert shares.shares.max() <= 1 + 1e-5
-    assert shares.ab[0] == pytest.approx(0.3 * shares.shares[0], abs=1e-5)
+    done = spread(L, prior, points, way)
+    (share,) = done.shares.values()
+    assert share.min() >= 0
+    assert share.max() <= 1 + 1e-5
+    assert done.ab[0] == pytest.approx(0.3 * share, abs=1e-5)
+    assert share + done.rest == pytest.approx(1, abs=1e-6)
 
 
 def test_no_hints_leave_the_models_colours(picture, model):
     path, _ = picture
     done = colour_by_hints(path, Hints.of(path), model)
     assert not done.spread.ab.any()
-    assert not done.spread.shares.any()
+    assert not done.spread.shares
+    assert (done.spread.rest == 1).all()
 
 
 def test_another_picture_is_refused(picture, model, tmp_path):
@@ -126,6 +148,9 @@ def test_a_hint_outside_the_picture_is_refused(picture, model, x, y):
         ({"confidence": 0}, "confidence 0"),
         ({"x": "left"}, "must be numbers"),
         ({"x": float("nan")}, "must be numbers"),
+        ({"x": 10**400}, "must be numbers"),
+        ({"note": "\ud800"}, "note .*must be text"),
+        ({"note": None}, "note None: must be text"),
         ({"size": 3}, "size"),
     ],
 )
@@ -138,7 +163,10 @@ def test_a_bad_hint_is_named(picture, tmp_path, change, told):
         read_hints(tmp_path / "bad.json")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 2, "hints": [], "picture": {}}', "{"])
+HALF = '{"format": 1, "hints": [], "picture": {"name": "\\ud800", "sha256": ""}}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 2, "hints": [], "picture": {}}', "{", HALF])
 def test_what_is_no_record_is_refused(tmp_path, text):
     (tmp_path / "no.json").write_text(text)
     with pytest.raises(KitError, match="no hints of this kit"):

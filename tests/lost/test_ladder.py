@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from conftest import model_of
 from scipy.stats import ttest_1samp
 
 from colorkit.base.rendering import png
 from colorkit.lost import plots
-from colorkit.lost.ladder import GREY, climb, interval, write_ladder
+from colorkit.lost.ladder import GREY, climb, interval, network_ab, write_ladder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,7 +37,7 @@ def test_an_interval_over_folds_is_students_with_nadeau_and_bengios_factor():
     ratio, low, high = interval(logs)
     assert ratio == pytest.approx(np.exp(logs.mean()))
     plain = ttest_1samp(logs, 0).confidence_interval()
-    wider = np.sqrt((1 / 5 + 1 / 4) / (1 / 5))
+    wider = np.sqrt((1 / 5 + 2 / 7) / (1 / 5))
     assert np.log(high / low) == pytest.approx(wider * (plain.high - plain.low))
 
 
@@ -43,6 +45,14 @@ def test_no_difference_is_called_sure_one_time_in_twenty():
     random = np.random.default_rng(0)
     intervals = [interval(random.normal(0, 0.1, 5)) for _ in range(1000)]
     assert np.mean([low > 1 or high < 1 for _, low, high in intervals]) < 0.05
+
+
+def test_a_model_is_shown_no_moire():
+    stripes = np.tile(np.float32([-0.5, 0.5]), (1, 127, 64))[..., :127]
+    model, shown = model_of(torch.zeros(2, 64, 64)), []
+    model.generator.register_forward_pre_hook(lambda _, given: shown.append(*given))
+    network_ab(model, stripes)
+    assert shown[0].abs().max() < 0.1
 
 
 @pytest.mark.slow

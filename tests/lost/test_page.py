@@ -1,5 +1,6 @@
 """The demo's page "Known colours": what a click does, and the whole way in a real browser."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from processes import demo
 from colorkit.base.errors import KitError
 from colorkit.lost.hints import SOURCES, Hint, Hints, read_hints
 from colorkit.lost.page import Page, only
+from colorkit.pictures.demo import _forget
 
 RED, BLUE = "#a03020", "#2040a0"
 
@@ -84,6 +86,24 @@ def test_all_hints_are_saved_and_in_the_picture_those_that_count(page, picture):
     assert read_hints(saved) == record.without("guess")
 
 
+def test_an_upload_that_is_worked_on_is_not_forgotten(page, picture, tmp_path):
+    record, _ = page.begin(str(picture))
+    os.utime(picture, (0, 0))
+    page.draw(str(picture), record, list(SOURCES), None)
+    _forget(tmp_path)
+    assert picture.exists()
+
+
+def test_points_can_be_put_on_an_upload_that_has_been_forgotten(page, picture):
+    record, _ = page.begin(str(picture))
+    picture.unlink()
+    record, _ = page.put(str(picture), record, 3, 3, RED, "text", 1, "")
+    saved = page.save_hints(str(picture), record)
+    assert page.go_on(str(picture), None, str(saved)) == (record, None)
+    with pytest.raises(KitError, match="^that picture has been forgotten; choose it again$"):
+        page.save_picture(str(picture), record, list(SOURCES))
+
+
 def test_a_click_is_answered_fast(page, picture):
     """0.2 s on one core for the spreading; what is drawn, with ten points 0.03 s, comes on top."""
     record = two(picture)
@@ -129,7 +149,7 @@ def test_in_a_browser_from_the_upload_to_the_saved_record(browser, address, pict
     download.value.save_as(tmp_path / "saved.json")
     record = read_hints(tmp_path / "saved.json")
     assert [hint.source for hint in record.hints] == ["text", "fragment"]
-    record.check(picture, (1200, 800))
+    record.check(Hints.of(picture), (1200, 800))
     assert abs(record.hints[0].x - 120) < 10
     was = image.get_attribute("src")
     tab.get_by_label("1. #8a2b1e, text").click()

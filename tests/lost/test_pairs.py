@@ -14,7 +14,9 @@ from colorkit import film
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
 from colorkit.color import grey_input
+from colorkit.lost import pairs
 from colorkit.lost.pairs import PLATES, score_pairs
+from colorkit.lost.plates import Aligned
 from colorkit.reading import read_picture
 from colorkit.sources import open_source
 
@@ -70,6 +72,16 @@ def test_what_is_no_pair_keeps_its_row_and_says_why(tmp_path):
     assert found["title"].tolist() == list(names)
     assert "do not seem to show one painting" in found["remark"][0]
     assert "gone.jpg" in found["remark"][1]
+
+
+def test_a_photograph_of_a_sliver_is_a_remark_and_not_the_tables_end(tmp_path, monkeypatch):
+    grey = np.full((256, 256), np.nan)
+    grey[:, :3] = 0.5
+    monkeypatch.setattr(pairs, "align", lambda *_: Aligned(grey, 20, False))
+    paint(tmp_path / "1.jpg", seed=1)
+    folder = listed(tmp_path, [{"photograph": "1.jpg", "painting": "1.jpg"}])
+    found = score_pairs(folder, GREY)
+    assert "no 7 px of the painting in one piece; crop" in found["remark"][0]
 
 
 def test_a_folder_without_its_table_is_refused(tmp_path):

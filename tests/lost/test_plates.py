@@ -44,8 +44,7 @@ def error(sample: torch.Tensor, make, even: bool = False) -> tuple[float, float]
     known, new = (make(part.float() / 255, n) for n, part in enumerate((train, test)))
     plates = PlateTable(*known, L[:, 0].numpy(), ab.numpy())
     if even:
-        pairs = [plates.even(*pair) for pair in zip(*new, strict=True)]
-        new = [np.stack(side) for side in zip(*pairs, strict=True)]
+        new = plates.even(*new)
     _, guess = plates(*new)
     return float(((table - ab_new) ** 2).mean()), float(((guess - ab_new.numpy()) ** 2).mean())
 
