@@ -34,7 +34,7 @@ def imported(path: Path) -> set[str]:
             base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
             parts = [part for part in base if part][1:]
             for name in [alias.name for alias in node.names]:
-                found.add(".".join(parts if node.module else [*parts, name]))
+                found |= {".".join(parts), ".".join([*parts, name])}
     return found
 
 
@@ -60,6 +60,16 @@ def test_there_is_no_circle():
     while ready := {module for module, targets in left.items() if not targets & set(left)}:
         left = {module: targets for module, targets in left.items() if module not in ready}
     assert not left
+
+
+def test_every_way_to_import_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
+    file = tmp_path / "making" / "train.py"
+    file.parent.mkdir()
+    file.write_text(
+        "from ..lost import hints\nfrom ..claims.rules import judge\nfrom . import crops"
+    )
+    assert imported(file) >= {"lost.hints", "claims.rules", "making.crops"}
 
 
 def test_the_core_needs_no_room():
