@@ -25,7 +25,7 @@ from ..metrics import BASELINES, ColourTable
 from ..pretrained import BOX, Colorizer, describe_model, finished_models, load_pretrained
 from .files import Picture, fitted, open_picture, save_picture
 from .guessed import MANY, guess_map
-from .paint import colorize_picture, colours_of, grey_version, measure
+from .paint import colorize_picture, colours_of, compare, grey_version, measure
 
 if TYPE_CHECKING:
     import gradio
@@ -343,24 +343,10 @@ def serve(out: str, port: int, share: bool, more: Pages) -> None:
 
 
 def _compared(picture: Picture, models: dict[str, Colorizer], strength: float) -> str:
-    """Put the errors in a table, and say whether the liveliest answer is the nearest."""
     numbers = {"grey": measure(picture, next(iter(models.values())), strength=0)}
     numbers |= {name: measure(picture, model, strength) for name, model in models.items()}
     rows = (f"| {n} | {e:.4f} | {c:.1f} | {v:.2f} |" for n, (e, c, v) in numbers.items())
-    return COMPARED.format(rows="\n".join(rows), verdict=verdict(numbers))
-
-
-def verdict(numbers: dict[str, tuple[float, float, float]]) -> str:
-    """Say whether the liveliest answer is the nearest. numbers: {name: (error, …, liveliness)}."""
-    liveliest = max(numbers, key=lambda name: numbers[name][2])
-    nearest = min(numbers, key=lambda name: numbers[name][0])
-    if liveliest == nearest:
-        return f"Here the liveliest answer, **{liveliest}**, is the nearest too."
-    more = numbers[liveliest][0] / numbers[nearest][0] - 1
-    return (
-        f"The liveliest answer loses: **{liveliest}** has the most colour, and {more:.0%} more "
-        f"error than **{nearest}**. What looks alive need not be near."
-    )
+    return COMPARED.format(rows="\n".join(rows), verdict=compare(numbers)["verdict"])
 
 
 def _thumb(path: Path, to: Path) -> Path:

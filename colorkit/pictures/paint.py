@@ -5,11 +5,11 @@ sees that the colours are not (notebook 2, blurred ab).
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -127,6 +127,23 @@ def measure(
         (row,) = score(L, strength * model(L), ab)
     vivid = row["chroma"] / row["chroma_true"] if row["chroma_true"] else 0.0
     return row["mse_ab"], row["ciede2000"], vivid
+
+
+def compare(measured: Mapping[str, tuple[float, float, float]]) -> dict[str, Any]:
+    """Say which answers are liveliest and nearest, as far as the numbers that pages show tell.
+
+    measured: what `measure` gives for "grey" and each model. Returns the sentence ("verdict"),
+    whether no answer is both ("apart"), and whether no guess is nearer than grey ("grey").
+    """
+    errors = {name: round(error, 1) for name, (_, error, _) in measured.items()}
+    chroma = {name: round(ratio, 2) for name, (_, _, ratio) in measured.items()}
+    nearest = [name for name, error in errors.items() if error == min(errors.values())]
+    liveliest = [name for name, ratio in chroma.items() if ratio == max(chroma.values())]
+    apart = not {*nearest} & {*liveliest}
+    told = "is not the nearest" if apart else "is the nearest, too"
+    named = f"Nearest (CIEDE2000): {' and '.join(nearest)}; liveliest: {' and '.join(liveliest)}"
+    verdict = f"{named}. Here the liveliest answer {told}."
+    return {"verdict": verdict, "apart": apart, "grey": "grey" in nearest}
 
 
 def square(image: Image.Image, size: int) -> Tensor:
