@@ -173,7 +173,7 @@ def _kaggle_folder() -> Path:
 def _list_folder(root: Path) -> tuple[Painting, ...]:
     for base in (root / "images" / "images", root / "images", root):
         found = []
-        for folder in _visible(base):
+        for folder in [f for f in _visible(base) if f.name != "resized"]:  # no painter
             found += [(repair_name(folder.name), path) for path in _pictures(folder)]
         if found:
             return _paintings(root, found)
