@@ -1,6 +1,8 @@
 """The house has a core and rooms, and nobody looks the wrong way."""
 
 import ast
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -78,6 +80,15 @@ def test_the_core_needs_no_room():
     code += f"for name in {CORE}: importlib.import_module('colorkit.' + name)"
     done = python("-c", code)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_the_first_notebooks_need_no_room(number):
+    (path,) = (PACKAGE.parent / "notebooks").glob(f"{number:02}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    rooms = "|".join(room for room in MAY_SEE if room not in ("", "base"))
+    assert not re.search(rf"colorkit(\.| import .*\b)({rooms})\b", code)
 
 
 def test_a_room_that_is_deleted_is_not_offered(tmp_path):
