@@ -46,6 +46,12 @@ def test_pictures_are_turned_upright():
     assert read_picture(content).size == (20, 40)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_damaged_exif_is_none(kind):
+    content = encoded(Image.new("RGB", (40, 20)), kind, exif=b"Exif\0\0no TIFF")
+    assert read_picture(content).size == (40, 20)
+
+
 def test_what_is_no_whole_picture_says_so(gallery):
     whole = (gallery / "Ada_Blue" / "Ada_Blue_1.jpg").read_bytes()
     told = {b"": "an empty file", b"hello": "not a picture"}
