@@ -162,6 +162,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if config["format"] != FORMAT:
         raise KitError(f"{path}: of format {config['format']}, this kit reads {FORMAT}; update it")
     known = found == _FACTS and config["architecture"] in NETWORKS and config["color"] == COLOR
+    known = known and config.get("boxed") in (None, *BOX)
     if not known or not 32 <= config["size"] <= 1024:
         raise KitError(f"{path}: not a model of this kit (see colorkit.pretrained)")
     return config

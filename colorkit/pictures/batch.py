@@ -159,6 +159,7 @@ def _found(text: str, recursive: bool, target: Path) -> list[tuple[Path, Path]]:
     if path.is_dir():
         return [(path, file) for file in _walk(path, recursive, target)]
     if path.exists():
+        path = Path(text).expanduser().absolute()  # a link keeps its own name
         return [(path.parent, path)]
     matching = sorted(glob.glob(text, recursive=recursive))
     if not matching:

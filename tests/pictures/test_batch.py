@@ -132,6 +132,14 @@ def test_patterns_and_names_with_tricks(folder, model, monkeypatch, tmp_path):
         assert (tmp_path / "out" / name).exists()
 
 
+def test_a_link_to_a_picture_has_its_own_name(folder):
+    (folder / "mine.png").symlink_to(folder / "b.png")
+    pairs = find_pairs([str(folder / "mine.png")], str(folder / "out"))
+    assert [path.name for path in pairs.values()] == ["mine.png"]
+    with pytest.raises(KitError, match="would overwrite an input"):
+        find_pairs([str(folder / "mine.png")], str(folder / "b.png"))
+
+
 def test_no_input_is_ever_written_over(folder):
     before = (folder / "b.png").read_bytes()
     for output in (folder / "b.png", folder):
