@@ -12,11 +12,11 @@ DISTRIBUTION = "colorkit-paintings"  # for pip, to whom "colorkit" is another pa
 __version__ = version(DISTRIBUTION)
 
 _HOME = {
-    "setup": "notebook",
-    "mount_drive": "notebook",
-    "refuse_unknown_parameters": "notebook",
-    "show": "notebook",
-    "interact": "notebook",
+    "setup": "base.notebook",
+    "mount_drive": "base.notebook",
+    "refuse_unknown_parameters": "base.notebook",
+    "show": "base.notebook",
+    "interact": "base.notebook",
     "Folder": "folder",
     "Experiment": "experiment",
     "run": "training",

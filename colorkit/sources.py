@@ -12,7 +12,7 @@ import pandas as pd
 
 from .base.errors import KitError
 from .base.files import check_name, is_systems, kit_file, user_path
-from .reading import SUFFIXES
+from .base.reading import SUFFIXES
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
 # One of the 412 quartets with 519 paintings in Kaggle's catalogue: Paris, 1850 to 1900. Quartets

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import nn
 
 from colorkit import learner, models
+from colorkit.base.reading import read_picture
 from colorkit.experiment import PROFILES, Profile
 from colorkit.pretrained import Colorizer, describe_model
-from colorkit.reading import read_picture
 from colorkit.sources import open_source
 
 os.environ.pop("COLORKIT_RUNS", None)

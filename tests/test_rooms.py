@@ -41,6 +41,8 @@ def imported(path: Path) -> set[str]:
 
 
 def room(module: str) -> str:
+    if module == "color":  # it stands on nothing but torch, and base reads pictures with it
+        return "base"
     return module.rpartition(".")[0] if module.rpartition(".")[0] in MAY_SEE else ""
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ..base.errors import KitError
 from ..base.files import is_systems, user_path
+from ..base.reading import SUFFIXES as PICTURES
 from ..pretrained import Colorizer
-from ..reading import SUFFIXES as PICTURES
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
 from .guessed import counts_of, guess_map
 from .paint import check_size, check_strength, colorize_picture, grey_version

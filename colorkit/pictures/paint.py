@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..base.errors import KitError
+from ..base.icc import bands
 from ..color import AB_SCALE, encode, grey_input, join, lab_to_paler_rgb
-from ..icc import bands
 from ..pretrained import DEFAULT, Colorizer, load_pretrained
 from .files import Picture, as_picture, open_picture
 

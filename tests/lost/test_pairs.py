@@ -13,9 +13,9 @@ from skimage.transform import AffineTransform, warp
 from colorkit import film
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
+from colorkit.base.reading import read_picture
 from colorkit.color import grey_input
 from colorkit.lost.pairs import PLATES, score_pairs
-from colorkit.reading import read_picture
 from colorkit.sources import open_source
 
 COLUMNS = pd.read_csv(kit_file("data", "photographs.csv")).columns

@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from processes import python
 
 from colorkit.base.errors import KitError
+from colorkit.base.reading import read_picture
 from colorkit.pictures.batch import Done, Settings, colour_all, find_pairs, summary
 from colorkit.pictures.files import open_picture
 from colorkit.pretrained import Colorizer, load_pretrained
-from colorkit.reading import read_picture
 
 FORMATS = {"a.jpg": "L", "b.png": "RGB", "c.tif": "RGB", "d.webp": "RGB", "e.png": "LA"}
 

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from colorkit import colorize
 from colorkit.base.errors import KitError
+from colorkit.base.icc import BAND
 from colorkit.color import encode, join, lab_to_paler_rgb, rgb_to_lab
-from colorkit.icc import BAND
 from colorkit.pictures.files import Picture, open_picture
 from colorkit.pictures.paint import _weights, colorize_picture, colours_of, compare, square
 from colorkit.pretrained import BOX, Colorizer

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from .base.errors import KitError
+from .errors import KitError
 from .icc import colours_by_number, eight_bits, in_srgb
 
 # What a picture's name ends with, whether its kind can be read or has to be named as one that can't

@@ -6,7 +6,7 @@ from conftest import SHARED
 from PIL import Image
 
 from colorkit.base.errors import KitError
-from colorkit.reading import read_picture
+from colorkit.base.reading import read_picture
 from colorkit.sources import open_source
 
 
