@@ -148,7 +148,7 @@ def compare(measured: Mapping[str, tuple[float, float, float]]) -> dict[str, Any
 
 def square(image: Image.Image, size: int) -> Tensor:
     """Resize a picture to a square as in training: (1, 3, size, size), sRGB in [0, 1]."""
-    fine = image.mode == "I;16"  # which Pillow cannot resize as it is
+    fine = image.mode == "I;16"  # so, Pillow 11.3 (Colab has it) errs near black and near white
     resized = (image.convert("F") if fine else image).resize((size, size), Image.Resampling.BICUBIC)
     if fine:
         resized = Image.fromarray(np.asarray(resized).clip(0, 65535).astype(np.uint16))
