@@ -12,7 +12,7 @@ import pandas as pd
 
 from .base.errors import KitError
 from .base.files import check_name, is_systems, kit_file, user_path
-from .base.reading import SUFFIXES
+from .base.reading import PICTURES
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
 # One of the 412 quartets with 519 paintings in Kaggle's catalogue: Paris, 1850 to 1900. Quartets
@@ -186,7 +186,7 @@ def _list_folder(root: Path) -> tuple[Painting, ...]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return [p for p in _visible(folder) if p.suffix.lower() in SUFFIXES and p.is_file()]
+    return [p for p in _visible(folder) if p.suffix.lower() in PICTURES and p.is_file()]
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -17,9 +17,9 @@ from .errors import KitError
 from .icc import colours_by_number, eight_bits, in_srgb
 
 # What a picture's name ends with, whether its kind can be read or has to be named as one that can't
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".png", ".tif", ".tiff", ".webp", ".gif"}
-SUFFIXES |= {".bmp", ".jp2", ".j2k", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".jxl", ".psd"}
-SUFFIXES |= {".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".raf", ".rw2", ".pgm", ".ppm", ".tga"}
+PICTURES = {".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".png", ".tif", ".tiff", ".webp", ".gif"}
+PICTURES |= {".bmp", ".jp2", ".j2k", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".jxl", ".psd"}
+PICTURES |= {".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".raf", ".rw2", ".pgm", ".ppm", ".tga"}
 READABLE = ("JPEG", "PNG", "TIFF", "WEBP", "JPEG2000", "AVIF", "GIF", "BMP")  # whatever the name
 MAX_PIXELS = 178_956_970  # where Pillow refuses; it warns at half of that
 MAX_SIDE = 65_535  # JPEG's own limit, and it bounds what a strip of few pixels can ask for

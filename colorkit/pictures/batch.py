@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..base.errors import KitError
 from ..base.files import is_systems, user_path
-from ..base.reading import SUFFIXES as PICTURES
+from ..base.reading import PICTURES
 from ..pretrained import Colorizer
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
 from .guessed import counts_of, guess_map
