@@ -100,7 +100,6 @@ def _scored(experiment: Experiment, result: dict[str, Any], device: torch.device
     began, recipe = time.perf_counter(), experiment.recipe
     generator = experiment.folder.generator(result).to(device)
     torch.manual_seed(experiment.seed)  # for the dropout of mode "train", and a grey that draws
-    generator.train(recipe.mode == "train")
     predict = partial(_from_file_grey, generator) if recipe.input == "2v-1" else generator
     scores = experiment.folder.scores(predict, device, recipe.mode, experiment.grey)
     return {"scores": scores, "seconds": time.perf_counter() - began}
