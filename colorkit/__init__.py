@@ -20,7 +20,7 @@ _HOME = {
     "Folder": "folder",
     "Experiment": "experiment",
     "run": "training",
-    "load_pretrained": "pretrained",
+    "load_pretrained": "pictures.pretrained",
     "colorize": "pictures.paint",
     "check": "course.answers",
     "predict": "course.answers",

@@ -191,7 +191,7 @@ def test_known_values_are_shown_and_completed_as_they_are():
     from colorkit.experiment import MODELS, PRECISIONS, PROFILES, VARIANTS
     from colorkit.lost.hints import SOURCES
     from colorkit.lost.spread import WAYS
-    from colorkit.pretrained import BOX
+    from colorkit.pictures.pretrained import BOX
     from colorkit.splits import SCHEMES
 
     known = {"reproduce profile": PROFILES, "reproduce models": MODELS, "hint way": WAYS}

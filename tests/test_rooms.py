@@ -19,7 +19,7 @@ MAY_SEE = {
     "replication": {"base", "", "replication"},
     "claims": {"base", "", "replication", "claims"},
     "pictures": {"base", "", "pictures"},
-    "making": {"base", "", "making"},
+    "making": {"base", "", "pictures", "making"},  # pictures: the network it trains
     "course": {"base", "", "course"},
     "lost": {"base", "", "pictures", "lost"},  # pictures: colours onto a full-size lightness
 }
@@ -95,7 +95,7 @@ def test_the_first_notebooks_need_no_room(number):
 
 def test_a_room_that_is_deleted_is_not_offered(tmp_path):
     copy = shutil.copytree(PACKAGE, tmp_path / "colorkit")
-    for name in ("claims", "pictures", "lost", "course"):  # lost stands on pictures
+    for name in ("claims", "pictures", "lost", "making", "course"):
         shutil.rmtree(copy / name)
     code = "import sys, colorkit; from colorkit.cli import app; print('torch' in sys.modules); "
     code += "colorkit.check('2.3'); app(['--help'])"

@@ -24,7 +24,7 @@ from ..pictures.demo import (
 )
 from ..pictures.files import fitted, save_picture
 from ..pictures.paint import paint_ab
-from ..pretrained import Colorizer, load_pretrained
+from ..pictures.pretrained import Colorizer, load_pretrained
 from .hints import SOURCES, Hint, Hints, colour_by_hints, ground, read_hints
 from .spread import Spread, spread
 

@@ -12,10 +12,10 @@ from PIL import Image
 from ..base.errors import KitError
 from ..base.files import is_systems, user_path
 from ..base.reading import PICTURES
-from ..pretrained import Colorizer
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
 from .guessed import counts_of, guess_map
 from .paint import check_size, check_strength, colorize_picture, grey_version
+from .pretrained import Colorizer
 
 COMPARED = 768  # px, the longer side of each picture of a comparison
 

@@ -22,11 +22,12 @@ from ..base.terminal import console
 from ..experiment import MODELS, SHORT
 from ..folder import read_result
 from ..metrics import BASELINES, ColourTable
-from ..pretrained import BOX, Colorizer, describe_model, finished_models, load_pretrained
+from ..saving import describe_model
 from ..sources import open_source
 from .files import Picture, fitted, open_picture, save_picture
 from .guessed import MANY, guess_map
 from .paint import colorize_picture, colours_of, compare, grey_version, measure
+from .pretrained import BOX, Colorizer, finished_models, load_pretrained
 
 if TYPE_CHECKING:
     import gradio

@@ -9,10 +9,10 @@ from PIL import Image, ImageOps
 from ..base.errors import KitError
 from ..base.files import user_path, write_atomic
 from ..base.templates import render
-from ..pretrained import Colorizer
 from ..sources import Painting, open_source
 from .files import open_picture
 from .paint import colorize_picture, compare, grey_version, measure
+from .pretrained import Colorizer
 
 PAGE = "index.html"
 MARK = '<meta name="generator" content="colorkit gallery">'  # such a page may be written over

@@ -20,8 +20,8 @@ from torch.nn import functional
 from ..base.errors import KitError
 from ..base.icc import bands
 from ..color import AB_SCALE, encode, grey_input, join, lab_to_paler_rgb
-from ..pretrained import DEFAULT, Colorizer, load_pretrained
 from .files import Picture, as_picture, open_picture
+from .pretrained import DEFAULT, Colorizer, load_pretrained
 
 Source = str | Path | BinaryIO | Image.Image | np.ndarray
 GREY = 2.0  # mean chroma C*: with less, nobody sees colours

@@ -15,7 +15,7 @@ from colorkit.base.errors import KitError
 from colorkit.base.reading import read_picture
 from colorkit.pictures.batch import Done, Settings, colour_all, find_pairs, summary
 from colorkit.pictures.files import open_picture
-from colorkit.pretrained import Colorizer, load_pretrained
+from colorkit.pictures.pretrained import Colorizer, load_pretrained
 
 FORMATS = {"a.jpg": "L", "b.png": "RGB", "c.tif": "RGB", "d.webp": "RGB", "e.png": "LA"}
 

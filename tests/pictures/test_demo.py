@@ -22,7 +22,7 @@ from processes import python
 
 from colorkit.base.errors import KitError
 from colorkit.pictures import demo
-from colorkit.pretrained import Colorizer
+from colorkit.pictures.pretrained import Colorizer
 
 expect.set_options(timeout=60_000)  # two busy cores colour slowly
 

@@ -16,7 +16,7 @@ from colorkit.base.icc import BAND
 from colorkit.color import encode, join, lab_to_paler_rgb, rgb_to_lab
 from colorkit.pictures.files import Picture, open_picture
 from colorkit.pictures.paint import _weights, colorize_picture, colours_of, compare, square
-from colorkit.pretrained import BOX, Colorizer
+from colorkit.pictures.pretrained import BOX, Colorizer
 from colorkit.sources import open_source
 
 

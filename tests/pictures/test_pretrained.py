@@ -11,7 +11,8 @@ import torch
 from conftest import equal, untrained
 
 from colorkit.base.errors import KitError
-from colorkit.pretrained import BOX, BOXED, CARD, CONFIG, WEIGHTS, load_pretrained
+from colorkit.pictures.pretrained import BOX, BOXED, load_pretrained
+from colorkit.saving import CARD, CONFIG, WEIGHTS
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_two_models_are_in_the_box_and_together_small():
 
 
 def test_a_box_that_is_empty_or_damaged_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("colorkit.pretrained.BOXED", tmp_path)
+    monkeypatch.setattr("colorkit.pictures.pretrained.BOXED", tmp_path)
     with pytest.raises(KitError, match="'lively' is missing from this installation; reinstall"):
         load_pretrained()
     shutil.copytree(BOXED / "lively", tmp_path / "lively")
