@@ -12,15 +12,15 @@ DISTRIBUTION = "colorkit-paintings"  # for pip, to whom "colorkit" is another pa
 __version__ = version(DISTRIBUTION)
 
 _HOME = {
-    "setup": "notebook",
-    "mount_drive": "notebook",
-    "refuse_unknown_parameters": "notebook",
-    "show": "notebook",
-    "interact": "notebook",
+    "setup": "base.notebook",
+    "mount_drive": "base.notebook",
+    "refuse_unknown_parameters": "base.notebook",
+    "show": "base.notebook",
+    "interact": "base.notebook",
     "Folder": "folder",
     "Experiment": "experiment",
     "run": "training",
-    "load_pretrained": "pretrained",
+    "load_pretrained": "pictures.pretrained",
     "colorize": "pictures.paint",
     "check": "course.answers",
     "predict": "course.answers",

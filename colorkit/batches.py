@@ -14,7 +14,7 @@ from .color import Encoder, encode
 from .experiment import BATCH_SIZE, FLIP_PROBABILITY
 
 CPU = torch.device("cpu")
-AHEAD = 64  # paintings decoded or converted at a time, which bounds the memory it takes
+AHEAD = 64  # paintings converted at a time, which bounds the memory it takes
 
 
 class Batches:

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from . import __version__, has_room
 from .base.errors import KitError, install
+from .base.notebook import quiet
 from .base.terminal import Data, Painters, can_print_anything, console, printable
-from .notebook import quiet
 
 ROOMS = ("replication", "claims", "pictures", "lost", "making", "course")
 HELP = {"help_option_names": ["-h", "--help"]}

@@ -17,9 +17,9 @@ from PIL import Image
 from scipy.fft import dctn
 from scipy.sparse.csgraph import connected_components
 
+from .base.reading import read_picture
 from .color import rgb_to_lab
 from .manifest import AUDITED, LEFT_OUT
-from .reading import read_picture
 from .sources import Painting, Source, check_enough, choose_paintings
 from .splits import deal
 

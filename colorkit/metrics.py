@@ -14,9 +14,9 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
 from .batches import CPU, Batches
-from .color import AB_SCALE, decode, in_gamut, join, rgb_to_lab
+from .color import AB_SCALE, decode, encode, in_gamut, join, rgb_to_lab
 from .film import corrected, grey_encoder
-from .splits import PARTS
+from .splits import PARTS, deal
 
 Predictor = Callable[[Tensor], Tensor]  # L (N, 1, S, S) -> ab (N, 2, S, S)
 
@@ -189,6 +189,26 @@ def fit_baselines(train_pixels: Tensor) -> dict[str, ColourTable]:
         "mean_ab": fit_colour_table(train_pixels, bins=1),
         "L_table": fit_colour_table(train_pixels, bins=20),
     }
+
+
+def errors_of_one_colour(
+    manifest: pd.DataFrame, pixels: Mapping[str, Tensor], splits: Sequence[str]
+) -> dict[str, float]:
+    """Fit one colour to each split's training paintings, and score it on its test paintings.
+
+    manifest, pixels: a folder's, dealt in any one way. Returns mse_ab by split.
+    """
+    paintings = manifest[manifest["part"].isin(pixels)]
+    rows = [(paintings["part"] == part).to_numpy().nonzero()[0] for part in pixels]
+    order = torch.from_numpy(np.concatenate(rows)).argsort()  # pixels lie part by part
+    ab = encode(torch.cat(list(pixels.values())).float() / 255)[1][order]
+    errors = {}
+    for split in splits:
+        dealt = deal(paintings[["path", "painter", "group"]], split)["part"].to_numpy()
+        train, test = (torch.from_numpy(dealt == name) for name in ("train", "test"))
+        colour = ab[train].mean((0, 2, 3), keepdim=True)
+        errors[split] = float((ab[test] - colour).square().mean())
+    return errors
 
 
 def rms_lab(mse_ab: float) -> float:

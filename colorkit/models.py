@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from .base.errors import KitError
-from .lite import LiteUnet
 
 # torchvision's file resnet18-f37072fd.pth; the digits are the beginning of its sha256.
 RESNET18_SHA256 = "f37072fd"
@@ -19,11 +18,9 @@ RESNET18_SHA256 = "f37072fd"
 def build_generator(model: str, size: int, weights: str) -> nn.Module:
     """Build the generator of a model: L (N, 1, size, size) in [-1, 1] -> ab (N, 2, size, size).
 
-    model: "unet_resnet18", "pix2pix_scratch", "pix2pix_resnet18", or "lite_unet" of the models
-    in the box; weights: "imagenet" or "random", for the backbone. Paper: section 3.2.
+    model: "unet_resnet18", "pix2pix_scratch" or "pix2pix_resnet18"; weights: "imagenet" or
+    "random", for the backbone. Paper: section 3.2.
     """
-    if model == "lite_unet":
-        return LiteUnet(weights == "imagenet")
     if model == "pix2pix_scratch":
         return init_normal(ScratchUnet(size))
     return unet_resnet18(size, weights)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from .base.errors import KitError
 from .base.files import is_whole, write_checked
+from .base.reading import read_picture
 from .manifest import manifest_hash
-from .reading import read_picture
 from .splits import PARTS
 
 AHEAD = 64  # paintings decoded at a time, which bounds the memory it takes

@@ -21,10 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from .base.files import write_atomic
-from .color import decode
 from .figures import PALETTE, picture_grid
-from .film import grey_encoder
-from .metrics import BASELINES, evaluate
+from .metrics import BASELINES, evaluate, predict_rgb
 from .pixels import evenly
 from .splits import PARTS
 
@@ -62,7 +60,8 @@ class Snapshots(Callback):
             torch.manual_seed(epoch)
             generator = copy.deepcopy(self.learn.model)
             if shown:
-                write_atomic(self.folder / f"epoch-{epoch:03d}.jpg", self._pictures(generator))
+                rgb = predict_rgb(generator, self._shown().to(device), self.grey)
+                write_atomic(self.folder / f"epoch-{epoch:03d}.jpg", _jpeg(rgb.cpu()))
             rows = self._scores(generator, "eval") + self._scores(generator, "train")
             facts = {"epoch": epoch, "scores": rows}
             write_atomic(self.folder / f"epoch-{epoch:03d}.json", json.dumps(facts, indent=1))
@@ -75,13 +74,6 @@ class Snapshots(Callback):
             )
             rows.append({"mode": mode, "part": part} | scores[list(KEPT)].mean().to_dict())
         return rows
-
-    def _pictures(self, generator: torch.nn.Module) -> bytes:
-        generator.eval()
-        with torch.inference_mode():
-            rgb = self._shown().to(self.learn.dls.device).float() / 255
-            L, _ = grey_encoder(self.grey)(rgb)
-            return _jpeg(decode(L, generator(L)).cpu())
 
     def _shown(self) -> Tensor:
         parts = [(self.pixels[part], count) for part, count in SHOWN.items()]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from .base.errors import KitError
 from .base.files import check_name, is_systems, kit_file, user_path
-from .reading import SUFFIXES
+from .base.reading import PICTURES
 
 KAGGLE_HANDLE = "ikarus777/best-artworks-of-all-time/versions/1"  # versioned: works offline too
 # One of the 412 quartets with 519 paintings in Kaggle's catalogue: Paris, 1850 to 1900. Quartets
@@ -173,7 +173,7 @@ def _kaggle_folder() -> Path:
 def _list_folder(root: Path) -> tuple[Painting, ...]:
     for base in (root / "images" / "images", root / "images", root):
         found = []
-        for folder in _visible(base):
+        for folder in [f for f in _visible(base) if f.name != "resized"]:  # no painter
             found += [(repair_name(folder.name), path) for path in _pictures(folder)]
         if found:
             return _paintings(root, found)
@@ -186,7 +186,7 @@ def _list_folder(root: Path) -> tuple[Painting, ...]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return [p for p in _visible(folder) if p.suffix.lower() in SUFFIXES and p.is_file()]
+    return [p for p in _visible(folder) if p.suffix.lower() in PICTURES and p.is_file()]
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -49,7 +49,9 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
         return paintings.assign(part=_fold(paintings, _number(split, detail, 1, FOLDS)))
     if name in SHARES:
         dealt = paintings.assign(part=_fold(paintings, _number(split, detail, 1, FOLDS)))
-        return _spare(dealt, dealt["part"] == "train", SHARES[name])
+        pool, kept = dealt["part"] == "train", SHARES[name]
+        dealt.loc[pool, "part"] = _stratified(dealt[pool], 0, {"train": kept, SPARE: 1 - kept})
+        return dealt
     if name == "draw":
         drawn = paintings.sample(_number(split, detail, 3, len(paintings)), random_state=0)
         drawn = drawn.sort_index()
@@ -144,13 +146,6 @@ def _fold(paintings: pd.DataFrame, number: int) -> list[str]:
     return [
         "test" if tenth in tested else "valid" if tenth == watched else "train" for tenth in dealt
     ]
-
-
-def _spare(dealt: pd.DataFrame, rows: pd.Series, share: float) -> pd.DataFrame:
-    """Keep a share of some rows, of each painter; the others are spare."""
-    kept = dealt[rows].groupby("painter").sample(frac=share, random_state=0)
-    left = rows & ~dealt.index.isin(kept.index)
-    return dealt.assign(part=dealt["part"].mask(left, SPARE))
 
 
 def _without(paintings: pd.DataFrame, painter: str) -> pd.Series:

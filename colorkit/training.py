@@ -25,7 +25,7 @@ from .color import decode
 from .experiment import BATCH_SIZE, MODELS, Experiment, Recipe
 from .learner import make_learner, precision_on
 from .metrics import BASELINES, METRICS, summarize
-from .pretrained import describe_model, write_description, write_weights
+from .saving import describe_model, write_description, write_weights
 from .snapshots import LONG, Snapshots, read_snapshots
 
 
@@ -33,7 +33,7 @@ def run(experiment: Experiment) -> dict[str, Any]:
     """Train and score one experiment, or read its result if its folder has it already.
 
     Goes on from the newest checkpoint if it was begun before. Writes <folder>/models/<id>/ (see
-    pretrained.py), then <folder>/runs/<id>.json, each file whole or not at all: the JSON's
+    saving.py), then <folder>/runs/<id>.json, each file whole or not at all: the JSON's
     presence says that the run is finished. What it begins with (`Experiment.first_stage`), such
     as the U-Net of the same table and seed, is run first if need be.
     Raises KitError if the loss diverges (and leaves <id>.failed.json), if memory is too small,
@@ -100,7 +100,6 @@ def _scored(experiment: Experiment, result: dict[str, Any], device: torch.device
     began, recipe = time.perf_counter(), experiment.recipe
     generator = experiment.folder.generator(result).to(device)
     torch.manual_seed(experiment.seed)  # for the dropout of mode "train", and a grey that draws
-    generator.train(recipe.mode == "train")
     predict = partial(_from_file_grey, generator) if recipe.input == "2v-1" else generator
     scores = experiment.folder.scores(predict, device, recipe.mode, experiment.grey)
     return {"scores": scores, "seconds": time.perf_counter() - began}

@@ -14,9 +14,10 @@ from PIL import Image
 from torch import nn
 
 from colorkit import learner, models
+from colorkit.base.reading import read_picture
 from colorkit.experiment import PROFILES, Profile
-from colorkit.pretrained import Colorizer, describe_model
-from colorkit.reading import read_picture
+from colorkit.pictures.pretrained import Colorizer, build_network
+from colorkit.saving import describe_model
 from colorkit.sources import open_source
 
 os.environ.pop("COLORKIT_RUNS", None)
@@ -60,7 +61,7 @@ def bomb(side: int) -> bytes:
 def untrained(architecture: str = "pix2pix_scratch", size: int = 32) -> Colorizer:
     """Make a model from random weights, always the same."""
     torch.manual_seed(0)
-    generator = models.build_generator(architecture, size, "random")
+    generator = build_network(architecture, size)
     return Colorizer(generator, describe_model(architecture, size, epochs=0), "# a card\n")
 
 

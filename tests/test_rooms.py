@@ -1,6 +1,8 @@
 """The house has a core and rooms, and nobody looks the wrong way."""
 
 import ast
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -17,7 +19,7 @@ MAY_SEE = {
     "replication": {"base", "", "replication"},
     "claims": {"base", "", "replication", "claims"},
     "pictures": {"base", "", "pictures"},
-    "making": {"base", "", "making"},
+    "making": {"base", "", "pictures", "making"},  # pictures: the network it trains
     "course": {"base", "", "course"},
     "lost": {"base", "", "pictures", "lost"},  # pictures: colours onto a full-size lightness
 }
@@ -34,11 +36,13 @@ def imported(path: Path) -> set[str]:
             base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
             parts = [part for part in base if part][1:]
             for name in [alias.name for alias in node.names]:
-                found.add(".".join(parts if node.module else [*parts, name]))
+                found |= {".".join(parts), ".".join([*parts, name])}
     return found
 
 
 def room(module: str) -> str:
+    if module == "color":  # it stands on nothing but torch, and base reads pictures with it
+        return "base"
     return module.rpartition(".")[0] if module.rpartition(".")[0] in MAY_SEE else ""
 
 
@@ -62,6 +66,16 @@ def test_there_is_no_circle():
     assert not left
 
 
+def test_every_way_to_import_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
+    file = tmp_path / "making" / "train.py"
+    file.parent.mkdir()
+    file.write_text(
+        "from ..lost import hints\nfrom ..claims.rules import judge\nfrom . import crops"
+    )
+    assert imported(file) >= {"lost.hints", "claims.rules", "making.crops"}
+
+
 def test_the_core_needs_no_room():
     rooms = [f"colorkit.{room}" for room in MAY_SEE if room not in ("", "base")]
     code = f"import importlib, sys\nsys.modules |= dict.fromkeys({rooms})\n"
@@ -70,9 +84,18 @@ def test_the_core_needs_no_room():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("number", range(1, 6))
+def test_the_first_notebooks_need_no_room(number):
+    (path,) = (PACKAGE.parent / "notebooks").glob(f"{number:02}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    rooms = "|".join(room for room in MAY_SEE if room not in ("", "base"))
+    assert not re.search(rf"colorkit(\.| import .*\b)({rooms})\b", code)
+
+
 def test_a_room_that_is_deleted_is_not_offered(tmp_path):
     copy = shutil.copytree(PACKAGE, tmp_path / "colorkit")
-    for name in ("claims", "pictures", "lost", "course"):  # lost stands on pictures
+    for name in ("claims", "pictures", "lost", "making", "course"):
         shutil.rmtree(copy / name)
     code = "import sys, colorkit; from colorkit.cli import app; print('torch' in sys.modules); "
     code += "colorkit.check('2.3'); app(['--help'])"

@@ -40,7 +40,13 @@ def test_broken_names_are_mended_and_sound_ones_stay(folder, name):
 
 
 @pytest.mark.parametrize(
-    "layout", ["{p}/{p}_{n}.jpg", "images/images/{p}/{p}_{n}.jpg", "resized/resized/{p}_{n}.jpg"]
+    "layout",
+    [
+        "{p}/{p}_{n}.jpg",
+        "images/images/{p}/{p}_{n}.jpg",
+        "resized/resized/{p}_{n}.jpg",
+        "resized/{p}_{n}.jpg",
+    ],
 )
 def test_every_layout_is_read(tmp_path, layout):
     for painter in ("Claude_Monet", "Rembrandt"):

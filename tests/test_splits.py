@@ -91,6 +91,16 @@ def test_fewer_paintings_train_and_the_same_are_tested(paintings, name, share):
     assert set(less.loc[~rest, "part"]) == {"train", splits.SPARE}
 
 
+@pytest.mark.parametrize(("name", "share"), [("half-1", 1 / 2), ("quarter-1", 1 / 4)])
+def test_a_share_of_many_painters_is_that_share_of_all(name, share):
+    """Painters with one training painting each: none has a half, all together have."""
+    numbers = [f"{number:03}" for number in range(100)]
+    table = pd.DataFrame({"path": numbers, "painter": numbers, "group": range(100)})
+    whole, less = (splits.deal(table, split) for split in ("fold-1", name))
+    trained = [(dealt["part"] == "train").sum() for dealt in (whole, less)]
+    assert trained[1] == pytest.approx(share * trained[0], abs=1)
+
+
 def test_as_many_paintings_are_drawn_as_asked_for(paintings):
     dealt = splits.deal(paintings, "draw-50")
     sizes = {"train": 35, "test": 5, "valid": 10, splits.SPARE: 10}

@@ -16,7 +16,7 @@ from colorkit.folder import Folder
 from colorkit.learner import make_learner
 from colorkit.metrics import evaluate, predict_rgb
 from colorkit.models import ScratchUnet
-from colorkit.pretrained import load_pretrained
+from colorkit.pictures.pretrained import load_pretrained
 from colorkit.training import run
 
 

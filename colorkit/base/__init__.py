@@ -1,1 +1,1 @@
-"""The cellar: errors, files, devices, checkpoints. Nothing here knows what a colour is."""
+"""The cellar: errors, files, devices, pictures, notebooks. Of the core it knows color.py alone."""

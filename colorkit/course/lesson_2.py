@@ -3,16 +3,14 @@
 import math
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
 from .. import color
 from ..folder import Folder
-from ..metrics import fit_colour_table
-from ..splits import deal
+from ..metrics import errors_of_one_colour, fit_colour_table
 from .answers import exercise
 from .judging import filled, must, near, number, quoting, same
 
@@ -74,7 +72,8 @@ def forty_draws(draws: Any, lower: Any, folder: Folder) -> str:
     absent = [name for name in names if name not in draws]
     must(not absent, f"{len(absent)} of 40 draws are missing, such as {absent[:1]}")
     errors = {name: number(f"draws[{name!r}]", draws[name]) for name in names}
-    for name, again in errors_of_one_colour(folder, random.sample(names, 3)).items():
+    sample = random.sample(names, 3)
+    for name, again in errors_of_one_colour(folder.manifest, folder.pixels, sample).items():
         near(f"draws[{name!r}]", errors[name], again, 1e-6)
     values = sorted(errors.values())
     told = sum(value < errors["paper"] for value in values)
@@ -102,18 +101,3 @@ def one_draw(opinion: Any, draws: Any) -> str:
     """Judge the answer without the paper's own errors, which the question quotes."""
     own = re.sub(r"0?\.013[0-5]", "", opinion) if isinstance(opinion, str) else opinion
     return quoting(own, 40, draws, "2.4")
-
-
-def errors_of_one_colour(folder: Folder, splits: Sequence[str]) -> dict[str, float]:
-    """Fit one colour to each split's training paintings, and score it on its test paintings."""
-    paintings = folder.manifest[folder.manifest["part"].isin(folder.pixels)]
-    rows = [(paintings["part"] == part).to_numpy().nonzero()[0] for part in folder.pixels]
-    order = torch.from_numpy(np.concatenate(rows)).argsort()  # pixels lie part by part
-    ab = color.encode(torch.cat(list(folder.pixels.values())).float() / 255)[1][order]
-    errors = {}
-    for split in splits:
-        dealt = deal(paintings[["path", "painter", "group"]], split)["part"].to_numpy()
-        train, test = (torch.from_numpy(dealt == name) for name in ("train", "test"))
-        colour = ab[train].mean((0, 2, 3), keepdim=True)
-        errors[split] = float((ab[test] - colour).square().mean())
-    return errors

@@ -88,7 +88,7 @@ def guess(
     from ..color import grey_input
     from ..pictures.files import open_picture
     from ..pictures.paint import colorize, square
-    from ..pretrained import load_pretrained
+    from ..pictures.pretrained import load_pretrained
     from .guess import PAINTINGS, PIXELS, calibrate_model
     from .ladder import SIDE, Paintings
     from .plots import maps

@@ -14,7 +14,7 @@ import numpy as np
 from ..base.errors import KitError
 from ..base.files import write_atomic
 from ..pictures.guessed import KEPT
-from ..pretrained import BOX, Colorizer, load_pretrained
+from ..pictures.pretrained import BOX, Colorizer, load_pretrained
 from .evidence import Errors, error_bin, lightness_bin
 from .ladder import SIDE, Paintings, network_ab
 

@@ -19,7 +19,7 @@ from ..base.files import check_name, file_sha256, write_atomic
 from ..color import AB_SCALE, encode, grey_input, in_gamut, lab_to_paler_rgb, rgb_to_lab
 from ..pictures.files import Picture, open_picture
 from ..pictures.paint import paint_ab, predict_ab, square
-from ..pretrained import Colorizer, load_pretrained
+from ..pictures.pretrained import Colorizer, load_pretrained
 from .spread import Points, Spread, spread
 
 SOURCES = {

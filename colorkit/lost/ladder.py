@@ -21,8 +21,8 @@ from ..color import encode
 from ..curation import curate
 from ..film import CONTRAST, EXPOSURE, photograph
 from ..metrics import fit_colour_table, score
+from ..pictures.pretrained import Colorizer, load_pretrained
 from ..pixels import load_pixels
-from ..pretrained import Colorizer, load_pretrained
 from ..sources import open_source
 from ..splits import FOLDS, deal
 from .evidence import LIGHTNESSES, Errors, lightness_bin

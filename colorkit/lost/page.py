@@ -26,7 +26,7 @@ from ..pictures.demo import (
 )
 from ..pictures.files import fitted, save_picture
 from ..pictures.paint import paint_ab
-from ..pretrained import Colorizer, load_pretrained
+from ..pictures.pretrained import Colorizer, load_pretrained
 from .hints import SOURCES, Hint, Hints, colour_opened, ground, read_hints
 from .spread import Spread, spread
 

@@ -20,7 +20,7 @@ from ..color import AB_SCALE, L_CENTER, encode, grey_input
 from ..film import grey_of
 from ..pictures.files import open_picture
 from ..pictures.paint import square
-from ..pretrained import Colorizer
+from ..pictures.pretrained import Colorizer
 from .ladder import network_ab
 from .plates import align, which_emulsion
 from .spread import PATCH

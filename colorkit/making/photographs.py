@@ -14,10 +14,10 @@ from ..base.files import kit_file, write_atomic
 from ..base.templates import render
 from ..batches import CPU
 from ..folder import Folder
-from ..lite import LiteUnet
 from ..metrics import evaluate
+from ..pictures.lite import LiteUnet
 from ..pixels import split_pixels
-from ..pretrained import WEIGHTS
+from ..saving import WEIGHTS
 from .paintings import PAINTINGS
 from .publish import interval
 from .train import SCORED_SIZE, Seen

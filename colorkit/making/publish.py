@@ -16,7 +16,8 @@ from ..base.files import kit_file, write_atomic
 from ..base.templates import render
 from ..folder import Folder, read_result
 from ..metrics import BASELINES, summarize
-from ..pretrained import BOXED, CONFIG, WEIGHTS, write_description
+from ..pictures.pretrained import BOXED
+from ..saving import CONFIG, WEIGHTS, write_description
 from .recipes import BOX, CANDIDATES
 
 RESAMPLED = 9999

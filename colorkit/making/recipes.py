@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ..experiment import Recipe
-from ..lite import LiteUnet
 from ..models import ScratchUnet, init_normal
+from ..pictures.lite import LiteUnet
 
 # Squared errors: their best answer is the mean of what is possible, which is what is measured.
 CAUTIOUS = Recipe(lr=5e-4, betas=(0.9, 0.999), critic=False, two_stages=False, loss="l2")

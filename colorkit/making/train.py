@@ -24,8 +24,9 @@ from ..folder import Folder
 from ..learner import put_together
 from ..metrics import evaluate, fit_baselines
 from ..models import PatchCritic, count_parameters
+from ..pictures.pretrained import load_pretrained
 from ..pixels import split_pixels
-from ..pretrained import describe_model, load_pretrained, write_description, write_weights
+from ..saving import describe_model, write_description, write_weights
 from .crops import Crops
 from .paintings import PAINTINGS
 from .recipes import BOX, CANDIDATES, PHOTOGRAPHS, Candidate

@@ -12,11 +12,11 @@ from PIL import Image
 
 from ..base.errors import KitError
 from ..base.files import is_systems, refuse_overwriting, user_path
-from ..pretrained import Colorizer
-from ..reading import SUFFIXES as PICTURES
+from ..base.reading import PICTURES
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
 from .guessed import counts_of, guess_map
 from .paint import check_size, check_strength, colorize_picture, grey_version
+from .pretrained import Colorizer
 
 COMPARED = 768  # px, the longer side of each picture of a comparison
 
@@ -160,6 +160,7 @@ def _found(text: str, recursive: bool, target: Path) -> list[tuple[Path, Path]]:
     if path.is_dir():
         return [(path, file) for file in _walk(path, recursive, target)]
     if path.exists():
+        path = Path(text).expanduser().absolute()  # a link keeps its own name
         return [(path.parent, path)]
     matching = sorted(glob.glob(text, recursive=recursive))
     if not matching:

@@ -36,8 +36,8 @@ def colorize_files(
     """Colour pictures at their full size, by a model that comes with the kit or by your own."""
     console.print("loading the model")
     from ..base.device import choose_device
-    from ..pretrained import load_pretrained
     from .batch import Settings, colour_all, find_pairs, summary
+    from .pretrained import load_pretrained
 
     settings = Settings(strength, size, compare, guess_map, overwrite)
     pairs = find_pairs(inputs, output, recursive, settings.beside)
@@ -76,8 +76,8 @@ def export(
 ) -> None:
     """Write a model as ONNX, for programs without PyTorch, and check that it gives the same."""
     console.print("loading the model")
-    from ..pretrained import load_pretrained
     from .onnx import OPSET, export_onnx
+    from .pretrained import load_pretrained
 
     difference = export_onnx(load_pretrained(model), output)
     console.print(f"{output}: {model}, ONNX opset {OPSET}, at most {difference:.1e} from PyTorch")

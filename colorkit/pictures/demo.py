@@ -16,16 +16,18 @@ import torch
 from PIL import Image
 
 from ..base.errors import KitError, need, sigterm_as_interrupt
-from ..base.files import slug
+from ..base.files import slug, user_path
 from ..base.templates import render
 from ..base.terminal import console
 from ..experiment import MODELS, SHORT
 from ..folder import read_result
 from ..metrics import BASELINES, ColourTable
-from ..pretrained import BOX, Colorizer, describe_model, finished_models, load_pretrained
+from ..saving import describe_model
+from ..sources import open_source
 from .files import Picture, fitted, open_picture, save_picture
 from .guessed import MANY, guess_map
-from .paint import colorize_picture, colours_of, grey_version, measure
+from .paint import colorize_picture, colours_of, compare, grey_version, measure
+from .pretrained import BOX, Colorizer, finished_models, load_pretrained
 
 if TYPE_CHECKING:
     import gradio
@@ -86,14 +88,6 @@ class Upload:
     colours: str
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the page shows: (file, label) of pictures, and what to say of them."""
-
-    pictures: list[tuple[str, str]]
-    said: str
-
-
 def boxed_models() -> dict[str, Colorizer]:
     """Load the two models that come with the kit, by their names."""
     return {name: load_pretrained(name) for name in BOX}
@@ -137,14 +131,19 @@ def read_upload(path: str) -> Upload:
     return Upload(small, grey_version(small), colours_of(small))
 
 
-def answer(models: dict[str, Colorizer], upload: Upload, strength: float, to: Path) -> Answer:
-    """Colour one upload with every model, for the page; the pictures go to the folder `to`."""
-    shown = []
+def answer(
+    models: dict[str, Colorizer], upload: Upload, strength: float, to: Path
+) -> tuple[dict[str, str], str]:
+    """Colour one upload with every model, for the page; the pictures go to the folder `to`.
+
+    Returns the pictures, {label: file}, and what to say of them.
+    """
+    shown = {}
 
     def show(image: Image.Image, label: str) -> None:
         file = to / f"{slug(label)}.jpg"
         image.convert("RGB").save(file, quality=90)
-        shown.append((str(file), label))
+        shown[label] = str(file)
 
     show(upload.grey, "grey")
     for name, model in models.items():
@@ -154,7 +153,7 @@ def answer(models: dict[str, Colorizer], upload: Upload, strength: float, to: Pa
         if model.config.get("boxed"):
             show(guess_map(upload.picture.image, model), f"{name}: sure is dark, a guess light")
     said = UNCOMPARED.get(upload.colours) or _compared(upload.picture, models, strength)
-    return Answer(shown, said)
+    return shown, said
 
 
 def save_coloured(model: Colorizer, path: Path, strength: float, to: Path, suffix: str) -> Path:
@@ -265,15 +264,14 @@ def _colouring(models: dict[str, Colorizer], example: Path, to: Path) -> Callabl
     def colour(upload: str | None, strength: float) -> tuple[Any, ...]:
         try:
             seen = read_upload(str(upload or example))
-            found = answer(models, seen, strength, Path(tempfile.mkdtemp(dir=to)))
+            files, said = answer(models, seen, strength, Path(tempfile.mkdtemp(dir=to)))
         except KitError as error:
             return in_trouble(error), "", None, "", "", ""
-        files = {label: file for file, label in found.pictures}
         own = files["as it was"] if seen.colours != "none" else files.pop("as it was")
         more = {label: files.pop(label) for label in BASELINES.values() if label in files}
         slid = files["grey"], next(file for label, file in files.items() if label in models)
         preview = _beside({"as it was read": own})
-        return "", preview, slid, _beside(files), _beside(more), found.said
+        return "", preview, slid, _beside(files), _beside(more), said
 
     return colour
 
@@ -295,9 +293,6 @@ def serve(out: str, port: int, share: bool, more: Pages) -> None:
 
     Raises KitError if there is no model or no gradio.
     """
-    from ..base.files import user_path
-    from ..sources import open_source
-
     _pass_proxies_by(share)
     gr = load_gradio()
     models = models_of(user_path(out)) if out else boxed_models()
@@ -343,24 +338,10 @@ def serve(out: str, port: int, share: bool, more: Pages) -> None:
 
 
 def _compared(picture: Picture, models: dict[str, Colorizer], strength: float) -> str:
-    """Put the errors in a table, and say whether the liveliest answer is the nearest."""
     numbers = {"grey": measure(picture, next(iter(models.values())), strength=0)}
     numbers |= {name: measure(picture, model, strength) for name, model in models.items()}
     rows = (f"| {n} | {e:.4f} | {c:.1f} | {v:.2f} |" for n, (e, c, v) in numbers.items())
-    return COMPARED.format(rows="\n".join(rows), verdict=verdict(numbers))
-
-
-def verdict(numbers: dict[str, tuple[float, float, float]]) -> str:
-    """Say whether the liveliest answer is the nearest. numbers: {name: (error, …, liveliness)}."""
-    liveliest = max(numbers, key=lambda name: numbers[name][2])
-    nearest = min(numbers, key=lambda name: numbers[name][0])
-    if liveliest == nearest:
-        return f"Here the liveliest answer, **{liveliest}**, is the nearest too."
-    more = numbers[liveliest][0] / numbers[nearest][0] - 1
-    return (
-        f"The liveliest answer loses: **{liveliest}** has the most colour, and {more:.0%} more "
-        f"error than **{nearest}**. What looks alive need not be near."
-    )
+    return COMPARED.format(rows="\n".join(rows), verdict=compare(numbers)["verdict"])
 
 
 def _thumb(path: Path, to: Path) -> Path:

@@ -1,6 +1,6 @@
 """Pictures to be coloured: what their files tell beside the pixels is kept; saved whole or not.
 
-How a file is read is reading.py's, as in training.
+How a file is read is base/reading.py's, as in training.
 """
 
 import re
@@ -14,8 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..base.errors import KitError
 from ..base.files import replacing
-from ..icc import bands
-from ..reading import MAX_PIXELS, opened, pixels
+from ..base.icc import bands
+from ..base.reading import MAX_PIXELS, opened, pixels
 
 SUFFIXES = dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jif", ".jfif"), "JPEG")  # what is written
 SUFFIXES |= {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}

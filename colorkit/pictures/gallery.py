@@ -9,10 +9,10 @@ from PIL import Image, ImageOps
 from ..base.errors import KitError
 from ..base.files import user_path, write_atomic
 from ..base.templates import render
-from ..pretrained import Colorizer
 from ..sources import Painting, open_source
 from .files import open_picture
-from .paint import colorize_picture, grey_version, measure
+from .paint import colorize_picture, compare, grey_version, measure
+from .pretrained import Colorizer
 
 PAGE = "index.html"
 MARK = '<meta name="generator" content="colorkit gallery">'  # such a page may be written over
@@ -50,9 +50,6 @@ PAINTINGS = {
 }
 
 
-Numbers = dict[str, tuple[float, float]]  # "grey" or a model: CIEDE2000, chroma ratio
-
-
 def write_gallery(output: str, models: dict[str, Colorizer]) -> Path:
     """Write <output>/index.html, its pictures/, and six of them as sheet.jpg; returns the page.
 
@@ -71,25 +68,6 @@ def write_gallery(output: str, models: dict[str, Colorizer]) -> Path:
     return page
 
 
-def compare(numbers: Numbers) -> dict[str, Any]:
-    """Say which answers are liveliest and nearest to the painting.
-
-    Returns the sentence ("verdict"), whether no answer is both ("apart"), and whether no guess is
-    nearer than grey ("grey").
-    """
-    least = min(difference for difference, _ in numbers.values())
-    most = max(vivid for _, vivid in numbers.values())
-    nearest = [name for name, (difference, _) in numbers.items() if difference == least]
-    liveliest = [name for name, (_, vivid) in numbers.items() if vivid == most]
-    apart = not {*nearest} & {*liveliest}
-    told = "is not the nearest" if apart else "is the nearest, too"
-    named = (
-        f"Nearest to the painting: {' and '.join(nearest)}; liveliest: {' and '.join(liveliest)}"
-    )
-    verdict = f"{named}. Here the liveliest answer {told}."
-    return {"verdict": verdict, "apart": apart, "grey": "grey" in nearest}
-
-
 def _show(
     painting: Painting, root: Path, models: dict[str, Colorizer], folder: Path
 ) -> dict[str, Any]:
@@ -106,7 +84,7 @@ def _show(
     told = {"title": painting.title, "made": f"{painting.painter}, {painting.date}"}
     told |= {"width": picture.image.width, "height": picture.image.height}
     told |= {"number": number, "seen": PAINTINGS[number], "numbers": numbers}
-    return told | compare(numbers)
+    return told | compare(measured)
 
 
 def _sheet(folder: Path, kinds: list[str]) -> Image.Image:

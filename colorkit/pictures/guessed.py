@@ -12,8 +12,8 @@ from PIL import Image
 
 from ..base.errors import KitError
 from ..color import grey_input
-from ..pretrained import BOX, BOXED, Colorizer
 from .paint import square
+from .pretrained import BOX, BOXED, Colorizer
 
 KEPT = BOXED / "guesses.json"
 SIDE = 256  # px of what a map is made from

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..base.errors import KitError, need
 from ..base.files import user_path, write_atomic
-from ..pretrained import Colorizer
+from .pretrained import Colorizer
 
 OPSET = 18
 TOLERANCE = 1e-4  # of ab/110: a hundredth of a Lab unit

@@ -5,11 +5,11 @@ sees that the colours are not (notebook 2, blurred ab).
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..base.errors import KitError
+from ..base.icc import bands
 from ..color import AB_SCALE, encode, grey_input, join, lab_to_paler_rgb
-from ..icc import bands
-from ..pretrained import DEFAULT, Colorizer, load_pretrained
 from .files import Picture, as_picture, open_picture
+from .pretrained import DEFAULT, Colorizer, load_pretrained
 
 Source = str | Path | BinaryIO | Image.Image | np.ndarray
 GREY = 2.0  # mean chroma C*: with less, nobody sees colours
@@ -129,9 +129,26 @@ def measure(
     return row["mse_ab"], row["ciede2000"], vivid
 
 
+def compare(measured: Mapping[str, tuple[float, float, float]]) -> dict[str, Any]:
+    """Say which answers are liveliest and nearest, as far as the numbers that pages show tell.
+
+    measured: what `measure` gives for "grey" and each model. Returns the sentence ("verdict"),
+    whether no answer is both ("apart"), and whether no guess is nearer than grey ("grey").
+    """
+    errors = {name: round(error, 1) for name, (_, error, _) in measured.items()}
+    chroma = {name: round(ratio, 2) for name, (_, _, ratio) in measured.items()}
+    nearest = [name for name, error in errors.items() if error == min(errors.values())]
+    liveliest = [name for name, ratio in chroma.items() if ratio == max(chroma.values())]
+    apart = not {*nearest} & {*liveliest}
+    told = "is not the nearest" if apart else "is the nearest, too"
+    named = f"Nearest (CIEDE2000): {' and '.join(nearest)}; liveliest: {' and '.join(liveliest)}"
+    verdict = f"{named}. Here the liveliest answer {told}."
+    return {"verdict": verdict, "apart": apart, "grey": "grey" in nearest}
+
+
 def square(image: Image.Image, size: int) -> Tensor:
     """Resize a picture to a square as in training: (1, 3, size, size), sRGB in [0, 1]."""
-    fine = image.mode == "I;16"  # which Pillow cannot resize as it is
+    fine = image.mode == "I;16"  # so, Pillow 11.3 (Colab has it) errs near black and near white
     resized = (image.convert("F") if fine else image).resize((size, size), Image.Resampling.BICUBIC)
     if fine:
         resized = Image.fromarray(np.asarray(resized).clip(0, 65535).astype(np.uint16))

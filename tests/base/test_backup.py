@@ -6,7 +6,7 @@ from colorkit.base import backup
 from colorkit.base.checkpoints import files, folder_of
 from colorkit.experiment import Experiment
 from colorkit.folder import Folder
-from colorkit.pretrained import CARD, CONFIG, WEIGHTS
+from colorkit.saving import CARD, CONFIG, WEIGHTS
 from colorkit.training import run
 
 

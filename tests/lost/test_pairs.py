@@ -13,11 +13,11 @@ from skimage.transform import AffineTransform, warp
 from colorkit import film
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
+from colorkit.base.reading import read_picture
 from colorkit.color import grey_input
 from colorkit.lost import pairs
 from colorkit.lost.pairs import PLATES, score_pairs
 from colorkit.lost.plates import Aligned
-from colorkit.reading import read_picture
 from colorkit.sources import open_source
 
 COLUMNS = pd.read_csv(kit_file("data", "photographs.csv")).columns

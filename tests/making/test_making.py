@@ -14,7 +14,7 @@ from colorkit.folder import Folder, read_result
 from colorkit.making import photographs, publish, recipes, train
 from colorkit.making.crops import SMALLEST, Crops
 from colorkit.making.paintings import PAINTINGS, gather
-from colorkit.pretrained import load_pretrained
+from colorkit.pictures.pretrained import load_pretrained
 from colorkit.sources import open_source
 
 

@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from processes import python
 
 from colorkit.base.errors import KitError
+from colorkit.base.reading import read_picture
 from colorkit.pictures.batch import Done, Settings, colour_all, find_pairs, summary
 from colorkit.pictures.files import open_picture
-from colorkit.pretrained import Colorizer, load_pretrained
-from colorkit.reading import read_picture
+from colorkit.pictures.pretrained import Colorizer, load_pretrained
 
 FORMATS = {"a.jpg": "L", "b.png": "RGB", "c.tif": "RGB", "d.webp": "RGB", "e.png": "LA"}
 
@@ -130,6 +130,14 @@ def test_patterns_and_names_with_tricks(folder, model, monkeypatch, tmp_path):
         shutil.copy("b.png", name)
         assert colour(model, Path(name), tmp_path / "out")[0].error == ""
         assert (tmp_path / "out" / name).exists()
+
+
+def test_a_link_to_a_picture_has_its_own_name(folder):
+    (folder / "mine.png").symlink_to(folder / "b.png")
+    pairs = find_pairs([str(folder / "mine.png")], str(folder / "out"))
+    assert [path.name for path in pairs.values()] == ["mine.png"]
+    with pytest.raises(KitError, match="would overwrite an input"):
+        find_pairs([str(folder / "mine.png")], str(folder / "b.png"))
 
 
 def test_no_input_is_ever_written_over(folder):

@@ -21,11 +21,11 @@ from profiles import grey_profile, lightness, rgb_profile
 
 from colorkit import colorize
 from colorkit.base.errors import KitError
+from colorkit.base.reading import read_picture
 from colorkit.pictures import demo
 from colorkit.pictures.batch import Settings, colour_all, find_pairs, summary
 from colorkit.pictures.files import open_picture, save_picture
 from colorkit.pictures.paint import grey_version
-from colorkit.reading import read_picture
 
 MODEL = model_of(torch.full((2, 32, 32), 0.1))
 RAMP = np.tile(np.arange(256, dtype=np.uint8), (64, 1))

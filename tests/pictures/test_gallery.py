@@ -52,19 +52,6 @@ def test_every_file_it_names_is_there_and_nothing_comes_from_a_network(page):
     assert told[0]["numbers"]["grey"][1] == 0 < told[0]["numbers"]["cautious"][1]
 
 
-def test_it_says_whether_the_liveliest_answer_is_the_nearest():
-    numbers = {"grey": (9.0, 0.0), "lively": (9.5, 1.4), "cautious": (7.0, 0.6)}
-    said = room.compare(numbers)
-    assert said["apart"]
-    assert not said["grey"]
-    assert said["verdict"] == (
-        "Nearest to the painting: cautious; liveliest: lively. "
-        "Here the liveliest answer is not the nearest."
-    )
-    assert not room.compare(numbers | {"lively": (7.0, 1.4)})["apart"]  # as near as cautious
-    assert room.compare(numbers | {"cautious": (9.2, 0.6)})["grey"]
-
-
 def test_it_is_written_over_itself_and_over_nothing_else(page, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "PAINTINGS", {TWO[0]: "a boat"})
     page = room.write_gallery(str(tmp_path / "mine"), MODELS)

@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from colorkit import colorize
 from colorkit.base.errors import KitError
+from colorkit.base.icc import BAND
 from colorkit.color import encode, join, lab_to_paler_rgb, rgb_to_lab
-from colorkit.icc import BAND
 from colorkit.pictures.files import Picture, open_picture
-from colorkit.pictures.paint import _weights, colorize_picture, colours_of, square
-from colorkit.pretrained import BOX, Colorizer
+from colorkit.pictures.paint import _weights, colorize_picture, colours_of, compare, square
+from colorkit.pictures.pretrained import BOX, Colorizer
 from colorkit.sources import open_source
 
 
@@ -237,3 +237,16 @@ def test_paintings_have_colours_and_ink_has_a_tone(title, colours):
     source = open_source("sample")
     painting = next(p for p in source.paintings if p.title == title)
     assert colours_of(open_picture(source.root / painting.path)) == colours
+
+
+def test_the_nearest_is_what_the_eye_finds_nearest():
+    measured = {"grey": (0.03, 9.0, 0.0), "lively": (0.01, 9.5, 1.4), "cautious": (0.02, 7.0, 0.6)}
+    said = compare(measured)
+    assert said["verdict"] == (
+        "Nearest (CIEDE2000): cautious; liveliest: lively. "
+        "Here the liveliest answer is not the nearest."
+    )
+    assert said["apart"]
+    assert not said["grey"]
+    assert not compare(measured | {"lively": (0.01, 7.04, 1.4)})["apart"]  # shown as near
+    assert compare(measured | {"cautious": (0.02, 9.2, 0.6)})["grey"]

@@ -1,8 +1,7 @@
-"""Trained models as folders, here or on the Hugging Face Hub: model.safetensors, config.json and
-a model card (README.md). Nothing is pickled.
+"""Trained models to colour with: their folders (saving.py) read, here or on the Hugging Face Hub.
 
 Two come with the kit, in colorkit/box/: "lively" and "cautious". `colorkit reproduce` leaves one
-for each run in <results>/models/<run>/.
+for each run.
 """
 
 import json
@@ -16,20 +15,17 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-from . import __version__
-from .base.errors import KitError, need
-from .base.files import file_sha256, remove_parts, user_path, write_atomic
-from .color import AB_SCALE, L_CENTER
-from .experiment import MODELS
-from .models import build_generator
+from ..base.errors import KitError, need
+from ..base.files import file_sha256, user_path
+from ..experiment import MODELS
+from ..models import build_generator
+from ..saving import CARD, COLOR, CONFIG, FORMAT, WEIGHTS, write_description, write_weights
+from .lite import LiteUnet
 
-FORMAT = 1
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 BOX = {"lively": "to look at", "cautious": "to measure"}
-BOXED = Path(__file__).parent / "box"
+BOXED = Path(__file__).parents[1] / "box"
 DEFAULT = "lively"
 NETWORKS = MODELS | {"lite_unet": "U-Net on EfficientNet-Lite0"}
-COLOR = {"L_center": L_CENTER, "ab_scale": AB_SCALE}
 _FACTS = {"format": int, "architecture": str, "size": int, "color": dict, "weights_sha256": str}
 
 
@@ -90,10 +86,11 @@ class Colorizer(nn.Module):
         return str(done)
 
 
-def describe_model(architecture: str, size: int, **facts: Any) -> dict[str, Any]:
-    """Make a model's config; `facts` such as run, epochs, paintings stand in it as they are."""
-    made = {"format": FORMAT, "architecture": architecture, "size": size, "color": COLOR}
-    return made | {"colorkit": __version__} | facts
+def build_network(architecture: str, size: int) -> nn.Module:
+    """Build a network of NETWORKS with random weights: L (N, 1, S, S) to ab (N, 2, S, S)."""
+    if architecture == "lite_unet":
+        return LiteUnet()
+    return build_generator(architecture, size, "random")
 
 
 def load_pretrained(name: str | Path = DEFAULT) -> Colorizer:
@@ -115,7 +112,7 @@ def load_pretrained(name: str | Path = DEFAULT) -> Colorizer:
     if path.exists() and file_sha256(path) != config["weights_sha256"]:
         raise KitError(f"{path}: truncated or changed (its sha256 differs); copy it anew")
     try:
-        generator = build_generator(config["architecture"], config["size"], "random")
+        generator = build_network(config["architecture"], config["size"])
         generator.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise KitError(f"{path}: cannot be read ({_first_line(error)}); copy it anew") from error
@@ -134,24 +131,6 @@ def finished_models(root: Path) -> dict[Path, dict[str, Any]]:
     return found
 
 
-def write_weights(folder: Path, state: dict[str, Tensor]) -> str:
-    """Write model.safetensors, whole or not at all; return its sha256.
-
-    What an earlier try left there goes first.
-    """
-    (folder / CONFIG).unlink(missing_ok=True)
-    remove_parts(folder)
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
-    write_atomic(folder / WEIGHTS, safetensors.torch.save(tensors))
-    return file_sha256(folder / WEIGHTS)
-
-
-def write_description(folder: Path, config: dict[str, Any], card: str) -> None:
-    """Write the model card, then config.json, whose presence says that the folder is whole."""
-    write_atomic(folder / CARD, card)
-    write_atomic(folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
-
-
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     try:
@@ -162,8 +141,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if config["format"] != FORMAT:
         raise KitError(f"{path}: of format {config['format']}, this kit reads {FORMAT}; update it")
     known = found == _FACTS and config["architecture"] in NETWORKS and config["color"] == COLOR
+    known = known and config.get("boxed") in (None, *BOX)
     if not known or not 32 <= config["size"] <= 1024:
-        raise KitError(f"{path}: not a model of this kit (see colorkit.pretrained)")
+        raise KitError(f"{path}: not a model of this kit (see colorkit.saving)")
     return config
 
 

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from colorkit import notebook as environment
+from colorkit.base import notebook as environment
 from colorkit.base.errors import KitError
 
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from colorkit import lite
 from colorkit.base.errors import KitError
-from colorkit.models import build_generator, count_parameters
+from colorkit.models import count_parameters
+from colorkit.pictures import lite
 
 
 def test_any_multiple_of_32_becomes_colours():
-    unet = build_generator("lite_unet", 128, "random").eval()
+    unet = lite.LiteUnet().eval()
     assert count_parameters(unet) == 2_953_410
     with torch.inference_mode():
         ab = unet(torch.rand(2, 1, 64, 160) * 2 - 1)

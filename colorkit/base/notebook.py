@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import __version__
-from .base.errors import KitError, check_type, refuse_unknown
+from .. import __version__
+from .errors import KitError, check_type, refuse_unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def show(figure: "Figure", alt: str, told: str = "") -> None:
     """
     from IPython.display import display
 
-    from .base.rendering import mime_bundle
+    from .rendering import mime_bundle
 
     display(mime_bundle(figure, f"{alt} {told}".rstrip()), raw=True)
 
@@ -82,7 +82,7 @@ def interact(draw: Callable[..., "tuple[Figure, str]"], **controls: Any) -> None
     """
     from IPython.display import display
 
-    from .base.rendering import mime_bundle
+    from .rendering import mime_bundle
 
     def drawn() -> dict[str, str]:
         return mime_bundle(*draw(**{name: control.value for name, control in controls.items()}))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from .base.errors import KitError
+from .errors import KitError
 
 BAND = 1 << 17  # pixels looked at or coloured at a time: little memory, and the processor's cache
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # as in a PNG, white first
@@ -186,7 +186,7 @@ def _unclipped(image: Image.Image, srgb: Image.Image, to_lab: Any) -> Image.Imag
         return None
     import torch  # slow to import, and few pictures need it
 
-    from .color import lab_from_d50, lab_to_paler_rgb
+    from ..color import lab_from_d50, lab_to_paler_rgb
 
     found = np.asarray(ImageCms.applyTransform(image, to_lab))[clipped]
     scaled = np.concatenate((found[:, :1] * (100 / 255), found[:, 1:].view(np.int8)), axis=1)

@@ -6,20 +6,20 @@ look is refused.
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from .base.errors import KitError
+from .errors import KitError
 from .icc import colours_by_number, eight_bits, in_srgb
 
 # What a picture's name ends with, whether its kind can be read or has to be named as one that can't
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".png", ".tif", ".tiff", ".webp", ".gif"}
-SUFFIXES |= {".bmp", ".jp2", ".j2k", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".jxl", ".psd"}
-SUFFIXES |= {".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".raf", ".rw2", ".pgm", ".ppm", ".tga"}
+PICTURES = {".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".png", ".tif", ".tiff", ".webp", ".gif"}
+PICTURES |= {".bmp", ".jp2", ".j2k", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".jxl", ".psd"}
+PICTURES |= {".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".raf", ".rw2", ".pgm", ".ppm", ".tga"}
 READABLE = ("JPEG", "PNG", "TIFF", "WEBP", "JPEG2000", "AVIF", "GIF", "BMP")  # whatever the name
 MAX_PIXELS = 178_956_970  # where Pillow refuses; it warns at half of that
 MAX_SIDE = 65_535  # JPEG's own limit, and it bounds what a strip of few pixels can ask for
@@ -82,7 +82,8 @@ def pixels(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Take an opened picture's pixels, upright and in sRGB, and its transparency (mode "L").
 
     The pixels' mode is "L", "I;16" (grey, 16 bits) or "RGB" (8 bits a channel). `image` stays as it
-    is. A colour outside sRGB is made paler, its lightness kept. A damaged profile counts as none.
+    is. A colour outside sRGB is made paler, its lightness kept. Damaged EXIF, or a damaged profile,
+    counts as none.
     Raises KitError for what would come out wrong, such as pixels that are no colours.
     """
     tags = getattr(image, "tag_v2", {})
@@ -94,8 +95,7 @@ def pixels(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     if not isinstance(image.info.get("xmp", b""), bytes):
         del image.info["xmp"]  # of a type that Pillow stumbles over when it turns a TIFF
     image.load()
-    if (orientation := image.getexif().get(0x0112)) in _TURNS:
-        image = image.transpose(_TURNS[orientation])
+    image = _upright(image)
     info = image.info | found
     if image.mode.startswith("I") or image.mode == "F":
         image, alpha = _sixteen_bits(image, tags), _transparent_value(image)
@@ -104,6 +104,13 @@ def pixels(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     if alpha and alpha.getextrema()[0] == 255:  # opaque all over
         alpha = None
     return in_srgb(image, info, deep), alpha
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    orientation = 1
+    with suppress(Exception):  # damaged EXIF, of which Pillow makes none in JPEGs only
+        orientation = image.getexif().get(0x0112)
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def _pages(image: Image.Image) -> int:

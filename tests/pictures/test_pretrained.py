@@ -11,7 +11,8 @@ import torch
 from conftest import equal, untrained
 
 from colorkit.base.errors import KitError
-from colorkit.pretrained import BOX, BOXED, CARD, CONFIG, WEIGHTS, load_pretrained
+from colorkit.pictures.pretrained import BOX, BOXED, load_pretrained
+from colorkit.saving import CARD, CONFIG, WEIGHTS
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def test_what_is_saved_is_read_back(tmp_path, architecture):
     [
         ({"format": 2}, "of format 2, this kit reads 1; update it"),
         ({"architecture": ["unet_resnet18"]}, "not a model of this kit"),
+        ({"boxed": "dull"}, "not a model of this kit"),
         ({"size": 10**9}, "not a model of this kit"),
         ({"size": 33}, "must be a power of two"),
         ({"size": 64}, "cannot be read"),
@@ -79,7 +81,7 @@ def test_two_models_are_in_the_box_and_together_small():
 
 
 def test_a_box_that_is_empty_or_damaged_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("colorkit.pretrained.BOXED", tmp_path)
+    monkeypatch.setattr("colorkit.pictures.pretrained.BOXED", tmp_path)
     with pytest.raises(KitError, match="'lively' is missing from this installation; reinstall"):
         load_pretrained()
     shutil.copytree(BOXED / "lively", tmp_path / "lively")

@@ -6,7 +6,7 @@ from conftest import SHARED
 from PIL import Image
 
 from colorkit.base.errors import KitError
-from colorkit.reading import read_picture
+from colorkit.base.reading import read_picture
 from colorkit.sources import open_source
 
 
@@ -44,6 +44,12 @@ def test_pictures_are_turned_upright():
     exif[0x0112] = 6  # taken with the camera on its side
     content = encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif)
     assert read_picture(content).size == (20, 40)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_damaged_exif_is_none(kind):
+    content = encoded(Image.new("RGB", (40, 20)), kind, exif=b"Exif\0\0no TIFF")
+    assert read_picture(content).size == (40, 20)
 
 
 def test_what_is_no_whole_picture_says_so(gallery):

