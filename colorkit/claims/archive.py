@@ -22,7 +22,6 @@ KEYS = ["study", "split", "table", "model", "variant", "seed", "part", "painting
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
 PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
 DISTANCES = ["study", "split", "table", "a", "a_seed", "b", "b_seed", "path", "ciede2000"]
-COLOURS = ["study", "split", "painter", "model", "a", "b", "pixels"]
 NOT_THERE = "not run yet, or stopped by an error: see its logs"  # why a run has no result
 VOTES = ["rater", "model", "path", "fooled"]
 
@@ -53,8 +52,7 @@ class Archive:
 
     scores: KEYS and SCORES, a row a run and painting. paintings: PAINTINGS, numbered within each
     part. Both are in the paintings' order. distances: DISTANCES, between the pictures of two runs
-    of a table, models a and b. colours: COLOURS, how many pixels of the test paintings have which
-    a* and b* (middle of a bin). votes: VOTES, of the forced choice. runs: their records without
+    of a table, models a and b. votes: VOTES, of the forced choice. runs: their records without
     scores.
     """
 
@@ -63,7 +61,6 @@ class Archive:
     scores: pd.DataFrame
     paintings: pd.DataFrame
     distances: pd.DataFrame
-    colours: pd.DataFrame
     votes: pd.DataFrame
     runs: dict[RunKey, dict[str, Any]]
     holes: dict[RunKey, str] = field(default_factory=dict)

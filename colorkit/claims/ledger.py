@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import jensenshannon
 
 from ..base.errors import KitError
-from ..color import AB_SCALE
 from ..experiment import MODELS, SHORT, VARIANTS
 from ..metrics import BASELINES
 from ..splits import SPARE
@@ -186,46 +184,6 @@ def _interval(archive: Archive, each: np.ndarray) -> dict[str, float]:
     return {"low": low, "high": high}
 
 
-def vividness_table(archive: Archive) -> pd.DataFrame:
-    """Tell how vivid predictions are, painter by painter: chroma ratio and clipped pixels."""
-    main = archive.protocol.main
-    for model in main.models:
-        archive.cell(main.tables[0], model)  # KitError for a hole
-    s = archive.scores[(archive.scores["study"] == main.name) & (archive.scores["part"] == "test")]
-    s = s[s["table"].isin([0, main.tables[0]]) & (s["variant"] == "")]
-    s = s.merge(archive.paintings, on=["study", "split", "painting", "part"])
-    means = s.groupby(["painter", "model"])[["chroma", "chroma_true", "clipped"]].mean()
-    means["chroma_ratio"] = means["chroma"] / means["chroma_true"]
-    order = [name for name in (*main.models, *BASELINES) if name != "grey"]
-    wide = means[["chroma_ratio", "clipped"]].unstack("model")
-    wide = wide.reindex(columns=pd.MultiIndex.from_product([["chroma_ratio", "clipped"], order]))
-    return wide.rename(columns=SHORT | BASELINE_SHORT)
-
-
-def palette_table(archive: Archive) -> pd.DataFrame:
-    """How far is each model's palette from the painter's? Jensen-Shannon distance, 0 to 1.
-
-    Of the pixels' counts by a* and b*, in bins ten units wide; base 2.
-    """
-    rows, here = {}, archive.colours[archive.colours["study"] == archive.protocol.main.name]
-    counts = here.pivot_table("pixels", ["painter", "a", "b"], "model", aggfunc="sum", fill_value=0)
-    for painter, part in counts.groupby("painter"):
-        if set(MODELS) < set(part):
-            apart = [jensenshannon(part[model], part["painting"], base=2) for model in MODELS]
-            rows[painter] = apart
-    return pd.DataFrame.from_dict(rows, "index", columns=list(SHORT.values()))
-
-
-def space_table(archive: Archive) -> pd.DataFrame:
-    """Read the same test errors in other spaces: the paper does not say in which it counts."""
-    rows = {}
-    for table, model, label in _labelled(archive):
-        mse, rgb = (_mean(archive, table, model, metric) for metric in ("mse_ab", "mse_rgb"))
-        rows[label] = [mse, mse * (AB_SCALE / 128) ** 2, mse * 2 / 3, rgb, mse * AB_SCALE**2]
-    columns = ["ab/110", "ab/128", "L and ab, exact L", "sRGB in [0, 1]", "Lab units"]
-    return pd.DataFrame.from_dict(rows, "index", columns=columns)
-
-
 def _labelled(archive: Archive) -> list[tuple[int, str, str]]:
     """List models (table, name, label) and then baselines, whose table is 0."""
     models = itertools.product(archive.protocol.main.tables, archive.protocol.main.models)
@@ -233,7 +191,6 @@ def _labelled(archive: Archive) -> list[tuple[int, str, str]]:
     return named + [(0, baseline, label) for baseline, label in BASELINES.items()]
 
 
-def _mean(archive: Archive, table: int, model: str, metric: str = "mse_ab") -> float:
+def _mean(archive: Archive, table: int, model: str) -> float:
     """Average the main study's test errors, every painting once."""
-    cells = archive.cell(table, model, metric=metric, grouped=False)
-    return float(np.mean([cell.mean() for cell in cells]))
+    return float(np.mean([cell.mean() for cell in archive.cell(table, model, grouped=False)]))

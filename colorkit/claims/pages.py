@@ -27,9 +27,6 @@ SHOWN: dict[str, Callable[[Archive], pd.DataFrame]] = {
     "changes": ledger.change_table,
     "leaks": leak_table,
     "painters": ledger.painter_table,
-    "colours": ledger.vividness_table,
-    "palettes": ledger.palette_table,
-    "spaces": ledger.space_table,
     "multiverse": multiverse,
 }
 # Claims whose findings are drawn: what the axis says, and where nothing would be different.
@@ -55,7 +52,7 @@ def write_pages(
         "judged": judged,
         "signed": SIGNED,
         "tables": {name: _html(make, archive) for name, make in SHOWN.items()},
-        "figures": _drawn(archive, judged),
+        "figures": _drawn(judged),
         "painting_count": tested["path"].nunique(),
         "archive": archive,
         "edited": untrusted(archive),
@@ -69,15 +66,12 @@ def write_pages(
         write_atomic(target / "README.md", render("claims/ledger.md", facts))
 
 
-def _drawn(archive: Archive, judged: Sequence[Verdict]) -> dict[str, str]:
+def _drawn(judged: Sequence[Verdict]) -> dict[str, str]:
     drawn = {}
     for verdict in judged:
         if verdict.claim["id"] in DRAWN and verdict.findings:
             forest = plots.forest(verdict.findings, *DRAWN[verdict.claim["id"]])
             drawn[verdict.claim["id"]] = rendering.img_tag(*forest)
-    counts = archive.colours[archive.colours["study"] == archive.protocol.main.name]
-    if not counts.empty:
-        drawn["colours"] = rendering.img_tag(*plots.palettes(counts))
     return drawn
 
 

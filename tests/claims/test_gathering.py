@@ -19,7 +19,7 @@ from colorkit.claims.ledger import scope
 from colorkit.claims.protocol_file import keep_protocol, read_protocol
 from colorkit.claims.votes import make_page
 
-TABLES = ("scores", "paintings", "distances", "colours", "votes")
+TABLES = ("scores", "paintings", "distances", "votes")
 FIRST = "t1-unet_resnet18-s1000"
 
 
@@ -52,8 +52,6 @@ def test_what_is_published_is_the_same_without_weights(out, grid, tmp_path):
         ["a", "a_seed", "b", "b_seed"]
     )
     assert len(pairs) == 6 * 5 / 2
-    painted = here.colours.query("study == 'tables' and model == 'painting'")
-    assert painted["pixels"].sum() == len(tested) * 32 * 32
     shown = out / "leaks/flips/snapshots/t1-pix2pix_scratch-s1000/paintings.jpg"
     write_atomic(shown, b"JPEG")
     publish_runs(out, tmp_path / "published")
