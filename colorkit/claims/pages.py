@@ -89,13 +89,13 @@ def _without_nan(facts: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _html(make: Callable[[Archive], pd.DataFrame], archive: Archive) -> str:
-    """Write a table as HTML, numbers to the right; or that there is nothing to be shown."""
+    """Write a table as HTML, numbers to the right; nothing if there is no row, or no result."""
     try:
         frame = make(archive)
     except KitError:
         frame = pd.DataFrame()
     if frame.empty:
-        return "<p>No result yet.</p>"
+        return ""
     index = not isinstance(frame.index, pd.RangeIndex)
     text = frame.to_html(border=0, index=index, float_format="%.4f", na_rep="–", justify="left")
     text = text.replace("<table", '<table tabindex="0"')  # where it is too wide, it is scrolled
