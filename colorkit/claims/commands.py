@@ -36,19 +36,19 @@ def protocol(
     data, fixed, codes = absolute(data), read_protocol(file), [0]
     unnamed = runs_root() / slug(f"{Path(file).stem}-{data_name(data)}")
     folder = user_path(out) if out else unnamed
-    grids = fixed.grids(folder, data)
+    if not (dry_run or no_notebooks):
+        check_notebooks(folder)
+    grids, audits = fixed.grids(folder, data), {}
+    for grid in grids.values():
+        check_grid(grid, audits)
     if dry_run:
         for grid in grids.values():
             list_jobs(grid, not no_notebooks)
         return
-    if not no_notebooks:
-        check_notebooks(folder)
-    for grid in grids.values():
-        check_grid(grid)
     keep_protocol(fixed, rules_sha256(), folder)
     for number, ((study, split), grid) in enumerate(grids.items(), start=1):
         console.print(f"{study}, {split} ({number} of {len(grids)})")
-        codes.append(complete(grid, jobs, not no_notebooks))
+        codes.append(complete(grid, jobs, not no_notebooks, audits=audits))
         if codes[-1] == 130:
             break
         if study == fixed.main.name and set(grid.models) == set(MODELS):

@@ -218,10 +218,11 @@ def grid_of(out: Path) -> Grid:
         raise KitError(f"{out}: not a folder of `colorkit reproduce` ({error})") from error
 
 
-def check_grid(grid: Grid) -> Curation | None:
+def check_grid(grid: Grid, audits: dict[str, Curation] | None = None) -> Curation | None:
     """Refuse a grid that cannot be run, before anything is written. Raises KitError.
 
-    Returns the audited and split paintings if the results folder has no manifest yet.
+    Returns the audited and split paintings if the results folder has no manifest yet; audits: as
+    `curate` takes them.
     """
     experiments, folder = grid.experiments(), grid.folder
     if folder.data != "sample" and folder.path.is_relative_to(folder.source.root):
@@ -230,7 +231,7 @@ def check_grid(grid: Grid) -> Curation | None:
             "choose another --out"
         )
     if not folder.manifest_path.exists():
-        return curate(folder.source, folder.painters, folder.split)
+        return curate(folder.source, folder.painters, folder.split, audits)
     folder.check()
     folder.result("baselines", folder.baselines_config)
     for experiment in experiments:
