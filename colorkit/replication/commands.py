@@ -96,7 +96,7 @@ def list_jobs(grid: "Grid", lessons: bool = True) -> None:
     shown, todo = Table("job", "state", "results"), missing(grid, lessons)
     for job in plan(grid, lessons):
         results = ", ".join(str(path.relative_to(grid.folder.path)) for path in job.results)
-        state = "to do" if job in todo and job.done else job.state
+        state = "done" if job not in todo else "failed" if job.failure else "to do"
         shown.add_row(job.name, state, results)
     console.print(shown, f"in {grid.folder.path}")
 

@@ -110,13 +110,6 @@ class Job:
         return all(path.exists() for path in needed)
 
     @property
-    def state(self) -> str:
-        """Tell "done", "failed" (its notebook holds an error) or "to do"."""
-        if self.done:
-            return "done"
-        return "failed" if self.failure else "to do"
-
-    @property
     def failure(self) -> str | None:
         """Say where the notebook failed, or how a training did; None if it did not fail."""
         if not self.lesson:
