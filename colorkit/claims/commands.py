@@ -83,9 +83,10 @@ def ledger(
 
     if publish:
         check_can_publish()
-    folder = user_path(out)
-    own, targets, archives = read_archive(folder), [folder], published(results)
-    name = f"{publish}-{time.strftime('%Y-%m-%d')}" if publish else ""
+    folder, archives = user_path(out), published(results)
+    name = folder.name if folder.parent == results.resolve() else ""
+    own, targets = archives.get(name) or read_archive(folder), [folder]
+    name = f"{slug(publish)}-{time.strftime('%Y-%m-%d')}" if publish else name
     archives = {name: own} | {older: archives[older] for older in archives if older != name}
     if publish:
         targets.append(results / name)

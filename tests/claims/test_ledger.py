@@ -233,11 +233,12 @@ def test_the_command_judges_a_folder_and_publishes_it(out, tmp_path, monkeypatch
     here = {("results",): tmp_path / "results"}
     monkeypatch.setattr(files, "kit_file", lambda *names: here.get(names) or found(*names))
     monkeypatch.setattr(terminal.console, "width", 300)
-    shown = CliRunner().invoke(app, ["ledger", "--out", str(out), "--publish", "mine"])
+    shown = CliRunner().invoke(app, ["ledger", "--out", str(out), "--publish", "my/own"])
     assert shown.exit_code == 0, shown.output
     for word in ("What has been tested, and what has not", "○ not", "(no verdict)"):
         assert word in shown.output
     (target,) = (tmp_path / "results").iterdir()
+    assert target.name.startswith("my-own-20")
     assert (target / "ledger.json").read_bytes() == (out / "ledger.json").read_bytes()
     section = readme.read_text()
     assert "| the paper's claim | verdict | because |" in section
@@ -250,3 +251,5 @@ def test_the_command_judges_a_folder_and_publishes_it(out, tmp_path, monkeypatch
         == shown.output[shown.output.index("┏") :].rpartition("published")[0]
     )
     assert f"numbers and runs: {target}" in again
+    once = CliRunner().invoke(app, ["ledger", "--out", str(target)])
+    assert once.output.count("tables: 12 runs") == 1
