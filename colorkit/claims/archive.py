@@ -23,7 +23,7 @@ SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
 PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
 DISTANCES = ["study", "split", "table", "a", "a_seed", "b", "b_seed", "path", "ciede2000"]
 NOT_THERE = "not run yet, or stopped by an error: see its logs"  # why a run has no result
-VOTES = ["rater", "model", "path", "fooled"]
+VOTES = ["study", "table", "rater", "model", "path", "fooled"]
 
 
 class RunKey(NamedTuple):

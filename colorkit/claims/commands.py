@@ -107,7 +107,9 @@ def ledger(
 def choice(
     out: Annotated[str, typer.Option(help="a results folder with finished runs")],
     table: Annotated[int, typer.Option(help="1 or 2")] = 1,
-    rater: Annotated[int, typer.Option(min=0, help="another number, another page")] = 0,
+    rater: Annotated[
+        int, typer.Option(min=0, help="a person's number; each has pages of their own")
+    ] = 0,
 ) -> None:
     """Make a page that asks which of two pictures is the painting."""
     console.print("reading the runs")
@@ -125,9 +127,9 @@ def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json
     from .votes import NEEDED, read_votes, tally
 
     rows, remarks = read_votes(files)
-    shown = Table("model", "votes", "taken for the painting", "95 % interval", "p of 50 %")
-    for found in tally(rows):
-        interval = f"{found.low:.0%} to {found.high:.0%}"
-        cells = str(found.votes), f"{found.rate:.0%}", interval, f"{found.p:.3g}"
-        shown.add_row(MODELS[found.model], *cells)
-    console.print(shown, f"{NEEDED} votes a model tell 40 % from 50 %", *remarks)
+    shown = Table("model", "votes", "raters", "taken for the painting", "95 % interval")
+    for found in tally(rows).itertuples():
+        rates = f"{found.rate:.0%}", f"{found.low:.0%} to {found.high:.0%}"
+        shown.add_row(MODELS[found.Index], str(found.votes), str(found.raters), *rates)
+    least = f"{NEEDED} votes a model, more if raters or paintings differ, tell 40 % from 50 %"
+    console.print(shown, least, *remarks)

@@ -52,7 +52,7 @@ def read_archive(out: Path) -> Archive:
         _table(scores, [*KEYS, *SCORES]),
         _table(paintings, PAINTINGS),
         _table(distances, DISTANCES),
-        _votes(out),
+        _votes(out, protocol.studies),
         runs,
         holes,
     )
@@ -154,12 +154,15 @@ def _distances(grid: Grid, records: list[dict[str, Any]]) -> Iterable[dict[str, 
             yield runs | {"path": path, "ciede2000": value}
 
 
-def _votes(out: Path) -> pd.DataFrame:
+def _votes(out: Path, studies: Iterable[str]) -> pd.DataFrame:
     """Read the votes that lie beside the pages of the studies' folders."""
-    rows, remarks = read_votes(sorted(out.glob("*/*/choice/*.votes.json")))
-    for remark in remarks:
-        print(remark)
-    return pd.DataFrame(rows, columns=VOTES)
+    found = []
+    for study in studies:
+        rows, remarks = read_votes(sorted((out / study).glob("*/choice/*.votes.json")))
+        found += [row | {"study": study} for row in rows]
+        for remark in remarks:
+            print(remark)
+    return pd.DataFrame(found, columns=VOTES)
 
 
 def _table(tables: list[Any], columns: list[str]) -> pd.DataFrame:

@@ -212,9 +212,11 @@ def by_votes(evidence: Evidence, terms: Terms) -> Judged:
     Raters and paintings are drawn anew together: one painting that fools everybody, or one rater
     whom everything fools, is one fact.
     """
-    votes, findings, told = evidence.archive.votes, [], []
+    votes, findings, told = evidence.votes, [], []
     if votes.empty:
         raise KitError("no vote has been cast")
+    if lacking := sorted(set(MODELS) - set(votes["model"])):
+        raise KitError(f"no vote on {', '.join(SHORT[model] for model in lacking)}")
     drawn, rates = {}, {}
     for model, mine in votes.groupby("model"):
         fooled = mine["fooled"].to_numpy(float)

@@ -94,7 +94,7 @@ def deciding(archive: Archive, terms: Terms) -> Evidence:
     """Find the runs that meet a claim's needs: per table and model, the study with most."""
     studies: dict[tuple[int, str], str] = {}
     most: dict[tuple[int, str], int] = {}
-    needs, votes = terms.needs, archive.votes
+    needs = terms.needs
     for name, study in sorted(archive.protocol.studies.items()):
         for cell in itertools.product(study.tables, study.models) if study.clean else ():
             runs = archive.runs_of({cell: name})
@@ -104,6 +104,7 @@ def deciding(archive: Archive, terms: Terms) -> Evidence:
     enough = len(tables) >= needs.get("tables", 1)
     if needs.get("models") == "all":
         enough &= len(studies) == len(tables) * len(MODELS)
+    votes = Evidence(archive, studies).votes
     enough &= len(votes) >= needs.get("votes", 0) * len(MODELS)
     enough &= votes["rater"].nunique() >= needs.get("raters", 0)
     return Evidence(archive, studies if enough else {})

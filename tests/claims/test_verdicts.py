@@ -1,5 +1,6 @@
 """Every rule on invented archives whose truth is known, the gate before them, and its chances."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -117,15 +118,17 @@ def test_failures_are_counted_before_means_and_one_decides_nothing(papers):
     assert "11 of 30 runs at Table 2's rate, 0 of 30 at Table 1's" in told(failing, "learning_rate")
 
 
+def votes_of_ten(paintings: int = 40) -> pd.DataFrame:
+    """Ten raters' votes on every model's pictures, none of whom is fooled."""
+    each = itertools.product(range(10), MODELS, range(paintings))
+    votes = pd.DataFrame(each, columns=["rater", "model", "path"]).astype({"path": str})
+    return votes.assign(study="whole", table=1, fooled=False)
+
+
 # 8. Votes of one rater, and one painting that fools everybody.
 def test_one_rater_or_one_painting_is_one_fact(papers):
-    rows = [
-        {"rater": rater, "model": model, "path": str(n), "fooled": model == SCRATCH and rater == 0}
-        for rater in range(10)
-        for model in MODELS
-        for n in range(40)
-    ]
-    votes = pd.DataFrame(rows)
+    votes = votes_of_ten()
+    votes["fooled"] = (votes["model"] == SCRATCH) & (votes["rater"] == 0)
     alone = replace(papers, votes=votes)
     assert verdict(alone, "by_eye") == INCONCLUSIVE
     votes["fooled"] = (votes["model"] == SCRATCH) & (votes["path"] == "7")
@@ -135,6 +138,14 @@ def test_one_rater_or_one_painting_is_one_fact(papers):
     assert verdict(replace(papers, votes=votes), "by_eye") == REPLICATED
     few = replace(papers, votes=votes[votes["rater"] < 3])
     assert verdict(few, "by_eye") == NOT_TESTED
+    elsewhere = replace(papers, votes=votes.assign(study="small"))
+    assert verdict(elsewhere, "by_eye") == NOT_TESTED
+
+
+def test_without_votes_on_one_model_there_is_no_verdict(papers):
+    votes = votes_of_ten()
+    votes = votes[votes["model"] != SCRATCH]
+    assert told(replace(papers, votes=votes), "by_eye") == "no verdict: no vote on scratch"
 
 
 # 9. Hours: a bound, at the paper's settings, on a T4.
