@@ -85,6 +85,7 @@ def close(**terms) -> dict:
         (study(profile="big"), "profile"),
         (study(splits=["fold-1", "fold-1"]), "studies tables splits"),
         (study(splits=[]), "studies tables splits"),
+        (study(splits=["inside-1"]), "no study with a clean split of all the painters"),
         (study(seeds=[[0]]), "studies tables seeds"),
         (study(tables=[3]), "table 3"),
         (study(models=["x"]), "studies tables models"),
