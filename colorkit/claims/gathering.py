@@ -43,12 +43,15 @@ def read_archive(out: Path) -> Archive:
         plain = [record for key, record in records.items() if key.table and not key.variant]
         distances += [row | where for row in _distances(grid, plain)]
         runs |= records
+    history = read_history(out)
+    if runs and not history:
+        raise KitError(f"{out / HISTORY}: missing; it says what was fixed first; restore it")
     made_by = sorted({run["versions"]["colorkit"] for run in runs.values()})
     if len(made_by) > 1:
         raise KitError(f"runs by colorkit {' and '.join(made_by)}: they are never mixed; run anew")
     return Archive(
         protocol,
-        read_history(out),
+        history,
         _table(scores, [*KEYS, *SCORES]),
         _table(paintings, PAINTINGS),
         _table(distances, DISTANCES),

@@ -149,6 +149,14 @@ def test_votes_beside_the_pages_are_read_and_published(out, grid, tmp_path):
     for archive in (read_archive(out), read_archive(tmp_path / "published")):
         assert len(archive.votes) == sum(trial["model"] != "catch" for trial in key)
         assert not archive.votes["fooled"].any()
+        assert set(archive.votes["study"]) == {"tables"}
+
+
+def test_runs_without_their_protocols_history_are_refused(out):
+    """Who deletes it would have edited nothing."""
+    (out / "protocol-history.json").unlink()
+    with pytest.raises(KitError, match="protocol-history.json: missing; it says what was fixed"):
+        read_archive(out)
 
 
 def test_an_edited_protocol_shows_in_the_scope(out):

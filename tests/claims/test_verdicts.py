@@ -13,6 +13,7 @@ from colorkit.claims import verdicts as claims
 from colorkit.claims.archive import SCORES, Archive
 from colorkit.claims.board import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 from colorkit.claims.invented import invent
+from colorkit.claims.rules import RULES
 from colorkit.experiment import MODELS
 from colorkit.replication import paper
 
@@ -249,6 +250,16 @@ def test_a_clean_study_of_one_run_refutes_the_papers_gap_where_it_is_not():
         for n in range(20)
     ]
     assert found.count(NOT) >= 19
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.5, REPLICATED), (0.6, NOT)])
+def test_more_paintings_help_where_fewer_err_more(factor, expected):
+    protocol = protocol_of(kits_protocol())
+    archive = invent(protocol, np.random.default_rng(0), studies=("rates", "half", "quarter"))
+    for study in ("half", "quarter"):
+        archive = changed(archive, factor, study=study)
+    terms = protocol.claims["more_data"]
+    assert RULES[terms.rule](claims.main_evidence(archive), terms).verdict == expected
 
 
 def test_no_assurance_without_runs_that_meet_the_needs():
