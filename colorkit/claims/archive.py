@@ -150,8 +150,8 @@ class Archive:
 
     def missing(self, key: RunKey) -> str:
         """Say that a run has no result, and why: a hole is never dropped in silence."""
-        key = key if key.table else key._replace(model="baselines")  # they are made together
-        return f"{key} has no result ({self.holes.get(key, 'not in the protocol')})"
+        unknown = "not in the protocol" if key.table else NOT_THERE  # baselines are in each
+        return f"{key} has no result ({self.holes.get(key, unknown)})"
 
     @cached_property
     def fingerprint(self) -> str:

@@ -38,8 +38,8 @@ def verdicts(archives: Iterable[Archive]) -> list[Verdict]:
 def judge(archives: Sequence[Archive], claim_id: str) -> Verdict:
     """Judge one claim from archives, the newest first."""
     found = [_decide(archive, archive.protocol.claims[claim_id]) for archive in archives]
-    undecided = found[-1]._replace(told=found[0].told)
-    judged = next((one for one in found if one.verdict != NOT_TESTED), undecided)
+    # The newest that decides, if any, and rather one with numbers: words and numbers go together.
+    judged = max(found, key=lambda one: (one.verdict != NOT_TESTED, bool(one.findings)))
     small, shown = _small_runs(archives, claim_id)
     findings = tuple(judged.findings or shown)
     return Verdict(claim_of(claim_id), judged.verdict, judged.told, small, findings)

@@ -111,6 +111,12 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, grid):
     assert len(archive.cell(1, "pix2pix_resnet18")) == 2
 
 
+def test_a_missing_baseline_is_not_called_foreign(out, grid):
+    grid.folder.result_path("baselines").unlink()
+    with pytest.raises(KitError, match=r"baselines has no result \(not run yet"):
+        read_archive(out).cell(0, "grey")
+
+
 def test_a_folder_with_nothing_in_it_is_all_holes(small_archive, tmp_path):
     keep_protocol(small_archive.protocol, claims.rules_sha256(), tmp_path)
     archive = read_archive(tmp_path)
