@@ -5,7 +5,6 @@ pictures. How they come together is claims/gathering.py's.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -107,14 +106,6 @@ class Archive:
             for key in self._wanted(name, split, table, model)
             if key in self.runs
         ]
-
-    def records(self, study: Study, table: int, model: str) -> Iterator[dict[str, Any]]:
-        """Read the records of a study's runs, without variants. KitError if one is missing."""
-        for split in study.splits:
-            for key in self._wanted(study.name, split, table, model):
-                if key not in self.runs:
-                    raise KitError(self.missing(key))
-                yield self.runs[key]
 
     def tested(self, study: str) -> float:
         """Return the share of a split's trained and tested paintings that are tested."""
