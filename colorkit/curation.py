@@ -66,12 +66,21 @@ class _Facts:
     fault: tuple[str, str] | None = None
 
 
-def curate(source: Source, painters: str = "", split: str = "paper") -> Curation:
+def curate(
+    source: Source,
+    painters: str = "",
+    split: str = "paper",
+    audits: dict[str, Curation] | None = None,
+) -> Curation:
     """Audit the chosen paintings of a source and split those that can be used (splits.SCHEMES).
 
+    audits: this source's by painters, so that many splits of it take one; what is new is put in.
     Raises KitError for an unknown split, or if fewer than ten paintings can be used.
     """
-    curation = audit(source, choose_paintings(source, painters))
+    audits = {} if audits is None else audits
+    if painters not in audits:
+        audits[painters] = audit(source, choose_paintings(source, painters))
+    curation = audits[painters]
     check_enough(source.name, len(curation.manifest))
     return Curation(deal(curation.manifest, split), curation.remarks)
 

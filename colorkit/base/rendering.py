@@ -1,14 +1,19 @@
-"""Figures as files and pages keep them: PNG, and HTML with alt text."""
+"""Figures and tables as files and pages keep them: PNG, and HTML with alt text."""
 
 import base64
 import html
 import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from PIL import Image
 
 JPEG_QUALITY = 90
 DPI, SHOWN_DPI = 160, 80  # two pixels for one: sharp on every screen, and in print
+NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?(e-?\d+)?( ± .*)?")
 
 
 def img_tag(figure: Figure, alt: str) -> str:
@@ -41,3 +46,32 @@ def png(figure: Figure) -> bytes:
     plain = {"facecolor": "white", "bbox_inches": "tight", "metadata": {}}
     figure.savefig(buffer, format="png", dpi=DPI, **plain)
     return buffer.getvalue()
+
+
+def html_table(columns: Iterable[str], rows: Iterable[Iterable[Any]], form: str = ".4f") -> str:
+    """Return a table as HTML; nothing if there is no row.
+
+    Text is escaped, and columns with numbers are to the right (class n). form: how fractions are
+    written; NaN is a dash. A table that is wider than the page can be scrolled with keys.
+    """
+    columns, shown = list(columns), [[_cell(value, form) for value in row] for row in rows]
+    if not shown:
+        return ""
+    right = [any(map(NUMBER.fullmatch, column)) for column in zip(*shown, strict=True)]
+    head, body = _row("th", columns, right), "\n".join(_row("td", row, right) for row in shown)
+    opened = '<table tabindex="0">'
+    return f"{opened}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def _cell(value: Any, form: str) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "–" if math.isnan(value) else format(value, form)
+
+
+def _row(tag: str, cells: Sequence[str], right: Sequence[bool]) -> str:
+    row = ""
+    for cell, is_right in zip(cells, right, strict=True):
+        kind = ' class="n"' if is_right else ""
+        row += f"<{tag}{kind}>{html.escape(cell, quote=False)}</{tag}>"
+    return f"<tr>{row}</tr>"

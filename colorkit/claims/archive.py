@@ -5,7 +5,6 @@ pictures. How they come together is claims/gathering.py's.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -22,9 +21,8 @@ KEYS = ["study", "split", "table", "model", "variant", "seed", "part", "painting
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
 PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
 DISTANCES = ["study", "split", "table", "a", "a_seed", "b", "b_seed", "path", "ciede2000"]
-COLOURS = ["study", "split", "painter", "model", "a", "b", "pixels"]
 NOT_THERE = "not run yet, or stopped by an error: see its logs"  # why a run has no result
-VOTES = ["rater", "model", "path", "fooled"]
+VOTES = ["study", "table", "rater", "model", "path", "fooled"]
 
 
 class RunKey(NamedTuple):
@@ -53,8 +51,7 @@ class Archive:
 
     scores: KEYS and SCORES, a row a run and painting. paintings: PAINTINGS, numbered within each
     part. Both are in the paintings' order. distances: DISTANCES, between the pictures of two runs
-    of a table, models a and b. colours: COLOURS, how many pixels of the test paintings have which
-    a* and b* (middle of a bin). votes: VOTES, of the forced choice. runs: their records without
+    of a table, models a and b. votes: VOTES, of the forced choice. runs: their records without
     scores.
     """
 
@@ -63,7 +60,6 @@ class Archive:
     scores: pd.DataFrame
     paintings: pd.DataFrame
     distances: pd.DataFrame
-    colours: pd.DataFrame
     votes: pd.DataFrame
     runs: dict[RunKey, dict[str, Any]]
     holes: dict[RunKey, str] = field(default_factory=dict)
@@ -111,14 +107,6 @@ class Archive:
             if key in self.runs
         ]
 
-    def records(self, study: Study, table: int, model: str) -> Iterator[dict[str, Any]]:
-        """Read the records of a study's runs, without variants. KitError if one is missing."""
-        for split in study.splits:
-            for key in self._wanted(study.name, split, table, model):
-                if key not in self.runs:
-                    raise KitError(self.missing(key))
-                yield self.runs[key]
-
     def tested(self, study: str) -> float:
         """Return the share of a split's trained and tested paintings that are tested."""
         shares = []
@@ -153,8 +141,8 @@ class Archive:
 
     def missing(self, key: RunKey) -> str:
         """Say that a run has no result, and why: a hole is never dropped in silence."""
-        key = key if key.table else key._replace(model="baselines")  # they are made together
-        return f"{key} has no result ({self.holes.get(key, 'not in the protocol')})"
+        unknown = "not in the protocol" if key.table else NOT_THERE  # baselines are in each
+        return f"{key} has no result ({self.holes.get(key, unknown)})"
 
     @cached_property
     def fingerprint(self) -> str:

@@ -36,19 +36,19 @@ def protocol(
     data, fixed, codes = absolute(data), read_protocol(file), [0]
     unnamed = runs_root() / slug(f"{Path(file).stem}-{data_name(data)}")
     folder = user_path(out) if out else unnamed
-    grids = fixed.grids(folder, data)
+    if not (dry_run or no_notebooks):
+        check_notebooks(folder)
+    grids, audits = fixed.grids(folder, data), {}
+    for grid in grids.values():
+        check_grid(grid, audits)
     if dry_run:
         for grid in grids.values():
             list_jobs(grid, not no_notebooks)
         return
-    if not no_notebooks:
-        check_notebooks(folder)
-    for grid in grids.values():
-        check_grid(grid)
     keep_protocol(fixed, rules_sha256(), folder)
     for number, ((study, split), grid) in enumerate(grids.items(), start=1):
         console.print(f"{study}, {split} ({number} of {len(grids)})")
-        codes.append(complete(grid, jobs, not no_notebooks))
+        codes.append(complete(grid, jobs, not no_notebooks, audits=audits))
         if codes[-1] == 130:
             break
         if study == fixed.main.name and set(grid.models) == set(MODELS):
@@ -83,9 +83,10 @@ def ledger(
 
     if publish:
         check_can_publish()
-    folder = user_path(out)
-    own, targets, archives = read_archive(folder), [folder], published(results)
-    name = f"{publish}-{time.strftime('%Y-%m-%d')}" if publish else ""
+    folder, archives = user_path(out), published(results)
+    name = folder.name if folder.parent == results.resolve() else ""
+    own, targets = archives.get(name) or read_archive(folder), [folder]
+    name = f"{slug(publish)}-{time.strftime('%Y-%m-%d')}" if publish else name
     archives = {name: own} | {older: archives[older] for older in archives if older != name}
     if publish:
         targets.append(results / name)
@@ -106,7 +107,9 @@ def ledger(
 def choice(
     out: Annotated[str, typer.Option(help="a results folder with finished runs")],
     table: Annotated[int, typer.Option(help="1 or 2")] = 1,
-    rater: Annotated[int, typer.Option(min=0, help="another number, another page")] = 0,
+    rater: Annotated[
+        int, typer.Option(min=0, help="a person's number; each has pages of their own")
+    ] = 0,
 ) -> None:
     """Make a page that asks which of two pictures is the painting."""
     console.print("reading the runs")
@@ -124,9 +127,9 @@ def votes(files: Annotated[list[Path], typer.Argument(help="raters' *.votes.json
     from .votes import NEEDED, read_votes, tally
 
     rows, remarks = read_votes(files)
-    shown = Table("model", "votes", "taken for the painting", "95 % interval", "p of 50 %")
-    for found in tally(rows):
-        interval = f"{found.low:.0%} to {found.high:.0%}"
-        cells = str(found.votes), f"{found.rate:.0%}", interval, f"{found.p:.3g}"
-        shown.add_row(MODELS[found.model], *cells)
-    console.print(shown, f"{NEEDED} votes a model tell 40 % from 50 %", *remarks)
+    shown = Table("model", "votes", "raters", "taken for the painting", "95 % interval")
+    for found in tally(rows).itertuples():
+        rates = f"{found.rate:.0%}", f"{found.low:.0%} to {found.high:.0%}"
+        shown.add_row(MODELS[found.Index], str(found.votes), str(found.raters), *rates)
+    least = f"{NEEDED} votes a model, more if raters or paintings differ, tell 40 % from 50 %"
+    console.print(shown, least, *remarks)

@@ -1,7 +1,6 @@
-"""What can be said of models' pictures only while their weights are at hand.
+"""How far two models' colourings of the same paintings are apart, while their weights are at hand.
 
-How far two models' colourings of the same paintings are apart (the yardstick for "they look
-alike" is two trainings that differ in their seed only), and which colours they use.
+The yardstick for "they look alike" is two trainings that differ in their seed only.
 """
 
 import itertools
@@ -15,42 +14,29 @@ from torch import Tensor
 
 from ..base.errors import KitError
 from ..batches import CPU
-from ..color import AB_SCALE, rgb_to_lab
+from ..color import rgb_to_lab
 
 if TYPE_CHECKING:
     from ..replication.grid import Grid
 
-COLOUR_BINS = np.arange(-AB_SCALE, AB_SCALE + 1, 10)
 Record = dict[str, Any]  # a run's JSON
 
 
 def look_at_pictures(grid: "Grid") -> None:
-    """Measure how far a table's finished runs are apart, pair by pair, and which colours they use.
+    """Measure how far a table's finished runs are apart, pair by pair.
 
     Writes <out>/runs/distances.json, painting by painting, unless there are no two runs to be
-    compared: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]}; and colours.json, of the
-    first table and seed: {"counts": {painter: {"painting" or model: 22 x 22 counts of pixels by
-    a* and b*, ten units wide}}}.
+    compared: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]}.
     """
     runs, folder = grid.finished(), grid.folder
     made = {"config": made_of(runs)}
     with suppress(KitError):  # of other runs than there are now
-        names = ("distances", "colours") if len(runs) > 1 else ("colours",)
-        if all(folder.result(name, made["config"]) for name in names):
+        if len(runs) < 2 or folder.result("distances", made["config"]):
             return
     tested, pixels = folder.listed.query("part == 'test'"), folder.pixels["test"]
     shown = {run["id"]: _lab(folder.coloured(run, pixels)) for run in runs}
-    if len(runs) > 1:
-        pairs = list(_pairs(runs, shown, tested["path"]))
-        folder.keep(folder.describe("distances", CPU) | made | {"pairs": pairs})
-    sources = {"painting": _lab(pixels.float() / 255)}
-    for run in grid.finished(grid.tables[0]):
-        sources[run["config"]["model"]] = shown[run["id"]]
-    counts = {}
-    for painter in sorted(set(tested["painter"])):
-        mine = (tested["painter"] == painter).to_numpy()
-        counts[painter] = {name: _histogram(lab[mine]) for name, lab in sources.items()}
-    folder.keep(folder.describe("colours", CPU) | made | {"counts": counts})
+    pairs = list(_pairs(runs, shown, tested["path"]))
+    folder.keep(folder.describe("distances", CPU) | made | {"pairs": pairs})
 
 
 def _pairs(
@@ -66,11 +52,6 @@ def _pairs(
 def made_of(runs: list[Record]) -> Record:
     """Say of which weights something was measured: other weights, and it is measured anew."""
     return {"weights": {run["id"]: run["weights_sha256"] for run in runs}}
-
-
-def _histogram(lab: np.ndarray) -> list[list[int]]:
-    a, b = lab[..., 1].ravel(), lab[..., 2].ravel()
-    return np.histogram2d(a, b, bins=[COLOUR_BINS, COLOUR_BINS])[0].astype(int).tolist()
 
 
 def _lab(rgb: Tensor) -> np.ndarray:

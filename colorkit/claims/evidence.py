@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ..base.errors import KitError
 from ..experiment import MODELS, SHORT
@@ -95,6 +96,14 @@ class Evidence:
         if not (models := [model for model in self.models(1) if model in self.models(2)]):
             raise KitError("no runs of one model at both rates")
         return models
+
+    @property
+    def votes(self) -> pd.DataFrame:
+        """Return the votes (archive.VOTES) on these runs' pictures."""
+        votes = self.archive.votes
+        of = zip(votes["table"], votes["model"], votes["study"], strict=True)
+        mine = [self.studies.get((table, model)) == study for table, model, study in of]
+        return votes[np.array(mine, dtype=bool)]
 
     def need_all(self) -> None:
         """Raise KitError unless all three models are there in at least one table."""

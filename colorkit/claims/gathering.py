@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..base.errors import KitError
 from ..base.files import write_atomic
 from ..replication.grid import Grid
-from .archive import COLOURS, DISTANCES, KEYS, NOT_THERE, PAINTINGS, SCORES, VOTES, Archive, RunKey
+from .archive import DISTANCES, KEYS, NOT_THERE, PAINTINGS, SCORES, VOTES, Archive, RunKey
 from .board import newest_first
-from .distances import COLOUR_BINS, made_of
+from .distances import made_of
 from .protocol_file import HISTORY, read_history, read_protocol
 from .votes import read_votes
 
@@ -28,7 +27,7 @@ def read_archive(out: Path) -> Archive:
     Raises KitError for foreign or damaged results, and for runs by two versions of the kit.
     """
     protocol = read_protocol(str(out / "protocol.yaml"))
-    runs, holes, paintings, scores, distances, colours = {}, {}, [], [], [], []
+    runs, holes, paintings, scores, distances = {}, {}, [], [], []
     for (study, split), grid in protocol.grids(out).items():
         where = {"study": study, "split": split}
         here = _records(grid, study, split)
@@ -43,19 +42,20 @@ def read_archive(out: Path) -> Archive:
             scores += _score_tables(key, record.pop("scores"))
         plain = [record for key, record in records.items() if key.table and not key.variant]
         distances += [row | where for row in _distances(grid, plain)]
-        colours += [row | where for row in _colours(grid, plain)]
         runs |= records
+    history = read_history(out)
+    if runs and not history:
+        raise KitError(f"{out / HISTORY}: missing; it says what was fixed first; restore it")
     made_by = sorted({run["versions"]["colorkit"] for run in runs.values()})
     if len(made_by) > 1:
         raise KitError(f"runs by colorkit {' and '.join(made_by)}: they are never mixed; run anew")
     return Archive(
         protocol,
-        read_history(out),
+        history,
         _table(scores, [*KEYS, *SCORES]),
         _table(paintings, PAINTINGS),
         _table(distances, DISTANCES),
-        _table(colours, COLOURS),
-        _votes(out),
+        _votes(out, protocol.studies),
         runs,
         holes,
     )
@@ -144,15 +144,11 @@ def _in_columns(text: str) -> str:
     return json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _measured(grid: Grid, name: str, records: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Read "distances" or "colours", or None unless they are of the runs there are now."""
-    found = grid.folder.result(name, by="")
-    return found if found and found["config"] == made_of(records) else None
-
-
 def _distances(grid: Grid, records: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     configs = {record["id"]: record["config"] for record in records}
-    found = _measured(grid, "distances", records) or {"pairs": ()}
+    found = grid.folder.result("distances", by="")
+    if not found or found["config"] != made_of(records):  # of other runs than there are now
+        return
     for pair in found["pairs"]:
         a, b = configs[pair["a"]], configs[pair["b"]]
         runs = {"table": a["table"], "a": a["model"], "a_seed": a["seed"]}
@@ -161,22 +157,15 @@ def _distances(grid: Grid, records: list[dict[str, Any]]) -> Iterable[dict[str, 
             yield runs | {"path": path, "ciede2000": value}
 
 
-def _colours(grid: Grid, records: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    found = _measured(grid, "colours", records) or {"counts": {}}
-    middles = (COLOUR_BINS[:-1] + COLOUR_BINS[1:]) / 2
-    for painter, models in found["counts"].items():
-        for model, counts in models.items():
-            for i, j in zip(*np.nonzero(counts), strict=True):
-                named = {"painter": painter, "model": model, "a": middles[i], "b": middles[j]}
-                yield named | {"pixels": counts[i][j]}
-
-
-def _votes(out: Path) -> pd.DataFrame:
+def _votes(out: Path, studies: Iterable[str]) -> pd.DataFrame:
     """Read the votes that lie beside the pages of the studies' folders."""
-    rows, remarks = read_votes(sorted(out.glob("*/*/choice/*.votes.json")))
-    for remark in remarks:
-        print(remark)
-    return pd.DataFrame(rows, columns=VOTES)
+    found = []
+    for study in studies:
+        rows, remarks = read_votes(sorted((out / study).glob("*/choice/*.votes.json")))
+        found += [row | {"study": study} for row in rows]
+        for remark in remarks:
+            print(remark)
+    return pd.DataFrame(found, columns=VOTES)
 
 
 def _table(tables: list[Any], columns: list[str]) -> pd.DataFrame:

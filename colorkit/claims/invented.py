@@ -10,7 +10,7 @@ import pandas as pd
 from ..experiment import MODELS, PROFILES
 from ..metrics import BASELINES
 from ..replication.paper import PARTS, paper_cell
-from .archive import COLOURS, DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
+from .archive import DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
 from .protocol import Noise, Protocol, Study
 
 LEVELS = {"grey": 0.0196, "mean_ab": 0.0149, "L_table": 0.0138}  # of a quartet of 519
@@ -55,7 +55,6 @@ def invent(
         pd.concat(scores, ignore_index=True)[[*KEYS, *SCORES]],
         pd.concat(paintings, ignore_index=True)[PAINTINGS],
         pd.concat([pd.DataFrame(columns=DISTANCES), *distances])[DISTANCES],
-        pd.DataFrame(columns=COLOURS),
         pd.DataFrame(columns=VOTES),
         runs,
     )

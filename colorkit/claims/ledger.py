@@ -7,20 +7,19 @@ serve report.html and notebooks 8a and 8b.
 import itertools
 import math
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import jensenshannon
 
 from ..base.errors import KitError
-from ..color import AB_SCALE
 from ..experiment import MODELS, SHORT, VARIANTS
 from ..metrics import BASELINES
 from ..splits import SPARE
 from . import stats
 from .archive import NOT_THERE, Archive
-from .evidence import MEAN_COLOUR
+from .evidence import MEAN_COLOUR, Cell
 from .protocol import Study
 from .verdicts import deciding, main_evidence, untrusted
 
@@ -113,37 +112,41 @@ def baseline_table(archive: Archive) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def change_table(archive: Archive, study: str = "ablations") -> pd.DataFrame:
-    """Tell what each variant does to the test error of the same model, split and seed.
+def change_table(archive: Archive) -> pd.DataFrame:
+    """Tell what each variant of a clean study does to the test error of the same runs without it.
 
-    One split and one seed: interval (BCa) and p (Wilcoxon, Holm over all rows) are over paintings
-    alone, for these very runs.
+    Interval (BCa) and p (Wilcoxon, Holm over all rows) are over paintings alone, for these very
+    runs.
     """
-    alpha, rows = archive.protocol.analysis.alpha, []
-    studies = archive.protocol.studies
-    for variant in studies[study].variants if study in studies else ():
-        for model in VARIANTS[variant].models:
-            rows.append(_change(archive, study, variant, model))
-    columns = ["changed", "model", "as in the paper", "changed to", "difference", "low", "high"]
-    table = pd.DataFrame(rows, columns=[*columns, "p", "for these runs"])
+    rows = []
+    for study in archive.protocol.studies.values():
+        cells = itertools.product(study.variants, study.tables, study.models)
+        for variant, table, model in cells if study.clean else ():
+            if model in VARIANTS[variant].models:
+                with suppress(KitError):  # no run to hold it against
+                    rows.append(_change(archive, study.name, variant, (table, model)))
+    columns = ["study", "changed", "table", "model", "as in the paper", "changed to", "difference"]
+    table = pd.DataFrame(rows, columns=[*columns, "low", "high", "p", "for these runs"])
     there = table["p"].notna()
     table.loc[there, "p"] = stats.holm(table.loc[there, "p"])
     told = np.where(table["difference"] < 0, "better", "worse")
-    told = np.where(table["p"] < alpha, told, "cannot be told")
+    told = np.where(table["p"] < archive.protocol.analysis.alpha, told, "cannot be told")
     table.loc[there, "for these runs"] = told[there]
     return table
 
 
-def _change(archive: Archive, study: str, variant: str, model: str) -> dict[str, Any]:
-    row = {"changed": VARIANTS[variant].question, "model": SHORT[model], "for these runs": ""}
+def _change(archive: Archive, study: str, variant: str, cell: Cell) -> dict[str, Any]:
+    """Compare a variant with the runs without it. KitError if one of those is missing."""
+    plain, (table, model) = archive.cell(*cell, study=study), cell
+    row = {"study": study, "changed": VARIANTS[variant].question, "table": table}
+    row |= {"model": SHORT[model], "as in the paper": np.mean([a.mean() for a in plain])}
+    row |= {"for these runs": ""}
     try:
-        plain = archive.cell(1, model, study=study)
-        changed = archive.cell(1, model, study=study, variant=variant)
+        changed = archive.cell(*cell, study=study, variant=variant)
         stats.check_paintings(plain)
     except KitError as error:
         return row | {"for these runs": str(error)}
     each = np.concatenate([(b - a).mean(0) for a, b in zip(plain, changed, strict=True)])
-    row |= {"as in the paper": np.mean([a.mean() for a in plain])}
     row |= {"changed to": np.mean([b.mean() for b in changed]), "difference": each.mean()}
     return row | _interval(archive, each) | {"p": stats.signed_ranks(each)}
 
@@ -151,17 +154,20 @@ def _change(archive: Archive, study: str, variant: str, model: str) -> dict[str,
 def painter_table(archive: Archive) -> pd.DataFrame:
     """Hold other painters beside each other: test errors differ, the skill can be compared.
 
-    Table 1; `low` and `high`: the difference to the mean colour (BCa over paintings, these runs).
+    Table 1 of studies that leave a painter out, or have painters of their own, and have begun;
+    `low` and `high`: the difference to the mean colour (BCa over paintings, these runs).
     """
     rows = []
     for study in archive.protocol.studies.values():
-        if study.name in ("ablations", "leaks") or 1 not in study.tables:
-            continue
-        for split, model in itertools.product(study.splits, study.models):
-            row = {"study": study.name, "split": split, "model": SHORT[model]}
-            rows.append(row | _skill(archive, study.name, split, model))
+        left_out = all(split.startswith("without-") for split in study.splits)
+        if 1 in study.tables and (left_out or (study.clean and study.painters)):
+            for split, model in itertools.product(study.splits, study.models):
+                row = {"study": study.name, "split": split, "model": SHORT[model]}
+                rows.append(row | _skill(archive, study.name, split, model))
     columns = ["study", "split", "model", "grey", "mean colour", "mse_ab", "skill", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    begun = table.groupby("study")["skill"].transform("count") > 0
+    return table[begun].reset_index(drop=True)
 
 
 def _skill(archive: Archive, study: str, split: str, model: str) -> dict[str, float]:
@@ -186,46 +192,6 @@ def _interval(archive: Archive, each: np.ndarray) -> dict[str, float]:
     return {"low": low, "high": high}
 
 
-def vividness_table(archive: Archive) -> pd.DataFrame:
-    """Tell how vivid predictions are, painter by painter: chroma ratio and clipped pixels."""
-    main = archive.protocol.main
-    for model in main.models:
-        archive.cell(main.tables[0], model)  # KitError for a hole
-    s = archive.scores[(archive.scores["study"] == main.name) & (archive.scores["part"] == "test")]
-    s = s[s["table"].isin([0, main.tables[0]]) & (s["variant"] == "")]
-    s = s.merge(archive.paintings, on=["study", "split", "painting", "part"])
-    means = s.groupby(["painter", "model"])[["chroma", "chroma_true", "clipped"]].mean()
-    means["chroma_ratio"] = means["chroma"] / means["chroma_true"]
-    order = [name for name in (*main.models, *BASELINES) if name != "grey"]
-    wide = means[["chroma_ratio", "clipped"]].unstack("model")
-    wide = wide.reindex(columns=pd.MultiIndex.from_product([["chroma_ratio", "clipped"], order]))
-    return wide.rename(columns=SHORT | BASELINE_SHORT)
-
-
-def palette_table(archive: Archive) -> pd.DataFrame:
-    """How far is each model's palette from the painter's? Jensen-Shannon distance, 0 to 1.
-
-    Of the pixels' counts by a* and b*, in bins ten units wide; base 2.
-    """
-    rows, here = {}, archive.colours[archive.colours["study"] == archive.protocol.main.name]
-    counts = here.pivot_table("pixels", ["painter", "a", "b"], "model", aggfunc="sum", fill_value=0)
-    for painter, part in counts.groupby("painter"):
-        if set(MODELS) < set(part):
-            apart = [jensenshannon(part[model], part["painting"], base=2) for model in MODELS]
-            rows[painter] = apart
-    return pd.DataFrame.from_dict(rows, "index", columns=list(SHORT.values()))
-
-
-def space_table(archive: Archive) -> pd.DataFrame:
-    """Read the same test errors in other spaces: the paper does not say in which it counts."""
-    rows = {}
-    for table, model, label in _labelled(archive):
-        mse, rgb = (_mean(archive, table, model, metric) for metric in ("mse_ab", "mse_rgb"))
-        rows[label] = [mse, mse * (AB_SCALE / 128) ** 2, mse * 2 / 3, rgb, mse * AB_SCALE**2]
-    columns = ["ab/110", "ab/128", "L and ab, exact L", "sRGB in [0, 1]", "Lab units"]
-    return pd.DataFrame.from_dict(rows, "index", columns=columns)
-
-
 def _labelled(archive: Archive) -> list[tuple[int, str, str]]:
     """List models (table, name, label) and then baselines, whose table is 0."""
     models = itertools.product(archive.protocol.main.tables, archive.protocol.main.models)
@@ -233,7 +199,6 @@ def _labelled(archive: Archive) -> list[tuple[int, str, str]]:
     return named + [(0, baseline, label) for baseline, label in BASELINES.items()]
 
 
-def _mean(archive: Archive, table: int, model: str, metric: str = "mse_ab") -> float:
+def _mean(archive: Archive, table: int, model: str) -> float:
     """Average the main study's test errors, every painting once."""
-    cells = archive.cell(table, model, metric=metric, grouped=False)
-    return float(np.mean([cell.mean() for cell in cells]))
+    return float(np.mean([cell.mean() for cell in archive.cell(table, model, grouped=False)]))

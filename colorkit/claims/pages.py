@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from ..base.files import write_atomic
 from ..base.templates import render
 from . import ledger, plots
 from .archive import Archive
-from .board import LEDGER, SIGNED, TITLE, Verdict, first_line
+from .board import LEDGER, NOT_TESTED, SIGNED, TITLE, Verdict, first_line
 from .verdicts import untrusted
 from .whatif import leak_table, multiverse
 
@@ -27,9 +26,6 @@ SHOWN: dict[str, Callable[[Archive], pd.DataFrame]] = {
     "changes": ledger.change_table,
     "leaks": leak_table,
     "painters": ledger.painter_table,
-    "colours": ledger.vividness_table,
-    "palettes": ledger.palette_table,
-    "spaces": ledger.space_table,
     "multiverse": multiverse,
 }
 # Claims whose findings are drawn: what the axis says, and where nothing would be different.
@@ -55,7 +51,10 @@ def write_pages(
         "judged": judged,
         "signed": SIGNED,
         "tables": {name: _html(make, archive) for name, make in SHOWN.items()},
-        "figures": _drawn(archive, judged),
+        "tests": _tests(judged),
+        "numbers": [(v.claim, table) for v in judged if (table := _numbers(v))],
+        "runs": _runs(archive),
+        "figures": _drawn(judged),
         "painting_count": tested["path"].nunique(),
         "archive": archive,
         "edited": untrusted(archive),
@@ -69,15 +68,12 @@ def write_pages(
         write_atomic(target / "README.md", render("claims/ledger.md", facts))
 
 
-def _drawn(archive: Archive, judged: Sequence[Verdict]) -> dict[str, str]:
+def _drawn(judged: Sequence[Verdict]) -> dict[str, str]:
     drawn = {}
     for verdict in judged:
         if verdict.claim["id"] in DRAWN and verdict.findings:
             forest = plots.forest(verdict.findings, *DRAWN[verdict.claim["id"]])
             drawn[verdict.claim["id"]] = rendering.img_tag(*forest)
-    counts = archive.colours[archive.colours["study"] == archive.protocol.main.name]
-    if not counts.empty:
-        drawn["colours"] = rendering.img_tag(*plots.palettes(counts))
     return drawn
 
 
@@ -95,14 +91,38 @@ def _without_nan(facts: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _html(make: Callable[[Archive], pd.DataFrame], archive: Archive) -> str:
-    """Write a table as HTML, numbers to the right; or that there is nothing to be shown."""
+    """Write a table as HTML; nothing if there is no row, or no result."""
     try:
         frame = make(archive)
     except KitError:
-        frame = pd.DataFrame()
-    if frame.empty:
-        return "<p>No result yet.</p>"
-    index = not isinstance(frame.index, pd.RangeIndex)
-    text = frame.to_html(border=0, index=index, float_format="%.4f", na_rep="–", justify="left")
-    text = text.replace("<table", '<table tabindex="0"')  # where it is too wide, it is scrolled
-    return re.sub(r"<td>(-?[\d.]+|–)</td>", r'<td class="n">\1</td>', text)
+        return ""
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index(names="")
+    return rendering.html_table(frame.columns, frame.itertuples(index=False, name=None))
+
+
+def _tests(judged: Sequence[Verdict]) -> str:
+    """Write how each claim was tested."""
+    facts = [[v.claim[name] for name in ("says", "test", "confirms", "refutes")] for v in judged]
+    return rendering.html_table(["claim", "test", "confirmed if", "refuted if"], facts)
+
+
+def _numbers(verdict: Verdict) -> str:
+    """Write a claim's numbers beside the paper's."""
+    rows = []
+    for f in verdict.findings:
+        told = f.verdict if verdict.verdict != NOT_TESTED else ""
+        paper = "" if f.paper is None else f.paper
+        rows.append([f.what, paper, f.ours, f.low, f.high, told, f.note])
+    columns = ["number", "paper", "ours", "low", "high", "verdict", "note"]
+    return rendering.html_table(columns, rows)
+
+
+def _runs(archive: Archive) -> str:
+    """Write which runs there are."""
+    rows = []
+    for key, run in sorted(archive.runs.items()):
+        seconds = f"{run['seconds']:.0f}" if "seconds" in run else ""
+        made = run["device"], run["versions"]["colorkit"], run["manifest_sha256"][:12]
+        rows.append([key, seconds, *made])
+    return rendering.html_table(["run", "seconds", "device", "version", "manifest"], rows)

@@ -6,7 +6,6 @@ split into a results folder of its own: <out>/<study>/<split>/.
 
 import datetime
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -35,14 +34,6 @@ CLEAN = ("paper", "usual", "fold", "draw")  # schemes of splits that no lesson s
 
 # What a file may say. Types are strict: "1" is no 1; an unknown name is refused.
 STRICT = ConfigDict(strict=True, extra="forbid")
-
-
-def _one_of(name: str, choices: Sequence[str] | dict[str, Any]) -> AfterValidator:
-    def checked(value: str) -> str:
-        check_choice(name, value, choices)
-        return value
-
-    return AfterValidator(checked)
 
 
 def _of_a_scheme(split: str) -> str:
@@ -77,7 +68,7 @@ def _all_of_the_papers(claims: dict[str, Any]) -> dict[str, Any]:
 
 SOME, DIFFERENT = Field(min_length=1), AfterValidator(_different)
 Number = Annotated[int, Field(ge=0)]
-ModelName = Annotated[str, _one_of("model", MODELS)]
+ModelName = Literal[tuple(MODELS)]
 Split = Annotated[str, AfterValidator(_of_a_scheme)]
 Deviation = Annotated[float, Field(gt=0, lt=10)]  # standard, on the log scale
 
@@ -132,7 +123,7 @@ class Needs(TypedDict, total=False):
 class Terms:
     """What a protocol asks of one claim before it may be judged, and how it is."""
 
-    rule: Annotated[str, _one_of("rule", RULE_NAMES)]
+    rule: Literal[RULE_NAMES]
     needs: Needs
     assurance: Annotated[float, Field(ge=0, le=1)]  # simulated: is it found if the paper is right?
     margin: Annotated[float, Field(ge=0, le=10)] = 0.0
@@ -160,7 +151,7 @@ class Noise(TypedDict):
 class Analysis:
     """How the runs are read; every rule of the ledger uses these numbers and no others."""
 
-    primary: Annotated[str, _one_of("primary", ("mse_ab", "mse_rgb", "ciede2000"))]
+    primary: Literal["mse_ab", "mse_rgb", "ciede2000"]
     alpha: Annotated[float, Field(gt=0, le=0.2)]  # of confirming and of refuting alike
     draws: Annotated[int, Field(ge=100, le=1_000_000)]
     noise: Noise

@@ -92,6 +92,7 @@ def _protocol(content: dict[str, Any], text: str) -> Protocol:
     whole = _with("", content, text=text)
     # As JSON, where a list is a tuple and a date is a text; all else is strict.
     protocol = TypeAdapter(Protocol).validate_json(json.dumps(whole, default=str))
+    protocol.main  # noqa: B018  (KitError if there is none)
     for grid in protocol.grids(Path("/")).values():
         grid.experiments()  # KitError for what no run can be
     return protocol

@@ -149,12 +149,12 @@ def _losses(evidence: Evidence, table: int, model: str) -> np.ndarray:
 
     After two at least: the first epoch is mostly the scale of new weights.
     """
-    study, losses = evidence.archive.study(evidence.studies[table, model]), []
-    for run in evidence.archive.records(study, table, model):
+    shape, losses = evidence.means((table, model)).shape, []  # KitError for a hole
+    for run in evidence.archive.runs_of({(table, model): evidence.studies[table, model]}):
         history = run["history"]
         epoch = history[min(len(history), max(2, len(history) // 5)) - 1]
         losses.append(next(loss for name, loss in epoch.items() if name.startswith("train_")))
-    return np.reshape(losses, (len(study.splits), -1))
+    return np.reshape(losses, shape)
 
 
 def nearer_than_scratch(evidence: Evidence, terms: Terms) -> Judged:
@@ -212,9 +212,11 @@ def by_votes(evidence: Evidence, terms: Terms) -> Judged:
     Raters and paintings are drawn anew together: one painting that fools everybody, or one rater
     whom everything fools, is one fact.
     """
-    votes, findings, told = evidence.archive.votes, [], []
+    votes, findings, told = evidence.votes, [], []
     if votes.empty:
         raise KitError("no vote has been cast")
+    if lacking := sorted(set(MODELS) - set(votes["model"])):
+        raise KitError(f"no vote on {', '.join(SHORT[model] for model in lacking)}")
     drawn, rates = {}, {}
     for model, mine in votes.groupby("model"):
         fooled = mine["fooled"].to_numpy(float)

@@ -12,12 +12,12 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
-from scipy import stats
 from torch import Tensor
 
 from ..base.errors import KitError
@@ -26,26 +26,15 @@ from ..base.templates import render
 from ..color import decode, encode
 from ..experiment import MODELS
 from ..metrics import mean_chroma
+from . import stats
 
 if TYPE_CHECKING:
     from ..replication.grid import Grid
 
 CATCH_EVERY = 8  # there is one catch trial for so many test paintings
-NEEDED = 194  # votes tell 40 % from 50 %: at 5 %, two-sided, with a power of 80 %
+NEEDED = 194  # independent votes tell 40 % from 50 %: at 5 %, two-sided, with a power of 80 %
 PASS = 0.8  # share of catch trials a rater must get right to be counted
 CATCH = "catch"
-
-
-class Tally(NamedTuple):
-    """Votes on one model: how often its picture was taken for the painting."""
-
-    model: str
-    votes: int
-    fooled: int
-    rate: float  # the share of votes that took the model's picture for the painting
-    low: float  # of the rate, Wilson's interval, 95 %
-    high: float
-    p: float  # of "as often as not", two-sided binomial test
 
 
 def make_page(grid: "Grid", table: int, rater: int) -> Path:
@@ -86,40 +75,50 @@ def make_page(grid: "Grid", table: int, rater: int) -> Path:
 
 
 def read_votes(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read raters' votes with the keys beside them: rows of rater, model, path, fooled; remarks.
+    """Read raters' votes with the keys beside them: table, rater, model, path, fooled; remarks.
 
-    A rater who misses too many catch trials is left out, and named. Raises KitError for a file
-    that is not a page's, whose key is missing, or that repeats a trial.
+    The rater is the number of the page, so that one person's pages are one rater's. A page counts
+    once, whatever copies of its votes there are. A rater who misses too many catch trials is left
+    out. Remarks name both. Raises KitError for a file that is not a page's, whose key is missing,
+    or that repeats a trial.
     """
-    rows, remarks = [], []
+    rows, remarks, counted = [], [], set()
     for file in files:
-        votes, key = _votes_and_key(file)
-        counted = []
+        page, votes, table, key = _votes_and_key(file)
+        mine = []
         for vote in votes:
             trial = key[vote["trial"]]
             fooled = vote["side"] != trial["painting"]
-            counted.append({"model": trial["model"], "path": trial["path"], "fooled": fooled})
-        caught = [row["fooled"] for row in counted if row["model"] == CATCH]
-        if not caught or 1 - np.mean(caught) < PASS:
+            mine.append({"model": trial["model"], "path": trial["path"], "fooled": fooled})
+        caught = [row["fooled"] for row in mine if row["model"] == CATCH]
+        if page in counted:
+            remarks.append(f"{file.name}: left out, {page.name}'s votes are counted already")
+        elif not caught or 1 - np.mean(caught) < PASS:
             missed = f"{sum(caught)} of {len(caught)} catch trials missed"
             remarks.append(f"{file.name}: left out, {missed}")
-            continue
-        mine = {"rater": file.name.removesuffix(".votes.json")}
-        rows += [mine | row for row in counted if row["model"] != CATCH]
+        else:
+            counted.add(page)
+            whose = {"table": table, "rater": page.name.rpartition("-")[0]}
+            rows += [whose | row for row in mine if row["model"] != CATCH]
     return rows, remarks
 
 
-def tally(rows: Iterable[dict[str, Any]]) -> list[Tally]:
-    """Count votes model by model, with Wilson's interval and the binomial test against 50 %."""
-    rows, found = list(rows), []
+def tally(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Count votes model by model: votes, raters, rate (taken for the painting), low, high.
+
+    The interval, 95 %, is that of other raters and other paintings, as the rule `by_votes` has it.
+    """
+    rows = pd.DataFrame(rows, columns=["model", "rater", "path", "fooled"])
+    found = {}
     for model in MODELS:
-        votes = [row["fooled"] for row in rows if row["model"] == model]
-        if votes:
-            test = stats.binomtest(sum(votes), len(votes), 0.5)
-            low, high = test.proportion_ci(method="wilson")
-            counts = len(votes), sum(votes), test.statistic
-            found.append(Tally(model, *counts, low, high, float(test.pvalue)))
-    return found
+        mine = rows[rows["model"] == model]
+        if len(mine):
+            fooled = mine["fooled"].to_numpy(float)
+            drawn = stats.cluster_bootstrap(fooled, mine["rater"], mine["path"])
+            interval = np.quantile(drawn, [0.025, 0.975])
+            found[model] = [len(mine), mine["rater"].nunique(), fooled.mean(), *interval]
+    columns = ["votes", "raters", "rate", "low", "high"]
+    return pd.DataFrame.from_dict(found, "index", columns=columns)
 
 
 def _draw_trials(
@@ -155,22 +154,25 @@ def _png(rgb: Tensor) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _votes_and_key(file: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _votes_and_key(
+    file: Path,
+) -> tuple[Path, list[dict[str, Any]], int, dict[int, dict[str, str]]]:
+    """Read a file of votes: its page, the votes, the table they are on, the key by trial."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        page, votes = content["page"], content["votes"]
-        trials = [vote["trial"] for vote in votes]
+        page, votes = file.with_name(Path(content["page"]).name), content["votes"]
+        trials = {vote["trial"] for vote in votes}
         sides = {vote["side"] for vote in votes}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KitError(f"{file}: not a file of votes ({error})") from error
-    key_file = file.with_name(f"{Path(page).name}.key.json")
+    key_file = page.with_name(f"{page.name}.key.json")
     try:
-        key = json.loads(key_file.read_text(encoding="utf-8"))["trials"]
-    except (OSError, ValueError, KeyError) as error:
+        facts = json.loads(key_file.read_text(encoding="utf-8"))
+        key, table = dict(enumerate(facts["trials"])), int(facts["runs"][0][1])  # t1-unet_resnet18…
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise KitError(
             f"{file}: its key {key_file.name} is missing or damaged; put it beside it"
         ) from error
-    known = set(range(len(key)))
-    if len(set(trials)) < len(trials) or not set(trials) <= known or not sides <= {"left", "right"}:
+    if len(trials) < len(votes) or not trials <= set(key) or not sides <= {"left", "right"}:
         raise KitError(f"{file}: does not fit {key_file.name}: trials repeated or unknown")
-    return votes, key
+    return page, votes, table, key

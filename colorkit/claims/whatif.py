@@ -30,7 +30,7 @@ def leak_table(archive: Archive) -> pd.DataFrame:
 
     Every part's error is relative to one constant colour's on the same paintings, so that a part
     that is easy by chance does not count. Columns: what is tried, the kind of cause, runs, steps,
-    both ratios with 90 % intervals, and whether the pattern is there.
+    both ratios with 90 % intervals, and whether the pattern is there. Empty if nothing has run.
     """
     rows = []
     for what, cause, scheme, tested_as, space in _tried(archive):
@@ -39,7 +39,8 @@ def leak_table(archive: Archive) -> pd.DataFrame:
         with suppress(KitError):
             row |= _both_ratios(archive, scheme, tested_as, space)
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if table["runs"].any() else table[:0]
 
 
 def _tried(archive: Archive) -> list[tuple[str, str, str, str, str]]:
@@ -57,21 +58,27 @@ def _tried(archive: Archive) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _source(archive: Archive, scheme: str) -> tuple[str, tuple[str, ...]]:
-    """Name the study and the splits that show a scheme; no splits if none does."""
-    studies, main = archive.protocol.studies, archive.protocol.main
+def _source(archive: Archive, scheme: str, tested_as: str) -> tuple[str, tuple[str, ...]]:
+    """Name the study that shows a scheme, tested so, and its splits. KitError if none does.
+
+    A clean split: of the clean studies the one with most runs.
+    """
+    studies = archive.protocol.studies
     if "leaks" in studies:  # one split of each, in one study
-        return "leaks", tuple({scheme} & set(studies["leaks"].splits))
-    if f"leak-{scheme}" in studies:
-        return f"leak-{scheme}", studies[f"leak-{scheme}"].splits
-    return main.name, main.splits if scheme == "paper" else ()
+        fits = {"leaks": tuple({scheme} & set(studies["leaks"].splits))}
+    elif scheme == "paper":
+        fits = {name: study.splits for name, study in studies.items() if study.clean}
+    else:
+        fits = {n: study.splits for n, study in studies.items() if n == f"leak-{scheme}"}
+    fits = {n: s for n, s in fits.items() if s and tested_as in ("", *studies[n].variants)}
+    if not fits:
+        raise KitError(f"no runs of split {scheme} {tested_as}")
+    return max(fits.items(), key=lambda fit: len(archive.runs_of({(1, SCRATCH): fit[0]})))
 
 
 def _both_ratios(archive: Archive, scheme: str, tested_as: str, space: str) -> dict[str, Any]:
     """Return runs, steps, and both ratios with their intervals, of Table 1's scratch."""
-    name, splits = _source(archive, scheme)
-    if not splits or tested_as not in ("", *archive.study(name).variants):
-        raise KitError(f"{name}: no such runs")
+    name, splits = _source(archive, scheme, tested_as)
     logs, chance, analysis = {}, {}, archive.protocol.analysis
     ways = {"train": ("", space), "valid": ("", space), "test": (tested_as, "mse_ab")}
     for part, (variant, metric) in ways.items():

@@ -67,7 +67,7 @@ def reproduce_tables(
     """Recompute Tables 1 and 2 of the paper; goes on where it was stopped."""
     console.print("looking at what is there")
     from ..folder import Folder
-    from .grid import Grid
+    from .grid import Grid, check_grid
     from .reproduce import reproduce
 
     folder = Folder.of(profile, absolute(data), painters, split, out)
@@ -78,6 +78,7 @@ def reproduce_tables(
     chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants))
     grid = Grid(folder, *lists, *chosen, unusual)
     if dry_run:
+        check_grid(grid)
         list_jobs(grid, not no_notebooks)
         return
     runner = None
@@ -90,13 +91,12 @@ def reproduce_tables(
 
 def list_jobs(grid: "Grid", lessons: bool = True) -> None:
     """Show what would be run, and what is there."""
-    from .grid import check_grid, missing, plan
+    from .grid import missing, plan
 
-    check_grid(grid)
     shown, todo = Table("job", "state", "results"), missing(grid, lessons)
     for job in plan(grid, lessons):
         results = ", ".join(str(path.relative_to(grid.folder.path)) for path in job.results)
-        state = "to do" if job in todo and job.done else job.state
+        state = "done" if job not in todo else "failed" if job.failure else "to do"
         shown.add_row(job.name, state, results)
     console.print(shown, f"in {grid.folder.path}")
 

@@ -110,13 +110,6 @@ class Job:
         return all(path.exists() for path in needed)
 
     @property
-    def state(self) -> str:
-        """Tell "done", "failed" (its notebook holds an error) or "to do"."""
-        if self.done:
-            return "done"
-        return "failed" if self.failure else "to do"
-
-    @property
     def failure(self) -> str | None:
         """Say where the notebook failed, or how a training did; None if it did not fail."""
         if not self.lesson:
@@ -218,10 +211,11 @@ def grid_of(out: Path) -> Grid:
         raise KitError(f"{out}: not a folder of `colorkit reproduce` ({error})") from error
 
 
-def check_grid(grid: Grid) -> Curation | None:
+def check_grid(grid: Grid, audits: dict[str, Curation] | None = None) -> Curation | None:
     """Refuse a grid that cannot be run, before anything is written. Raises KitError.
 
-    Returns the audited and split paintings if the results folder has no manifest yet.
+    Returns the audited and split paintings if the results folder has no manifest yet; audits: as
+    `curate` takes them.
     """
     experiments, folder = grid.experiments(), grid.folder
     if folder.data != "sample" and folder.path.is_relative_to(folder.source.root):
@@ -230,7 +224,7 @@ def check_grid(grid: Grid) -> Curation | None:
             "choose another --out"
         )
     if not folder.manifest_path.exists():
-        return curate(folder.source, folder.painters, folder.split)
+        return curate(folder.source, folder.painters, folder.split, audits)
     folder.check()
     folder.result("baselines", folder.baselines_config)
     for experiment in experiments:

@@ -8,7 +8,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from ..base.errors import KitError, refuse_unknown
+from ..base.errors import KitError
 from ..base.files import kit_file
 from ..base.kernel import ThisPython
 
@@ -16,11 +16,10 @@ from ..base.kernel import ThisPython
 def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
     """Run a notebook of the kit, such as "03_unet_resnet18", and keep it as `output`.
 
-    Unknown names and wrong types raise KitError before anything runs. If a cell fails, the
-    notebook is kept with the error in it, and KitError says where (see `failure`).
+    If a cell fails, the notebook is kept with the error in it, and KitError says where (see
+    `failure`). Its third cell refuses parameters that it does not have.
     """
     notebook = kit_file("notebooks", f"{name}.ipynb")
-    check_parameters(notebook, parameters)
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
@@ -35,16 +34,6 @@ def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
         )
     except PapermillExecutionError as error:
         raise KitError(failure(output) or str(error)) from error
-
-
-def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
-    """Compare parameters with a notebook's own: names, and types as annotated there."""
-    known = papermill.inspect_notebook(_plain(notebook))
-    refuse_unknown("parameter", parameters, known)
-    for name, value in parameters.items():
-        expected = known[name]["inferred_type_name"].partition("[")[0]
-        if type(value).__name__ != expected:
-            raise KitError(f"{name}={value!r}: is {type(value).__name__}, must be {expected}")
 
 
 def _plain(path: Path) -> str:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
@@ -13,8 +12,8 @@ from pandas.io.formats.style import Styler
 from torch import Tensor
 
 from .. import figures
-from ..base import rendering
 from ..base.files import data_name, write_atomic
+from ..base.rendering import html_table, img_tag, png
 from ..base.templates import render
 from ..experiment import MODELS
 from ..metrics import METRICS, ColourTable, predict_rgb
@@ -22,6 +21,9 @@ from ..splits import PARTS
 from .grid import Grid
 from .paper import assumptions
 from .tables import LABELS, PART_NAMES, cells, changes, collect, number, pivot
+
+TABLE = ["split", "model", "paper", "ours", "skill", "paintings"]  # columns of `tables.cells`
+RUN = ["run", "seconds", "device", "backbone", "size", "epochs", "batch", "lr", "betas"]
 
 
 def comparison(grid: Grid, table: int) -> tuple[dict[str, Tensor], list[str]]:
@@ -39,11 +41,6 @@ def comparison(grid: Grid, table: int) -> tuple[dict[str, Tensor], list[str]]:
     for run in grid.finished(table):
         rows[MODELS[run["config"]["model"]]] = folder.coloured(run, pixels)
     return rows | {"truth": pixels}, titles
-
-
-def histories(grid: Grid, table: int) -> dict[str, list[dict[str, float]]]:
-    """Read the losses by epoch of a table's finished runs (first seed), {label: rows}."""
-    return {MODELS[run["config"]["model"]]: run["history"] for run in grid.finished(table)}
 
 
 def dots(rows: Sequence[dict[str, Any]]) -> tuple[Figure, str]:
@@ -85,25 +82,27 @@ def write_report(grid: Grid) -> None:
     """Write tables.csv, the pictures, and report.html."""
     frame, folder = collect(grid), grid.folder
     rows = {table: pivot(frame, table) for table in grid.tables}
+    runs = [run for table in grid.tables for run in grid.finished(table)]
     drawn = {table: _draw(grid, table) | {"dots": dots(rows[table])} for table in grid.tables}
     facts = {
         "grid": grid,
         "folder": folder,
         "data": data_name(folder.data),
-        "tables": {table: list(map(cells, some)) for table, some in rows.items()},
-        "changes": {t: changes(frame, t) for t in grid.tables},
-        "others": {t: _other_metrics(frame, t) for t in grid.tables},
+        "tables": {t: html_table(TABLE, map(cells, some)) for t, some in rows.items()},
+        "scores": {t: _scores(frame, t) for t in grid.tables},
+        "changes": {t: _changes(frame, t) for t in grid.tables},
         "metrics": METRICS,
         "counts": _counts(grid),
-        "runs": [run for table in grid.tables for run in grid.finished(table)],
-        "assumptions": assumptions().to_dict("records"),
+        "runs": runs,
+        "made": html_table(RUN, map(_run, runs)),
+        "assumptions": html_table(assumptions().columns, assumptions().to_numpy()),
         "holes": int(frame["ours"].isna().sum()),
     }
     tags: dict[int, dict[str, str]] = {}
     for table, some in drawn.items():
-        tags[table] = {name: rendering.img_tag(*shown) for name, shown in some.items()}
+        tags[table] = {name: img_tag(*shown) for name, shown in some.items()}
         for name, (figure, _) in some.items():
-            write_atomic(folder.path / "pictures" / f"{name}-t{table}.png", rendering.png(figure))
+            write_atomic(folder.path / "pictures" / f"{name}-t{table}.png", png(figure))
     write_atomic(folder.path / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
     write_atomic(
         folder.path / "report.html", render("replication/report.html", facts | {"pictures": tags})
@@ -112,25 +111,34 @@ def write_report(grid: Grid) -> None:
 
 def _draw(grid: Grid, table: int) -> dict[str, tuple[Figure, str]]:
     drawn = {"comparison": figures.picture_grid(*comparison(grid, table))}
-    if curves := histories(grid, table):
+    if runs := grid.finished(table):
+        curves = {MODELS[run["config"]["model"]]: run["history"] for run in runs}
         drawn["losses"] = figures.losses(curves)
     return drawn
 
 
-def _other_metrics(frame: pd.DataFrame, table: int) -> list[list[str]]:
-    part = frame[(frame["table"] == table) & (frame["part"] == "test")]
-    part = part[part["variant"] == ""]
-    means = part.groupby(["model", "metric"])["ours"].mean()
-    digits = {"mse_ab": 4, "mse_rgb": 4, "psnr": 1, "ciede2000": 1, "colourfulness": 1}
-    rows = []
-    for model, label in LABELS.items():
-        values = [means.get((model, metric), np.nan) for metric in METRICS]
-        told = map(number, values, [digits.get(metric, 2) for metric in METRICS])
-        rows.append([label, *told])
-    return rows
+def _scores(frame: pd.DataFrame, table: int) -> str:
+    """Write all scores on the test paintings; a mean over some of the seeds only is a hole."""
+    part = frame[(frame["table"] == table) & (frame["part"] == "test") & (frame["variant"] == "")]
+    means = part.groupby(["model", "metric"])["ours"].agg(lambda ours: ours.mean(skipna=False))
+    wide = means.unstack().reindex(index=list(LABELS), columns=list(METRICS)).rename(index=LABELS)
+    return html_table(["model", *METRICS], wide.itertuples(name=None), ".3g")
 
 
-def _counts(grid: Grid) -> list[dict[str, Any]]:
+def _changes(frame: pd.DataFrame, table: int) -> str:
+    columns = ["changed", "model", "as in the paper", "changed", "difference"]
+    return html_table(columns, changes(frame, table))
+
+
+def _run(run: dict[str, Any]) -> list[Any]:
+    """Write one run as a row of RUN."""
+    c = run["config"]
+    sizes = c["weights"], c["size"], c["epochs"], c["batch_size"]
+    betas = ", ".join(map(str, c["betas"]))
+    return [run["id"], f"{run['seconds']:.0f}", run["device"], *sizes, str(c["lr"]), betas]
+
+
+def _counts(grid: Grid) -> str:
     manifest = grid.folder.listed
     table = pd.crosstab(manifest["painter"], manifest["part"]).reindex(columns=list(PARTS))
     table = table.fillna(0).astype(int).assign(all=lambda t: t.sum(axis=1))
@@ -139,4 +147,4 @@ def _counts(grid: Grid) -> list[dict[str, Any]]:
     if len(largest) > 8:
         rest = largest.iloc[8:].sum().rename(f"{len(largest) - 8} other painters")
         shown = pd.concat([shown, rest.to_frame().T])
-    return [{"painter": name} | row.to_dict() for name, row in shown.iterrows()]
+    return html_table(["painter", *shown.columns], shown.itertuples(name=None))

@@ -23,6 +23,7 @@ import torch
 from ..base.errors import KitError, need, sigterm_as_interrupt
 from ..base.files import check_name, only_one, remove_parts, write_atomic
 from ..base.terminal import can_print_anything, console
+from ..curation import Curation
 from ..experiment import Experiment
 from ..folder import Folder
 from ..manifest import save
@@ -52,13 +53,22 @@ def reproduce(grid: Grid, jobs: int = 1, lessons: bool = True, runner: Runner | 
     return 1 if code or frame["ours"].isna().any() else 0
 
 
-def complete(grid: Grid, jobs: int, lessons: bool, runner: Runner | None = None) -> int:
-    """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped."""
+def complete(
+    grid: Grid,
+    jobs: int,
+    lessons: bool,
+    runner: Runner | None = None,
+    audits: dict[str, Curation] | None = None,
+) -> int:
+    """Run what is missing of a grid and show progress: 0, 1 if a job failed, 130 if stopped.
+
+    jobs, lessons, runner: as `reproduce` takes them; audits: as `curate` does.
+    """
     from .report import write_report
 
     if lessons:
         check_notebooks(grid.folder.path)
-    curation, out = check_grid(grid), grid.folder.path
+    curation, out = check_grid(grid, audits), grid.folder.path
     fetch_weights(grid)
     _make_folder(out)
     busy = f"{out}: another colorkit is at work there; wait for it, or choose another --out"

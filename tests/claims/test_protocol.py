@@ -5,11 +5,15 @@ import pytest
 import yaml
 from known import kits_protocol
 from processes import python
+from typer.testing import CliRunner
 
+from colorkit import curation
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file, write_atomic
 from colorkit.claims.protocol_file import keep_protocol, read_history, read_protocol
+from colorkit.cli import app
 from colorkit.experiment import PROFILES
+from colorkit.replication import reproduce
 
 ANALYSIS = {"primary": "mse_ab", "alpha": 0.05, "draws": 500}
 ANALYSIS |= {"noise": {"runs": 0.1, "ratios": 0.1, "painters": 0.2, "paintings": 0.7}}
@@ -81,6 +85,7 @@ def close(**terms) -> dict:
         (study(profile="big"), "profile"),
         (study(splits=["fold-1", "fold-1"]), "studies tables splits"),
         (study(splits=[]), "studies tables splits"),
+        (study(splits=["inside-1"]), "no study with a clean split of all the painters"),
         (study(seeds=[[0]]), "studies tables seeds"),
         (study(tables=[3]), "table 3"),
         (study(models=["x"]), "studies tables models"),
@@ -133,6 +138,21 @@ def test_what_was_used_before_is_kept_with_the_results(write, tmp_path):
     (out / "protocol-history.json").write_text("[{}]")
     with pytest.raises(KitError, match="damaged"):
         read_history(out)
+
+
+def test_many_splits_take_one_audit(gallery, tmp_path, monkeypatch):
+    """From the check before anything is written to the manifests; nothing is trained here."""
+    asked = {"splits": ["fold-1", "fold-2"], "models": ["pix2pix_scratch"]}
+    path, out, audits = tmp_path / "own.yaml", tmp_path / "out", []
+    content = kits_protocol() | {"painters": "", "studies": {"tables": asked}}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    audit = curation.audit
+    monkeypatch.setattr(curation, "audit", lambda *w: audits.append(w) or audit(*w))
+    monkeypatch.setattr(reproduce, "_run", lambda *_: None)
+    words = ["protocol", str(path), "--data", str(gallery), "--out", str(out)]
+    CliRunner().invoke(app, [*words, "--no-notebooks"])
+    assert len(list(out.glob("tables/*/manifest.csv"))) == 2
+    assert len(audits) == 1
 
 
 def call(*words: str):

@@ -1,5 +1,6 @@
 """Every rule on invented archives whose truth is known, the gate before them, and its chances."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from colorkit.claims import verdicts as claims
 from colorkit.claims.archive import SCORES, Archive
 from colorkit.claims.board import INCONCLUSIVE, NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE
 from colorkit.claims.invented import invent
+from colorkit.claims.rules import RULES
 from colorkit.experiment import MODELS
 from colorkit.replication import paper
 
@@ -117,15 +119,17 @@ def test_failures_are_counted_before_means_and_one_decides_nothing(papers):
     assert "11 of 30 runs at Table 2's rate, 0 of 30 at Table 1's" in told(failing, "learning_rate")
 
 
+def votes_of_ten(paintings: int = 40) -> pd.DataFrame:
+    """Ten raters' votes on every model's pictures, none of whom is fooled."""
+    each = itertools.product(range(10), MODELS, range(paintings))
+    votes = pd.DataFrame(each, columns=["rater", "model", "path"]).astype({"path": str})
+    return votes.assign(study="whole", table=1, fooled=False)
+
+
 # 8. Votes of one rater, and one painting that fools everybody.
 def test_one_rater_or_one_painting_is_one_fact(papers):
-    rows = [
-        {"rater": rater, "model": model, "path": str(n), "fooled": model == SCRATCH and rater == 0}
-        for rater in range(10)
-        for model in MODELS
-        for n in range(40)
-    ]
-    votes = pd.DataFrame(rows)
+    votes = votes_of_ten()
+    votes["fooled"] = (votes["model"] == SCRATCH) & (votes["rater"] == 0)
     alone = replace(papers, votes=votes)
     assert verdict(alone, "by_eye") == INCONCLUSIVE
     votes["fooled"] = (votes["model"] == SCRATCH) & (votes["path"] == "7")
@@ -135,6 +139,14 @@ def test_one_rater_or_one_painting_is_one_fact(papers):
     assert verdict(replace(papers, votes=votes), "by_eye") == REPLICATED
     few = replace(papers, votes=votes[votes["rater"] < 3])
     assert verdict(few, "by_eye") == NOT_TESTED
+    elsewhere = replace(papers, votes=votes.assign(study="small"))
+    assert verdict(elsewhere, "by_eye") == NOT_TESTED
+
+
+def test_without_votes_on_one_model_there_is_no_verdict(papers):
+    votes = votes_of_ten()
+    votes = votes[votes["model"] != SCRATCH]
+    assert told(replace(papers, votes=votes), "by_eye") == "no verdict: no vote on scratch"
 
 
 # 9. Hours: a bound, at the paper's settings, on a T4.
@@ -189,6 +201,27 @@ def test_the_first_archive_that_meets_the_needs_decides_and_others_show_numbers(
     assert found.because.startswith("differences of test error")
 
 
+def test_what_is_said_and_its_numbers_are_of_one_archive_and_an_empty_one_hides_none(papers):
+    """A newer folder without runs, and one whose design is too weak to decide."""
+    weak = {n: replace(t, assurance=0.7) for n, t in papers.protocol.claims.items()}
+    full = replace(papers, protocol=replace(papers.protocol, claims=weak))
+    empty = replace(full, runs={}, scores=full.scores[full.scores["table"] == 0])
+    for claim, words in (("close", "assurance 0.70: "), ("correct", "what is necessary: ")):
+        found = claims.judge([empty, full], claim)
+        assert found.because.startswith(words)
+        assert found.findings == claims.judge([full], claim).findings
+
+
+def test_arithmetic_needs_no_whole_set_of_runs(papers):
+    """A hole leaves its own ratio out; the verdict rests on the paper's."""
+    torn = papers.scores.query("not (table == 1 and model == @SCRATCH and seed == 3001)")
+    found = claims.judge([replace(papers, scores=torn)], "gap_test")
+    assert found.verdict == ODDS
+    assert [f.what for f in found.findings if np.isnan(f.ours)] == [
+        "Table 1, scratch, test / valid"
+    ]
+
+
 def test_an_archive_of_the_first_protocols_decides_nothing(papers):
     old = replace(papers, protocol=replace(papers.protocol, version=1))
     assert {verdict(old, claim) for claim in ("close", "learning_rate")} == {NOT_TESTED}
@@ -238,6 +271,16 @@ def test_a_clean_study_of_one_run_refutes_the_papers_gap_where_it_is_not():
         for n in range(20)
     ]
     assert found.count(NOT) >= 19
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.5, REPLICATED), (0.6, NOT)])
+def test_more_paintings_help_where_fewer_err_more(factor, expected):
+    protocol = protocol_of(kits_protocol())
+    archive = invent(protocol, np.random.default_rng(0), studies=("rates", "half", "quarter"))
+    for study in ("half", "quarter"):
+        archive = changed(archive, factor, study=study)
+    terms = protocol.claims["more_data"]
+    assert RULES[terms.rule](claims.main_evidence(archive), terms).verdict == expected
 
 
 def test_no_assurance_without_runs_that_meet_the_needs():

@@ -1,15 +1,19 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 from conftest import is_for_everybody
+from typer.testing import CliRunner
 
 from colorkit.base.errors import KitError
 from colorkit.claims import votes as forced_choice
+from colorkit.claims.gathering import read_archive
 from colorkit.claims.votes import CATCH, make_page, read_votes, tally
+from colorkit.cli import app
 
 
 @pytest.fixture
@@ -67,12 +71,28 @@ def test_sides_and_order_are_drawn():
 def test_votes_are_counted_model_by_model(page):
     rows, remarks = read_votes([answer(page)])
     assert remarks == []
-    assert all(found.fooled == 0 for found in tally(rows))
+    assert (tally(rows)["rate"] == 0).all()
     rows, _ = read_votes([answer(page, truthful=False)])
     counts = tally(rows)
-    assert sum(found.votes for found in counts) == len(rows)
-    assert {row["rater"] for row in rows} == {page.stem}
-    assert all(found.rate == 1 for found in counts)
+    assert counts["votes"].sum() == len(rows)
+    assert {(row["rater"], row["table"]) for row in rows} == {("rater-0", 1)}
+    assert (counts["rate"] == 1).all()
+
+
+def test_one_person_is_one_rater_and_a_copy_counts_once(out, gallery):
+    """Pages of two folders, and a file that a browser saved twice."""
+    grids = read_archive(out).protocol.grids(out, str(gallery))
+    pages = [make_page(grids["tables", split], 1, rater=7) for split in ("fold-1", "fold-2")]
+    files = [answer(page) for page in pages]
+    again = files[0].with_name(f"{pages[0].stem} (1).votes.json")
+    shutil.copy(files[0], again)
+    rows, (remark,) = read_votes([*files, again])
+    assert rows == read_votes(files)[0]
+    assert {row["rater"] for row in rows} == {"rater-7"}
+    assert remark == f"{again.name}: left out, {pages[0].stem}'s votes are counted already"
+    shown = CliRunner().invoke(app, ["votes", *map(str, files)])
+    assert shown.exit_code == 0, shown.output
+    assert "95 % interval" in shown.output
 
 
 def test_who_misses_the_catch_trials_is_left_out_and_named(page):
@@ -90,6 +110,8 @@ def test_who_misses_the_catch_trials_is_left_out_and_named(page):
         (lambda votes: votes.update(page="rater-7-x"), "its key rater-7-x.key.json is missing"),
         (lambda votes: votes.update(page="../../etc"), "its key etc.key.json is missing"),
         (lambda votes: votes.pop("votes"), "not a file of votes"),
+        (lambda votes: votes.update(page=3), "not a file of votes"),
+        (lambda votes: votes["votes"][0].update(trial=[1]), "not a file of votes"),
     ],
 )
 def test_votes_that_do_not_fit_are_refused(page, change, says):
@@ -102,13 +124,15 @@ def test_votes_that_do_not_fit_are_refused(page, change, says):
 
 
 def test_the_statistics_by_hand():
-    rows = [{"model": "pix2pix_scratch", "fooled": n < 40} for n in range(100)]
-    (found,) = tally(rows)
-    assert (found.votes, found.fooled, found.rate) == (100, 40, 0.4)
-    assert (found.low, found.high) == pytest.approx((0.3094, 0.4980), abs=1e-4)  # Wilson
-    assert found.p == pytest.approx(0.0569, abs=1e-4)
+    """Of one rater's votes the interval is wide; of as many raters as votes it is the usual one."""
+    rows = [{"model": "pix2pix_scratch", "fooled": n < 40, "path": str(n)} for n in range(100)]
+    alone = tally([row | {"rater": n} for n, row in enumerate(rows)]).loc["pix2pix_scratch"]
+    assert (alone["votes"], alone["raters"], alone["rate"]) == (100, 100, 0.4)
     low, high = (scipy.stats.norm.ppf(p) for p in (0.8, 0.975))  # by hand
     assert np.ceil(((high / 2 + low * 0.24**0.5) / 0.1) ** 2) == forced_choice.NEEDED
+    two = tally([row | {"rater": row["fooled"]} for row in rows]).loc["pix2pix_scratch"]
+    assert two["low"] == 0
+    assert two["high"] == 1
 
 
 def test_a_page_has_all_three_models_or_is_not_made(grid):

@@ -10,7 +10,7 @@ from colorkit.experiment import MODELS
 from colorkit.replication import bench
 
 ROOT = Path(__file__).resolve().parents[2]
-PUBLISHED = json.loads((ROOT / "results" / "cpu-2026-11-24" / "bench.json").read_text())
+PUBLISHED = json.loads((ROOT / "results" / "cpu-2026-11-26" / "bench.json").read_text())
 CPU = torch.device("cpu")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+import torch
 from filelock import FileLock
 from processes import begin, wait_for
 
@@ -14,6 +15,7 @@ from colorkit.base.errors import KitError
 from colorkit.experiment import MODELS, Experiment
 from colorkit.folder import Folder
 from colorkit.replication.grid import Grid, Job, check_grid, grid_of, missing, plan, request
+from colorkit.replication.reproduce import _start
 from colorkit.replication.reproduce import reproduce as run_grid
 from colorkit.training import run
 
@@ -114,11 +116,11 @@ def finish(job: Job) -> None:
 
 def test_a_job_is_done_when_it_ran_to_its_end_and_its_results_are_there(folder):
     job = plan(Grid(folder))[-1]
-    assert job.state == "to do"
+    assert not job.done
     finish(job)
-    assert job.state == "done"
+    assert job.done
     job.results[-1].unlink()
-    assert job.state == "to do"
+    assert not job.done
 
 
 def test_another_set_of_runs_gets_another_report(folder):
@@ -136,6 +138,16 @@ def test_foreign_results_are_refused_before_anything_is_run(quick, folder):
     check_grid(Grid(folder, seeds=(1,)))
     with pytest.raises(KitError, match="made with epochs 1, not 2"):
         check_grid(Grid(folder, seeds=(1,), options={"epochs": 2}))
+
+
+@pytest.mark.parametrize(("at_once", "threads"), [(1, "2"), (2, "1")])
+def test_a_job_takes_no_more_threads_than_the_user_allows(folder, monkeypatch, at_once, threads):
+    """OMP_NUM_THREADS=2, which torch has read when it was imported."""
+    begun = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, env, **__: begun.append(env))
+    _start(plan(Grid(folder))[0], at_once)
+    assert [env["OMP_NUM_THREADS"] for env in begun] == [threads]
 
 
 def test_results_do_not_go_into_the_paintings(gallery):
