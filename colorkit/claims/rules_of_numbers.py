@@ -121,11 +121,11 @@ def _predictors(archive: Archive) -> list[np.ndarray]:
 
 
 def _test_over_valid(evidence: Evidence, cell: Cell) -> float:
-    with suppress(KeyError, KitError):  # no such runs, or not all: the paper's ratio is enough
-        parts = [evidence.errors(cell, part) for part in ("test", "valid")]
-        ratios = [test.mean() / valid.mean() for test, valid in zip(*parts, strict=True)]
-        return float(np.exp(np.mean(np.log(ratios))))
-    return math.nan
+    if cell not in evidence.studies:
+        return math.nan
+    parts = [evidence.errors(cell, part) for part in ("test", "valid")]
+    ratios = [test.mean() / valid.mean() for test, valid in zip(*parts, strict=True)]
+    return float(np.exp(np.mean(np.log(ratios))))
 
 
 def like_training(evidence: Evidence, terms: Terms) -> Judged:

@@ -212,16 +212,6 @@ def test_what_is_said_and_its_numbers_are_of_one_archive_and_an_empty_one_hides_
         assert found.findings == claims.judge([full], claim).findings
 
 
-def test_arithmetic_needs_no_whole_set_of_runs(papers):
-    """A hole leaves its own ratio out; the verdict rests on the paper's."""
-    torn = papers.scores.query("not (table == 1 and model == @SCRATCH and seed == 3001)")
-    found = claims.judge([replace(papers, scores=torn)], "gap_test")
-    assert found.verdict == ODDS
-    assert [f.what for f in found.findings if np.isnan(f.ours)] == [
-        "Table 1, scratch, test / valid"
-    ]
-
-
 def test_an_archive_of_the_first_protocols_decides_nothing(papers):
     old = replace(papers, protocol=replace(papers.protocol, version=1))
     assert {verdict(old, claim) for claim in ("close", "learning_rate")} == {NOT_TESTED}
