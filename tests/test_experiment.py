@@ -12,6 +12,7 @@ from colorkit.folder import Folder
         (1, "unet_resnet18", 1e-3, (0.9, 0.999)),
         (1, "pix2pix_scratch", 2e-4, (0.5, 0.999)),
         (2, "unet_resnet18", 2e-3, (0.9, 0.999)),
+        (2, "pix2pix_scratch", 2e-3, (0.5, 0.999)),
         (2, "pix2pix_resnet18", 2e-3, (0.5, 0.999)),
     ],
 )

@@ -53,12 +53,6 @@ def test_looking_changes_no_bit_of_the_training(folder, quick, long):
     assert json.loads((folder.path / "seen" / "epoch-002.json").read_text())["epoch"] == 2
 
 
-def test_a_short_training_keeps_none(folder, quick):
-    result = training.run(Experiment(folder, "pix2pix_scratch"))
-    assert result["snapshots"] == []
-    assert not (folder.path / "snapshots").exists()
-
-
 def test_what_is_published_of_a_run_stands_beside_its_baselines(tmp_path):
     def kept(name, *errors):
         parts = ("train", "test", "valid")

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from colorkit import training
 from colorkit.base.checkpoints import epochs_kept
 from colorkit.base.errors import DivergedError, KitError
+from colorkit.base.files import only_one
 from colorkit.experiment import LEARNING_RATES, Experiment
 from colorkit.folder import Folder
 from colorkit.learner import make_learner
@@ -43,6 +44,7 @@ def test_a_run_scores_every_painting_and_keeps_what_decides_it(finished, folder)
     assert optimizer == {"name": "Adam", "lr": 2e-4, "betas": [0.5, 0.999]}
     assert len(result["history"]) == len(result["data_order"]) == 1
     assert {"train_l1", "valid_l1", "critic", "fooling"} <= set(result["history"][0])
+    assert result["snapshots"] == []  # of a short training
     assert "/" not in json.dumps(result["config"])  # no machine's paths
 
 
@@ -120,26 +122,6 @@ def test_the_pretrained_model_starts_from_the_unet_of_its_table_and_seed(
     assert all(torch.equal(tensor, unet[name]) for name, tensor in begun[1][1].items())
 
 
-def test_the_learner_is_what_the_paper_says(pixels):
-    learn = make_learner(nowhere("pix2pix_scratch", 2), pixels)
-    learn.fit(1)
-    for optimizer in (learn.opt.opt, learn.adversarial.critic_opt):
-        assert type(optimizer) is torch.optim.Adam
-        (group,) = optimizer.param_groups
-        assert (group["lr"], group["weight_decay"]) == (2e-3, 0)
-        assert tuple(group["betas"]) == (0.5, 0.999)
-    assert learn.adversarial.l1_weight == 100
-
-
-@pytest.mark.slow
-def test_the_unet_learns_two_pictures_by_heart(pixels):
-    plain = torch.tensor([[200, 40, 40], [60, 90, 220]], dtype=torch.uint8)
-    two = plain[:, :, None, None].expand(2, 3, 32, 32)
-    learn = make_learner(nowhere("unet_resnet18", 1), pixels | {"train": two, "valid": two})
-    learn.fit(40)
-    assert learn.history.rows[-1]["train_l1"] < 0.1  # the two colours are 0.5 and more from grey
-
-
 @pytest.mark.parametrize("lr", [1e30, 30.0], ids=["no number at all", "a number, no colour's"])
 def test_a_diverging_run_stops_and_is_kept_as_failed(quick, folder, monkeypatch, lr):
     monkeypatch.setitem(LEARNING_RATES[1], "unet_resnet18", lr)
@@ -214,6 +196,15 @@ def test_no_loss_is_read_in_a_step(pixels, model):
             learn.fit(1)
         counts.append(reads.count)
     assert counts[0] == counts[1], "as many reads for 3 batches as for 9"
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(quick, folder):
+    experiment = Experiment(folder, "pix2pix_scratch")
+    lock = folder.path / ".locks" / f"{experiment.id}.lock"
+    says = f"{experiment.id}: another process is training it"
+    with only_one(lock, "it is free"), pytest.raises(KitError, match=says):
+        run(experiment)
+    assert not folder.result_path(experiment.id).exists()
 
 
 def test_baselines_are_scored_on_the_same_paintings(quick, folder):

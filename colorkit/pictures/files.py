@@ -32,6 +32,7 @@ _CARRIED |= {"TIFF": ("dpi", "xmp", "iptc"), "WEBP": ("exif", "xmp")}
 _TAGS = (270, 271, 272, 305, 306, 315, 33432)
 _ORIENTATION, _DETAILS, _GPS, _INTEROP = 0x0112, 0x8769, 0x8825, 0xA005  # of EXIF
 _COLOUR_SPACE, _WIDTH, _HEIGHT = 0xA001, 0xA002, 0xA003
+_EXIF = b"Exif\0\0"  # what EXIF begins with in a JPEG, and not in a WebP
 _XMP, _IPTC = 700, 33723  # their tags in a TIFF
 _IPTC_RESOURCE = 0x0404  # among Photoshop's in a JPEG
 _SEGMENT = 65_502  # bytes of XMP, or IPTC, that a JPEG's segment holds
@@ -187,7 +188,7 @@ def _kept_exif(image: Image.Image) -> dict[str, Any]:
     elif not found:
         return kept
     elif raw and turned == 1 and details.get(_COLOUR_SPACE, 1) == 1:
-        return kept | {"exif": raw}
+        return kept | {"exif": _EXIF + raw.removeprefix(_EXIF)}
     else:
         exif.load(raw or found.tobytes())
         exif.pop(_ORIENTATION, None)
