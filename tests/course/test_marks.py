@@ -11,7 +11,7 @@ from colorkit import __version__
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
 from colorkit.course import marks as marking
-from colorkit.course.marks import marks
+from colorkit.course.marks import execute, marks
 
 CONTENT = {"course": "colorkit", "version": __version__, "lesson": "2", "name": "Ada"}
 CONTENT |= {"exercises": {"2.1": {"mark": "✓", "tries": 1}, "2.2": {"mark": "○", "tries": 0}}}
