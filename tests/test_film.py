@@ -92,13 +92,6 @@ def test_a_mixture_draws_for_each_picture_from_torchs_own_generator(colours):
     assert torch.equal(film.grey_encoder("mixture")(same)[0], one)
 
 
-def test_a_grey_that_is_not_known_is_refused():
-    with pytest.raises(KitError, match="grey 'ortho': must be L, mixture, or a plate such as"):
-        film.grey_encoder("ortho")
-    with pytest.raises(KitError, match="emulsion 'otho'.*did you mean ortho"):
-        film.grey_encoder("plate:otho")
-
-
 def test_a_plate_that_is_not_known_is_refused():
     with pytest.raises(KitError, match="emulsion 'otho'.*did you mean ortho"):
         film.plate_weights("otho")

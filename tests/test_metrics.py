@@ -24,19 +24,10 @@ def test_scores_are_in_the_papers_units_and_predictions_are_not_clipped(pixels):
         assert row["psnr"] == pytest.approx(-10 * np.log10(row["mse_rgb"]), abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("lab1", "lab2", "expected"),
-    [
-        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
-        ((50, -1.3802, -84.2814), (50, 0, -82.7485), 1.0000),
-        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
-        ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
-    ],
-)
-def test_the_librarys_ciede2000_has_sharmas_values(lab1, lab2, expected):
-    """Sharma, Wu and Dalal 2005, table 1, pairs 1, 4, 25 and 34."""
-    found = metrics.deltaE_ciede2000(np.array(lab1), np.array(lab2))
-    assert found == pytest.approx(expected, abs=1e-4)
+def test_the_librarys_ciede2000_has_sharmas_value():
+    """Sharma, Wu and Dalal 2005, table 1, pair 1: blue, where older formulas differ."""
+    blue, other = np.array([50, 2.6772, -79.7751]), np.array([50, 0, -82.7485])
+    assert metrics.deltaE_ciede2000(blue, other) == pytest.approx(2.0425, abs=1e-4)
 
 
 def test_colourfulness_is_signed_and_zero_for_grey():

@@ -44,7 +44,6 @@ def test_setup_prints_one_line_and_where_a_gpu_can_be_chosen_how(monkeypatch, ca
 
 
 def test_drive_is_colabs(monkeypatch):
-    monkeypatch.delenv("COLORKIT_BACKUP", raising=False)
     with pytest.raises(KitError, match="on Colab only; elsewhere set COLORKIT_BACKUP"):
         environment.mount_drive()
     drive, mounted = types.ModuleType("google.colab.drive"), []

@@ -6,7 +6,6 @@ import psutil
 import pytest
 import torch
 from conftest import paint
-from PIL import Image
 
 from colorkit.base.errors import KitError
 from colorkit.curation import curate
@@ -17,14 +16,6 @@ from colorkit.sources import open_source
 @pytest.fixture
 def manifest(gallery) -> pd.DataFrame:
     return curate(open_source(str(gallery))).manifest
-
-
-def test_pixels_are_pillows_bicubic_squares(gallery, manifest):
-    pixels = load_pixels(gallery, manifest, 48)
-    assert pixels.shape == (24, 3, 48, 48)
-    assert pixels.dtype == torch.uint8
-    picture = Image.open(gallery / manifest["path"][5]).resize((48, 48), Image.Resampling.BICUBIC)
-    assert np.array_equal(pixels[5].permute(1, 2, 0).numpy(), np.asarray(picture))
 
 
 def test_a_changed_or_missing_file_is_named(gallery, manifest):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import typer
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -30,12 +29,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SPEC = importlib.util.spec_from_file_location("papers", ROOT / ".ci" / "papers.py")
 papers = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(papers)
+SAID = papers.papers()
 
 
-@pytest.mark.parametrize("path", papers.papers(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SAID, ids=lambda path: path.name)
 def test_what_is_said_in_many_places_is_as_in_pyproject(path):
     """A fork edits its address once; `make papers` does the rest."""
-    assert path.read_text(encoding="utf-8") == papers.papers()[path]
+    assert path.read_text(encoding="utf-8") == SAID[path]
 
 
 def test_a_fork_has_its_own_address_everywhere(monkeypatch):
@@ -44,13 +44,6 @@ def test_a_fork_has_its_own_address_everywhere(monkeypatch):
     for path, text in papers.papers().items():
         assert "colorization-kit" not in text, path
         assert path.name == "environment.yml" or "9.9.0" in text, path
-
-
-def test_conda_has_our_ranges():
-    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    lines = {line.replace("pytorch", "torch") for line in listed if isinstance(line, str)}
-    wanted = {*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["course"]}
-    assert len(lines & wanted) == len(papers.CONDA)
 
 
 def test_the_lock_holds_all_that_ci_installs_in_our_ranges():
@@ -72,7 +65,6 @@ def test_nothing_is_pinned_that_a_runtime_may_have():
 
 def test_one_version_everywhere():
     assert (PROJECT["name"], PROJECT["version"]) == (DISTRIBUTION, __version__)
-    assert f"version: {__version__}" in (ROOT / "CITATION.cff").read_text()
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
@@ -107,7 +99,6 @@ def test_readme_lists_every_notebook_and_command():
     text = (ROOT / "README.md").read_text()
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert f"notebooks/{path.name}" in text
-    assert text.index("make reproduce") < text.index("make test") < text.index("<img")
     told = text.partition("## The command\n\n")[2].partition("\n\n")[0].split("colorkit ")[1:]
     listed = {block.split()[0]: set(re.findall(r"--?[a-z][\w-]*", block)) for block in told}
     commands = typer.main.get_command(cli.app).commands

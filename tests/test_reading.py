@@ -47,6 +47,7 @@ def test_pictures_are_turned_upright():
 
 
 def test_what_is_no_whole_picture_says_so(gallery):
+    """Even if only the end is missing: given one, libjpeg fills lost rows with grey, unsaid."""
     whole = (gallery / "Ada_Blue" / "Ada_Blue_1.jpg").read_bytes()
     told = {b"": "an empty file", b"hello": "not a picture"}
     for end in (len(whole) // 2, -2):  # -2: all pixels are there

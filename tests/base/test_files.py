@@ -2,7 +2,6 @@ import errno
 import os
 
 import pytest
-from processes import python
 
 from colorkit.base import files as paths
 from colorkit.base.errors import KitError
@@ -40,20 +39,6 @@ def test_what_cannot_be_put_in_its_place_leaves_no_part(tmp_path):
     with pytest.raises(KitError, match="cannot be written"):
         paths.write_atomic(tmp_path / "x.json", "new")
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
-
-
-def test_runs_root_follows_the_variable(runs):
-    assert paths.runs_root() == runs
-
-
-def test_kit_files_are_found():
-    for parts in (("results", "paper.json"), ("data", "painters.csv")):
-        assert paths.kit_file(*parts).exists()
-
-
-def test_import_is_light():
-    code = "import sys, colorkit; print([m for m in ('torch', 'pandas') if m in sys.modules])"
-    assert python("-c", code).stdout.strip() == "[]"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no modes to look at")

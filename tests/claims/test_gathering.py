@@ -130,17 +130,6 @@ def test_foreign_and_damaged_runs_are_named(out, grid, change):
         read_archive(out)
 
 
-def test_a_missing_row_and_a_nan_are_named(out, grid):
-    path = grid.folder.result_path("t1-pix2pix_scratch-s1001")
-    record = json.loads(path.read_text())
-    whole = record["scores"]["test"]
-    told = f"fold-1: Table 1, scratch, seed 1001: {len(whole) - 1} of {len(whole)} test"
-    for rows in (whole[1:], [whole[0] | {"mse_ab": np.nan}, *whole[1:]]):
-        path.write_text(json.dumps(record | {"scores": record["scores"] | {"test": rows}}))
-        with pytest.raises(KitError, match=told):
-            read_archive(out).cell(1, "pix2pix_scratch")
-
-
 def test_votes_beside_the_pages_are_read_and_published(out, grid, tmp_path):
     page = make_page(grid, 1, rater=0)
     key = json.loads(page.with_suffix(".key.json").read_text())["trials"]

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 from colorkit.color import grey_input
-from colorkit.course.answers import EXERCISES, PROGRESS, check
+from colorkit.course.answers import EXERCISES, PROGRESS
 from colorkit.course.build import build_notebook
 from colorkit.course.cells import tags
 from colorkit.folder import Folder
@@ -372,17 +372,6 @@ def test_a_wrong_answer_is_told_why(run, number, old, new, says):
     assert line.startswith(f"✗ {number}: ")
     assert says in line
     assert not (hints := EXERCISES[number].hints) or hints[0] in line
-
-
-@pytest.mark.parametrize("number", [number for number in NUMBERS if EXERCISES[number].hints])
-def test_each_wrong_answer_is_told_one_hint_more(run, capsys, number):
-    hints = EXERCISES[number].hints
-    wrong = WRONG.get(number) or [(' = f"""', ' = "No."\n_ = f"""')]
-    line = run(number, "solutions", *wrong[0][:2])
-    for told in range(1, len(hints) + 1):
-        assert [hint in line for hint in hints] == [place < told for place in range(len(hints))]
-        check(number)
-        line = capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", PREDICTED)

@@ -3,25 +3,18 @@ import json
 import re
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import colorkit
-from colorkit import __version__
 from colorkit.base.errors import KitError
 from colorkit.replication import lessons as notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SKIP_TAGS = {"skip-execution", "nbval-skip"}
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
-BADGES = {
-    "Colab": "https://colab.research.google.com/github",
-    "Kaggle": "https://kaggle.com/kernels/welcome?src=https://github.com",
-}
 
 
 @pytest.fixture(params=BOOKS, ids=lambda path: path.stem)
@@ -43,11 +36,6 @@ def sources(book: nbformat.NotebookNode) -> str:
     return "\n".join(cell.source for cell in book.cells)
 
 
-def test_none_is_missing():
-    names = "01 02 03 04 05 06 07 08a 08b 09 10"
-    assert [path.stem.partition("_")[0] for path in BOOKS] == names.split()
-
-
 def test_valid_small_and_of_the_plain_kernel(book):
     nbformat.validate(json.loads(book.path.read_text()))
     assert book.path.stat().st_size < 2_000_000  # figures are there twice: in HTML, and as PNG
@@ -59,7 +47,6 @@ def test_the_setup_cell_is_the_same_in_all(book):
     first = nbformat.read(BOOKS[0], as_version=4)
     assert [c.source for c in tagged(book, "setup")] == [tagged(first, "setup")[0].source]
     assert code_cells(book)[0].source == tagged(book, "setup")[0].source
-    assert f"git+{REPOSITORY}@v{__version__}" in code_cells(book)[0].source
     assert "--no-deps" in code_cells(book)[0].source
 
 
@@ -81,21 +68,17 @@ def test_parameters_are_typed_and_explained(book):
 
 def test_badge_objectives_time_and_next_step(book):
     opening = book.cells[0].source
-    where = f"{REPOSITORY.partition('https://github.com')[2]}/blob/v{__version__}"
-    for service, opens in BADGES.items():
-        assert f"[![Open in {service}]" in opening
-        assert f"({opens}{where}/notebooks/{book.path.name})" in opening
-    for part in ("# ", "Questions.**", "Afterwards you can**", "Time.**", "In the paper.**"):
+    assert opening.count(f"/notebooks/{book.path.name})") == 2  # the rest is .ci/papers.py's
+    parts = ("# ", "Questions.**", "Afterwards you can**", "Time.**", "In the paper.**")
+    for part in (*parts, "[![Open in Colab]", "[![Open in Kaggle]"):
         assert part in opening
     assert "## Recap" in book.cells[-1].source
 
 
-def test_no_shell_lines_skipped_cells_or_paths_that_lead_nowhere(book):
+def test_no_shell_lines_skipped_cells_or_paths_of_one_machine(book):
     for cell in code_cells(book)[1:]:
         assert not re.search(r"^\s*[!%]", cell.source, re.MULTILINE)
         assert not SKIP_TAGS & set(cell.metadata.get("tags", []))
-    for target in re.findall(r"\]\(([\w./-]+\.ipynb)\)", sources(book)):
-        assert (book.path.parent / target).exists()
     assert not re.search(r"['\"(](/[a-z]+/|[A-Z]:\\|\.\./)", sources(book).replace("https:/", ""))
 
 
@@ -186,8 +169,3 @@ def test_jobs_run_in_this_python_whatever_jupyter_knows_and_without_a_home(
     notebooks.execute("small", tmp_path / "done.ipynb", {})
     (out,) = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells[0].outputs
     assert out.text.strip() == sys.executable
-
-
-def test_a_notebook_that_did_not_fail_has_no_failure(tmp_path):
-    assert notebooks.failure(BOOKS[0]) is None
-    assert notebooks.failure(tmp_path / "none.ipynb") is None
