@@ -175,7 +175,9 @@ def paint_ab(image: Image.Image, ab: Tensor) -> tuple[Image.Image, float]:
 def _weights(length: int, size: int) -> Tensor:
     """Return the matrix (length, size) that resizes `size` values to `length`, bicubic.
 
-    Resizing is linear, so a picture's rows can be made band by band: rows @ ab @ columns.T.
+    Resizing is linear, so a picture's rows can be made band by band: rows @ ab @ columns.T. Plain
+    enlargement, because true colours shrunk to 256 px came back nearer than by a guided or a joint
+    bilateral filter.
     """
     one_by_one = torch.eye(size)[None, None]
     resized = functional.interpolate(one_by_one, (length, size), mode="bicubic", antialias=True)

@@ -6,7 +6,6 @@ import pytest
 import torch
 from conftest import model_of
 from PIL import Image
-from scipy.ndimage import uniform_filter
 from skimage import data
 from torch.nn import functional
 
@@ -15,7 +14,7 @@ from colorkit.base.errors import KitError
 from colorkit.color import encode, join, lab_to_paler_rgb, rgb_to_lab
 from colorkit.icc import BAND
 from colorkit.pictures.files import Picture, open_picture
-from colorkit.pictures.paint import _weights, colorize_picture, colours_of, square
+from colorkit.pictures.paint import colorize_picture, colours_of
 from colorkit.pretrained import BOX, Colorizer
 from colorkit.sources import open_source
 
@@ -126,59 +125,6 @@ def test_strength_and_size_are_checked(grey, model):
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (2000, 3)])
 def test_any_shape_is_coloured(model, size):
     assert colorize(Image.new("L", size, 128), model).size == size
-
-
-def guided(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
-    """Smooth values along the edges of a guide (He et al. 2013, equations 5, 6 and 8)."""
-
-    def mean(x: np.ndarray) -> np.ndarray:
-        return uniform_filter(x, 2 * radius + 1)
-
-    covariance = mean(guide * values) - mean(guide) * mean(values)
-    slope = covariance / (mean(guide**2) - mean(guide) ** 2 + epsilon)
-    return mean(slope) * guide + mean(mean(values) - slope * mean(guide))
-
-
-def joint_bilateral(guide: np.ndarray, small: np.ndarray, likeness: float) -> np.ndarray:
-    """Mean of the near colours, those of like lightness first (Kopf et al. 2007, equation 3).
-
-    small: L and ab of the square, (3, S, S).
-    """
-    size, total, weights = small.shape[-1], 0.0, 0.0
-    y = (np.arange(guide.shape[0])[:, None] + 0.5) * size / guide.shape[0] - 0.5
-    x = (np.arange(guide.shape[1]) + 0.5) * size / guide.shape[1] - 0.5
-    for down, right in np.ndindex(5, 5):
-        row = np.clip(np.round(y).astype(int) + down - 2, 0, size - 1)
-        column = np.clip(np.round(x).astype(int) + right - 2, 0, size - 1)
-        near = small[:, row, column]
-        distance = (row - y) ** 2 + (column - x) ** 2
-        weight = np.exp(-distance / 0.32 - (guide - near[0]) ** 2 / (2 * likeness**2)) + 1e-9
-        total, weights = total + weight * near[1:], weights + weight
-    return total / weights
-
-
-def test_bicubic_colours_are_nearer_than_edge_aware_ones():
-    """The reason for plain enlargement: true colours, shrunk and enlarged, on real paintings.
-
-    At 256 px, the paper's; squares of fewer pixels can favour a joint bilateral filter.
-    """
-    source, size = open_source("sample"), 256
-    errors = {"bicubic": [], "guided": [], "joint bilateral": []}
-    for painting in source.paintings[::40]:
-        image = open_picture(source.root / painting.path).image.convert("RGB")
-        L, ab = encode(torch.from_numpy(np.asarray(image) / np.float32(255)).movedim(-1, 0))
-        small = torch.cat(encode(square(image, size)), dim=1)[0]
-        plain = (_weights(image.height, size) @ small[1:] @ _weights(image.width, size).T).numpy()
-        guide, tried = L[0].numpy(), {"bicubic": [plain], "guided": [], "joint bilateral": []}
-        for radius, epsilon in ((4, 0.1), (8, 0.01), (8, 0.1), (16, 0.01)):
-            channels = [guided(guide, channel, radius, epsilon) for channel in plain]
-            tried["guided"].append(np.stack(channels))
-        for likeness in (0.05, 0.1, 0.2):
-            tried["joint bilateral"].append(joint_bilateral(guide, small.numpy(), likeness))
-        for name, several in tried.items():  # the filters may choose the best for each painting
-            errors[name].append(min(float(((t - ab.numpy()) ** 2).mean()) for t in several))
-    assert np.mean(errors["bicubic"]) < np.mean(errors["guided"])
-    assert np.mean(errors["bicubic"]) < np.mean(errors["joint bilateral"])
 
 
 def test_an_untrained_model_is_said_to_be_one(grey, model):
