@@ -59,17 +59,13 @@ def test_the_workflow_is_the_plan(folder, lessons):
         assert command == [*job.command, ">", "{log}", "2>&1"]
 
 
-def test_what_is_done_already_is_left_out(folder):
-    jobs = plan(Grid(folder, tables=(1,)))
-    rules = read(workflow(jobs[2:]))
-    assert list(rules) == [job.name for job in jobs[2:]]
+def test_what_is_done_already_is_left_out_and_only_trainings_ask_for_a_gpu(folder):
+    left = plan(Grid(folder, tables=(1,)))[2:]
+    rules = read(workflow(left))
+    assert list(rules) == [job.name for job in left]
     assert rules["03_unet_resnet18-t1-s0"][0] == []
-
-
-def test_only_trainings_ask_for_a_gpu(folder):
-    jobs = plan(Grid(folder, tables=(1,)))
-    asking = re.findall(r'name: "(.+)"(?:\n    .+)*?\n    resources: gpu=', workflow(jobs))
-    assert asking == [job.name for job in jobs if job.run]
+    asking = re.findall(r'name: "(.+)"(?:\n    .+)*?\n    resources: gpu=', workflow(left))
+    assert asking == [job.name for job in left if job.run]
 
 
 @by_snakemake
@@ -109,6 +105,7 @@ def test_snakemake_needs_no_home_to_write_in(folder, monkeypatch):
 
 
 @pytest.mark.slow
+@by_snakemake
 def test_a_job_that_fails_is_said_as_by_the_loop(folder, capsys):
     grid = Grid(folder, tables=(1,), models=("pix2pix_scratch",))
     run = grid.experiments()[0].id
@@ -124,6 +121,7 @@ def reproduce(gallery: Path, out: Path, *more: str, on: tuple = ()) -> subproces
 
 
 @pytest.mark.slow
+@by_snakemake
 def test_killed_and_started_again_it_waits_for_what_is_still_at_work(gallery, tmp_path):
     first = reproduce(gallery, tmp_path, *ONE_RUN)
     wait_for((tmp_path / "progress" / "t1-pix2pix_scratch-s0.json").exists, first)
@@ -137,6 +135,7 @@ def test_killed_and_started_again_it_waits_for_what_is_still_at_work(gallery, tm
 
 
 @pytest.mark.slow
+@by_snakemake
 def test_a_signal_ends_what_was_begun(gallery, tmp_path):
     process = reproduce(gallery, tmp_path, *ONE_RUN)
     note = tmp_path / "progress" / "t1-pix2pix_scratch-s0.json"

@@ -19,7 +19,7 @@ from colorkit.training import run
 
 
 def start(gallery: Path, out: Path, *more: str) -> subprocess.Popen:
-    words = ["reproduce", "--data", gallery, "--tables", "1", "--out", out, *more]
+    words = ["reproduce", "--data", gallery, "--tables", "1", "--jobs", "2", "--out", out, *more]
     # A shell's background job ignores Ctrl-C, and so would this.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     code += "from colorkit.cli import main; main()"
@@ -42,6 +42,8 @@ def test_killed_then_failing_then_mended(gallery, tmp_path):
     second = start(gallery, out)
     text = second.communicate()[0]
     assert second.returncode == 1, text
+    both = ("04_pix2pix_scratch-t1-s0: started", "03_unet_resnet18-t1-s0: epoch")
+    assert text.index(both[0]) < text.index(both[1])  # at once
     failed = next(line for line in text.splitlines() if line.startswith("failed: 03"))
     assert "03_unet_resnet18-t1-s0.ipynb, under 'Train': KitError" in failed
     assert "Is a directory" in failed
@@ -74,15 +76,17 @@ def test_a_signal_ends_it_after_the_write_and_it_says_where_it_stands(
 ):
     out = tmp_path / "out"
     process = start(gallery, out, *words)
-    begun = wait_for(lambda: list(out.glob("checkpoints/*/*")), process)  # of whichever is first
-    checkpoints = begun[0].parent
+    wait_for(lambda: list(out.glob("checkpoints/*/*")), process)
     process.send_signal(number)
     text = process.communicate(timeout=180)[0]
     assert process.returncode == 130, text
-    assert f"stopped ({checkpoints.name} after epoch 1 of 2); the same command goes on" in text
-    assert [path.suffix for path in checkpoints.iterdir()] == [".safetensors"]
-    trained = json.loads((out / "progress" / f"{checkpoints.name}.json").read_text())["process"]
-    assert not psutil.pid_exists(trained)
+    kept = sorted(out.glob("checkpoints/*/*"), reverse=True)  # of whichever trained, or of both
+    assert {path.suffix for path in kept} == {".safetensors"}
+    safe = ", ".join(f"{path.parent.name} after epoch 1 of 2" for path in kept)
+    assert f"stopped ({safe}); the same command goes on" in text
+    for path in kept:
+        note = json.loads((out / "progress" / f"{path.parent.name}.json").read_text())
+        assert not psutil.pid_exists(note["process"])
 
 
 def test_two_at_once_the_second_leaves(folder):
