@@ -45,11 +45,13 @@ def out(quick, small, gallery, tmp_path_factory, tmp_path) -> Path:
 
     trained = tmp_path_factory.getbasetemp() / "trained-protocol"
     if not trained.exists():
+        training = tmp_path_factory.mktemp("training")
         protocol = protocol_of(kits_protocol() | {"studies": STUDIES, "painters": ""})
-        keep_protocol(protocol, RULES, trained)
-        for grid in protocol.grids(trained, str(gallery)).values():
+        keep_protocol(protocol, RULES, training)
+        for grid in protocol.grids(training, str(gallery)).values():
             grid.folder.baselines  # noqa: B018
             for experiment in grid.experiments():
                 run(experiment)
             look_at_pictures(grid)
+        training.rename(trained)  # whole, or not there
     return Path(shutil.copytree(trained, tmp_path / "out"))

@@ -141,14 +141,14 @@ def call(*words: str):
 
 @pytest.mark.slow
 def test_a_protocol_from_its_file_to_its_ledger(gallery, tmp_path):
-    """Real jobs: lessons and a variant, a clean split and a leak; once more; edited; judged."""
+    """Real jobs: trainings and a variant, a clean split and a leak; once more; edited; judged."""
     shared = {"models": ["pix2pix_scratch"], "tables": [1], "epochs": 1}
     tables = shared | {"splits": ["fold-1"]}
     leaks = shared | {"splits": ["inside"], "variants": ["train_mode"]}
     path, out = tmp_path / "own.yaml", tmp_path / "out"
     content = kits_protocol() | {"painters": "", "studies": {"tables": tables, "leaks": leaks}}
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-    words = "protocol", str(path), "--data", str(gallery), "--out", str(out)
+    words = "protocol", str(path), "--data", str(gallery), "--out", str(out), "--no-notebooks"
     first = call(*words)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "leaks, inside (2 of 2)" in first.stdout
