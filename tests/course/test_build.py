@@ -1,13 +1,8 @@
 """The builds: what students get, and that what is committed is what is built."""
 
-import os
-import subprocess
-import sys
-
 import nbformat
 import papermill
 import pytest
-from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from colorkit.base.errors import KitError
@@ -91,42 +86,13 @@ def test_a_fence_that_is_not_closed_stops_the_build(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def assert_nothing_is_answered(book: nbformat.NotebookNode) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(path.stem for path in kit_file("student").glob("*.ipynb")))
+def test_the_student_build_runs_unfilled_from_top_to_bottom(gallery, tmp_path, name):
+    source, made = kit_file("student", f"{name}.ipynb"), tmp_path / "made.ipynb"
+    few = {"data": str(gallery)} if name < "07" else {}
+    papermill.execute_notebook(source, made, few, cwd=tmp_path, progress_bar=False)  # or raises
+    book = nbformat.read(made, as_version=4)
     texts = [out.text for cell in book.cells for out in cell.get("outputs", []) if "text" in out]
     assert not any("✓" in text or "✗" in text for text in texts)
     assert sum(text.startswith("○") for text in texts) >= 5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(path.stem for path in kit_file("student").glob("*.ipynb")))
-def test_the_student_build_runs_unfilled_from_top_to_bottom(tmp_path, name):
-    source, made = kit_file("student", f"{name}.ipynb"), tmp_path / "made.ipynb"
-    before = cpu_seconds()
-    papermill.execute_notebook(source, made, cwd=tmp_path, progress_bar=False)  # raises on errors
-    assert cpu_seconds() - before < 2 * 180  # three minutes on two cores
-    assert_nothing_is_answered(nbformat.read(made, as_version=4))
-
-
-def cpu_seconds() -> float:
-    """Return what the processes that have ended took, on all cores."""
-    used = os.times()
-    return used.children_user + used.children_system
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["02_lab_preprocessing", "07_colorize_your_own"])
-def test_the_student_build_runs_in_a_kernel_as_old_as_colabs(tmp_path, name):
-    packages = ["ipython==7.34.0", "ipykernel==6.17.1", "jupyter_client<8"]
-    bare = ["--no-deps", "ipywidgets==7.7.1", "ipython-genutils", "jupyterlab-widgets<2"]
-    for wanted in (packages, bare):
-        target = ["--quiet", "--target", str(tmp_path / "colab")]
-        subprocess.run([sys.executable, "-m", "pip", "install", *target, *wanted], check=True)
-    book = nbformat.read(kit_file("student", f"{name}.ipynb"), as_version=4)
-    versions = "import IPython, ipywidgets\nprint(IPython.__version__, ipywidgets.__version__)"
-    book.cells.append(new_code_cell(versions))
-    path = os.pathsep.join([str(tmp_path / "colab"), str(kit_file())])
-    at = {"metadata": {"path": str(tmp_path)}}
-    client = NotebookClient(book, timeout=1200, kernel_name="python3", resources=at)
-    client.execute(env=os.environ | {"PYTHONPATH": path})
-    assert book.cells[-1].outputs[-1].text == "7.34.0 7.7.1\n"
-    assert_nothing_is_answered(book)

@@ -1,10 +1,13 @@
 """The teacher's guide: what it takes from a notebook, and what it wants of each."""
 
+import json
+
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from colorkit.base.errors import KitError
+from colorkit.base.files import kit_file
 from colorkit.course.answers import EXERCISES
 from colorkit.course.cells import lessons
 from colorkit.course.guide import banded, page, printed, write_guide
@@ -84,6 +87,12 @@ def test_a_lesson_fits_into_ninety_minutes_and_names_its_goals(name):
             assert len(asked["rubric"]) == 3
     assert used["fill in"] + used["experiment"] <= 30
     assert all(minutes <= SLOTS[kind] for kind, minutes in used.items())
+
+
+def test_a_lesson_computes_for_three_minutes_on_two_cores():
+    measured = json.loads(kit_file("data", "lessons.json").read_text(encoding="utf-8"))
+    assert measured.keys() == PAGES.keys()
+    assert max(lesson["seconds"] for lesson in measured.values()) < 2 * 180  # of one core
 
 
 @pytest.mark.parametrize("name", PAGES)
