@@ -16,6 +16,24 @@ def python(*words: Any, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | variables)
 
 
+PEAK = r"""
+import re
+from pathlib import Path
+from colorkit.cli import main
+try:
+    main()
+finally:
+    print(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def peak(*words: Any) -> int:
+    """Run `colorkit WORDS` to its end, on Linux; return how much memory it took at most, in kB."""
+    done = python("-c", PEAK, *words)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1])
+
+
 def begin(*words: Any, **variables: str) -> subprocess.Popen:
     """Start `python WORDS`, with more environment variables; what it says is one text."""
     command = [sys.executable, *map(str, words)]
