@@ -110,7 +110,8 @@ class Archive:
     def tested(self, study: str) -> float:
         """Return the share of a split's trained and tested paintings that are tested."""
         shares = []
-        for split in self.study(study).splits:
+        begun = {split for name, split, _ in self._groups if name == study}
+        for split in (split for split in self.study(study).splits if split in begun):
             test, train = (len(self._groups[study, split, part]) for part in ("test", "train"))
             shares.append(test / (test + train))
         return float(np.mean(shares))

@@ -31,8 +31,9 @@ def scope(archive: Archive) -> list[str]:
     protocol, named = archive.protocol, {archive.protocol.main.name}
     for terms in protocol.claims.values() if protocol.version > 1 else ():
         named |= set(deciding(archive, terms).studies.values())
-    told = [about(archive, study) for study in protocol.studies.values() if study.name in named]
-    told = [line for line in told if line] or ["no run has a result yet"]
+    runs = {study.name: about(archive, study) for study in protocol.studies.values()}
+    told = [line for name, line in runs.items() if line and name in named]
+    told = told or [line for line in runs.values() if line] or ["no run has a result yet"]
     if doubt := untrusted(archive):
         told.append(f"EDITED: {doubt}")
     if archive.holes:

@@ -59,7 +59,7 @@ def _tried(archive: Archive) -> list[tuple[str, str, str, str, str]]:
 
 
 def _source(archive: Archive, scheme: str, tested_as: str) -> tuple[str, tuple[str, ...]]:
-    """Name the study that shows a scheme, tested so, and its splits. KitError if none does.
+    """Name the study that shows a scheme, tested so, and its splits with runs. KitError if none.
 
     A clean split: of the clean studies the one with most runs.
     """
@@ -73,7 +73,9 @@ def _source(archive: Archive, scheme: str, tested_as: str) -> tuple[str, tuple[s
     fits = {n: s for n, s in fits.items() if s and tested_as in ("", *studies[n].variants)}
     if not fits:
         raise KitError(f"no runs of split {scheme} {tested_as}")
-    return max(fits.items(), key=lambda fit: len(archive.runs_of({(1, SCRATCH): fit[0]})))
+    name = max(fits, key=lambda fit: len(archive.runs_of({(1, SCRATCH): fit})))
+    done = {key.split for key in archive.runs if key.study == name and key.model == SCRATCH}
+    return name, tuple(split for split in fits[name] if split in done) or fits[name]
 
 
 def _both_ratios(archive: Archive, scheme: str, tested_as: str, space: str) -> dict[str, Any]:
