@@ -9,6 +9,7 @@ from colorkit.claims.evidence import Finding
 from colorkit.claims.gathering import read_archive
 from colorkit.claims.rules import RULES
 from colorkit.claims.verdicts import main_evidence
+from colorkit.claims.whatif import leak_table
 from colorkit.metrics import BASELINES
 from colorkit.snapshots import published_errors
 
@@ -74,3 +75,12 @@ def test_the_long_runs_are_quoted_as_they_were_published():
         numbers = [f"{errors.loc[row, part]:.4f}" for part in ("train", "valid", "test")]
         line = next(line for line in readme if line.startswith(f"| {words}"))
         assert line.endswith(f"| {' | '.join(numbers)} |")
+
+
+def test_the_leaks_on_purpose():
+    leaks = leak_table(read_archive(kit_file("results", "leaks-cpu-2026-11-26")))
+    page = PAGE.read_text(encoding="utf-8")
+    for row in leaks.dropna(subset="low").to_dict("records"):
+        valid = f"{row['valid / train']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        test = f"{row['test / valid']:.2f} [{row['low ']:.2f}, {row['high ']:.2f}]"
+        assert f"| {row['tried']} | {valid} | {test} |" in page
