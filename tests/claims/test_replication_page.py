@@ -7,6 +7,7 @@ import pytest
 from colorkit.base.files import kit_file
 from colorkit.claims.evidence import Finding
 from colorkit.claims.gathering import read_archive
+from colorkit.claims.ledger import scope
 from colorkit.claims.rules import RULES
 from colorkit.claims.verdicts import main_evidence
 from colorkit.claims.whatif import leak_table
@@ -78,9 +79,12 @@ def test_the_long_runs_are_quoted_as_they_were_published():
 
 
 def test_the_leaks_on_purpose():
-    leaks = leak_table(read_archive(kit_file("results", "leaks-cpu-2026-11-26")))
+    archive = read_archive(kit_file("results", "leaks-cpu-2026-11-26"))
+    assert [line[:11] for line in scope(archive)[:2]] == ["leak-inside", "leak-flips:"]
+    rows = leak_table(archive).dropna(subset="low").to_dict("records")
+    assert len(rows) == 2
     page = PAGE.read_text(encoding="utf-8")
-    for row in leaks.dropna(subset="low").to_dict("records"):
+    for row in rows:
         valid = f"{row['valid / train']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         test = f"{row['test / valid']:.2f} [{row['low ']:.2f}, {row['high ']:.2f}]"
         assert f"| {row['tried']} | {valid} | {test} |" in page
