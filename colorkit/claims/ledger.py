@@ -56,10 +56,11 @@ def about(archive: Archive, study: Study) -> str:
         return ", ".join(sorted({str(run["config"][name]) for run in runs}))
 
     here = archive.paintings[archive.paintings["study"] == study.name]
+    seen = here[here["part"] == "train"].groupby("split").size().min()  # with mirrored copies
     here = here[here["part"] != SPARE].drop_duplicates("path")
     painters, trained = sorted(set(here["painter"])), archive.training_paintings(study.name)
     named = ", ".join(painters) if len(painters) <= 6 else f"{len(painters)} painters"
-    counts = sorted({steps(run, trained) for run in runs})
+    counts = sorted({steps(run, seen) for run in runs})
     weights = sorted({run["config"]["weights"] for run in runs} - {"none"})
     begins = f", a ResNet-18 that begins with {' or '.join(weights)} weights" if weights else ""
     versions = ", ".join(sorted({run["versions"]["colorkit"] for run in runs}))
