@@ -4,7 +4,6 @@ Everything later is a re-read of these tables: nothing trains, and nothing needs
 pictures. How they come together is claims/gathering.py's.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -144,12 +143,6 @@ class Archive:
         """Say that a run has no result, and why: a hole is never dropped in silence."""
         unknown = "not in the protocol" if key.table else NOT_THERE  # baselines are in each
         return f"{key} has no result ({self.holes.get(key, unknown)})"
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Identify the scores: the first 12 digits of a sha256."""
-        text = self.scores.to_csv(index=False, lineterminator="\n")
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def _wanted(
         self, study: str, split: str, table: int, model: str, variant: str = ""

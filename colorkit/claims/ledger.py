@@ -23,8 +23,6 @@ from .evidence import MEAN_COLOUR, Cell
 from .protocol import Study
 from .verdicts import deciding, main_evidence, untrusted
 
-BASELINE_SHORT = {"grey": "grey", "mean_ab": "mean colour", "L_table": "L table"}
-
 
 def scope(archive: Archive) -> list[str]:
     """Say what the runs are that are shown or decide, and what speaks against them."""
@@ -94,24 +92,6 @@ def model_table(archive: Archive) -> pd.DataFrame:
         rows[label] = [mse, 1 - mse / colour, *times]
     columns = ["mse_ab", "skill", "times the mean colour's", "low", "high"]
     return pd.DataFrame.from_dict(rows, "index", columns=columns)
-
-
-def baseline_table(archive: Archive) -> pd.DataFrame:
-    """Hold every model against every baseline: how many times its error, beyond noise?
-
-    One family (Holm) for each baseline; 90 % intervals over splits.
-    """
-    evidence, rows = main_evidence(archive), []
-    cells = sorted(evidence.studies)
-    for baseline in BASELINES:
-        found = [evidence.log_relative(cell, baseline) for cell in cells]
-        adjusted = stats.holm([estimate.p_zero() for estimate in found])
-        for (table, model), e, p in zip(cells, found, adjusted, strict=True):
-            told = "cannot be told" if p >= evidence.alpha else "better" if e.value < 0 else "worse"
-            times = e.ratio(evidence.confidence)
-            rows.append([f"Table {table}: {SHORT[model]}", BASELINE_SHORT[baseline], *times, told])
-    columns = ["model", "baseline", "times its error", "low", "high", "beyond noise"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def change_table(archive: Archive) -> pd.DataFrame:

@@ -22,7 +22,6 @@ from .whatif import leak_table, multiverse
 LEDGER_MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
 SHOWN: dict[str, Callable[[Archive], pd.DataFrame]] = {
     "models": ledger.model_table,
-    "baselines": ledger.baseline_table,
     "changes": ledger.change_table,
     "leaks": leak_table,
     "painters": ledger.painter_table,

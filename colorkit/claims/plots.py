@@ -32,9 +32,6 @@ def forest(
     axis.set(xlabel=axis_label, ylim=(-0.5, len(rows) - 0.5))
     if centre == 1:
         axis.set_xscale("log")
-    reaches = [max(abs(low - centre), abs(high - centre)) for _, _, low, high in rows]
-    if centre == 0 and max(reaches) > 20 * np.median(reaches):  # one row would press the others
-        axis.set_xscale("symlog", linthresh=float(np.median(reaches)))
     axis.spines[["top", "right", "left"]].set_visible(False)
     told = "; ".join(f"{label} {e:.3g} ({low:.3g} to {high:.3g})" for label, e, low, high in rows)
     if margin:

@@ -84,7 +84,8 @@ def read_history(out: Path) -> list[dict[str, Any]]:
 
 
 def _protocol(content: dict[str, Any], text: str) -> Protocol:
-    content = _of_today(content) if content.get("version") == 1 else content
+    if content.get("version") == 1 and isinstance(content.get("analysis"), dict):
+        content = _of_today(content)
     studies, seeds = content.get("studies"), {"own_seeds": content.get("version") != 1}
     if isinstance(studies, dict):
         named = {n: _with(f"studies {n} ", study, name=n, **seeds) for n, study in studies.items()}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import is_for_everybody
-from known import CONSTANT, kits_protocol, known, little, protocol_of, scaled
+from known import CONSTANT, kits_protocol, little, protocol_of
 from typer.testing import CliRunner
 
 from colorkit.claims import ledger, pages
@@ -111,13 +111,6 @@ def test_other_painters_are_those_left_out_or_chosen_and_a_hole_leaves_the_other
     assert set(table["study"]) == {"unseen", "quartet"}
     torn = table[table["skill"].isna()]
     assert torn[["split", "model"]].to_numpy().tolist() == [["without-B", "scratch"]]
-
-
-def test_each_baseline_says_who_does_not_beat_it():
-    table = ledger.baseline_table(known(scaled(CONSTANT, 0.6))).set_index("baseline")
-    assert set(table.loc["grey", "beyond noise"]) == {"better"}
-    worse = ledger.baseline_table(known(scaled(CONSTANT, 1.6))).set_index("baseline")
-    assert set(worse.loc["L table", "beyond noise"]) == {"worse"}
 
 
 def test_other_ways_to_ask_are_shown_beside_each_other(small_archive):
