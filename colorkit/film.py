@@ -53,21 +53,6 @@ def plate_weights(plate: str) -> Tensor:
     return weights / weights.sum()
 
 
-def derive_weights(wavelengths: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """Make a plate's weights (3,) from its response: how a row of emulsions.csv came about.
-
-    wavelengths: nm, ascending, (n,). response: sensitivity (not its logarithm) x light x filter
-    at these, (n,). Needs the package colour-science, for Mallett and Yuksel's spectra.
-    """
-    from colour.recovery import MSDS_BASIS_FUNCTIONS_sRGB_MALLETT2019 as BASIS
-
-    steps = np.arange(380, 781)
-    seen = np.interp(steps, wavelengths, response, left=0, right=0)
-    spectra = [np.interp(steps, BASIS.wavelengths, column) for column in BASIS.values.T]
-    weights = np.array([seen @ spectrum for spectrum in spectra])
-    return weights / weights.sum()
-
-
 def expose(rgb: Tensor, plate: str) -> Tensor:
     """Say how much light blackens a plate: sRGB (..., 3, H, W) in [0, 1] to (..., 1, H, W)."""
     weights = plate_weights(plate).to(rgb)
@@ -84,7 +69,6 @@ def photograph(
     blur: float = 0.0,
     screen: float = 0.0,
     grain: float = 0.0,
-    negative: bool = False,
     seed: int = 0,
 ) -> Tensor:
     """Photograph paintings: sRGB (N, 3, H, W) in [0, 1] to the print's grey (N, 1, H, W), sRGB.
@@ -105,7 +89,7 @@ def photograph(
     if grain:
         noise = torch.randn(grey.shape, generator=torch.Generator().manual_seed(seed))
         grey = grey_of(lightness(grey) + grain * noise)
-    return 1 - grey if negative else grey
+    return grey
 
 
 def grey_encoder(grey: str, correct: bool = False) -> Encoder:

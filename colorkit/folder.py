@@ -5,7 +5,7 @@ Two choices of paintings never share a folder, so everything in it can be compar
 
 import json
 import platform
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -103,14 +103,6 @@ class Folder:
         """Which paintings, dealt how: in every result."""
         return file_sha256(self.manifest_path)
 
-    def check(self) -> None:
-        """Hold the manifest against the files; forget what was read of one that is gone."""
-        there = self.manifest_path.exists()
-        if not (there and file_sha256(self.manifest_path) == self.manifest_sha256):
-            for name in vars(self).keys() - {field.name for field in fields(self)}:
-                del vars(self)[name]
-        self.manifest  # noqa: B018
-
     @cached_property
     def pixels(self) -> dict[str, Tensor]:
         """{"train": (n, 3, S, S) uint8, "test": …, "valid": …}, memory-mapped.
@@ -133,7 +125,6 @@ class Folder:
     @cached_property
     def baselines(self) -> dict[str, Any]:
         """The result of the predictors without a network, fitted and scored if need be."""
-        self.check()
         if found := self.result("baselines", self.baselines_config):
             return found
         models = fit_baselines(self.pixels["train"])  # on the CPU: the same on every machine

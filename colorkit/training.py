@@ -41,7 +41,7 @@ def run(experiment: Experiment) -> dict[str, Any]:
     the checkpoint under way is written.
     """
     folder, name = experiment.folder, experiment.id
-    folder.check()
+    folder.manifest  # noqa: B018  (made, or held against the paintings, before all else)
     backup.fetch(folder.path)
     if result := folder.result(name, experiment.config()):
         print(f"{name}: finished before, read from {folder.path.name}/runs")
@@ -49,16 +49,13 @@ def run(experiment: Experiment) -> dict[str, Any]:
     first = experiment.first_stage and run(experiment.first_stage)
     busy = f"{name}: another process is training it; wait for it, or choose another --out"
     with only_one(folder.path / ".locks" / f"{name}.lock", busy), sigterm_as_interrupt():
-        # A process that had the lock until now may have finished it.
-        if result := folder.result(name, experiment.config()):
-            return result
         if first and first["config"]["model"] == experiment.model:
             result = _score_otherwise(experiment, first)
         else:
             result = _train_and_score(experiment, first)
         folder.keep(result)
-        model = sorted(folder.model(name).glob("*"))
-        backup.keep(folder.path, *model, folder.result_path(name))
+        made = [*folder.snapshots(name).glob("*"), *folder.model(name).glob("*")]
+        backup.keep(folder.path, *made, folder.result_path(name))
         checkpoints.remove(folder.path, name)
         folder.progress(name).unlink(missing_ok=True)
         return result
@@ -149,9 +146,7 @@ def _train(learn: Learner, experiment: Experiment, facts: dict[str, Any]) -> lis
     out, name, epochs = experiment.folder.path, experiment.id, experiment.epochs
     identity = {key: facts[key] for key in ("id", "config", "manifest_sha256")}
     identity["version"] = facts["versions"]["colorkit"]
-    made_on = {"torch": facts["versions"]["torch"]}
-    made_on |= {key: facts[key] for key in ("device", "threads")}
-    keeper = checkpoints.Checkpoints(out, identity, epochs, made_on)
+    keeper = checkpoints.Checkpoints(out, identity, epochs)
     learn.add_cb(keeper)
     failed = experiment.folder.failure(name)
     failed.unlink(missing_ok=True)

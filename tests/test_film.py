@@ -20,12 +20,27 @@ def test_the_eye_sees_as_rec_709_says():
     assert film.plate_weights("eye").tolist() == pytest.approx(REC_709, abs=0.001)
 
 
+def derive_weights(wavelengths: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Make a plate's weights (3,) from its response: how a row of emulsions.csv came about.
+
+    wavelengths: nm, ascending, (n,). response: sensitivity (not its logarithm) x light x filter
+    at these, (n,). The spectra are Mallett and Yuksel's.
+    """
+    from colour.recovery import MSDS_BASIS_FUNCTIONS_sRGB_MALLETT2019 as BASIS
+
+    steps = np.arange(380, 781)
+    seen = np.interp(steps, wavelengths, response, left=0, right=0)
+    spectra = [np.interp(steps, BASIS.wavelengths, column) for column in BASIS.values.T]
+    weights = np.array([seen @ spectrum for spectrum in spectra])
+    return weights / weights.sum()
+
+
 def test_the_cie_observer_gives_rec_709_by_the_derivation_of_every_plate():
     colour = pytest.importorskip("colour")
     eye = colour.MSDS_CMFS["CIE 1931 2 Degree Standard Observer"]
     daylight = colour.SDS_ILLUMINANTS["D65"]
     light = np.interp(eye.wavelengths, daylight.wavelengths, daylight.values)
-    weights = film.derive_weights(eye.wavelengths, eye.values[:, 1] * light)
+    weights = derive_weights(eye.wavelengths, eye.values[:, 1] * light)
     assert weights == pytest.approx(REC_709, abs=0.001)
 
 
@@ -108,7 +123,6 @@ def test_development_does_what_its_name_says(colours):
     paper = film.photograph(torch.rand(1, 3, 9, 9).round(), densities=film.PAPER)
     assert film.lightness(paper).min() > 4  # paper is never quite black
     assert film.photograph(colours, "eye", blur=2).std() < plain.std() / 2
-    assert (film.photograph(colours, "eye", negative=True) + plain).numpy() == pytest.approx(1)
 
 
 def test_grain_has_the_spread_that_was_asked_for():

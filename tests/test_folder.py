@@ -118,19 +118,6 @@ def test_each_file_is_read_a_few_times_for_a_table(quick, folder, gallery, monke
     assert 0 < len(paintings) <= 4 * 24
 
 
-def test_a_folder_that_was_deleted_or_made_anew_is_noticed(quick, folder, gallery):
-    first = folder.manifest
-    folder.check()
-    assert folder.manifest is first  # nothing is read twice
-    shutil.rmtree(folder.path)
-    folder.check()
-    assert folder.manifest_path.exists()
-    paint(gallery / "Ada_Blue" / "new.jpg", seed=77)
-    shutil.rmtree(folder.path)
-    folder.check()
-    assert len(folder.manifest) == len(first) + 1
-
-
 RESULT = {"id": "x", "versions": {"colorkit": __version__}, "config": {"weights": "random"}}
 COLUMNS = "path,painter,title,date,museum_id,licence,width,height,sha256,group,mirrored,split"
 

@@ -65,10 +65,3 @@ def test_damaged_pixels_are_made_again(gallery, manifest, tmp_path, capsys, dama
     path.write_bytes(damage(path.read_bytes()))
     assert torch.equal(split_pixels(tmp_path, gallery, manifest, 32)["train"], first)
     assert f"{path}: damaged, made again" in capsys.readouterr().out
-
-
-def test_a_failed_decoding_leaves_no_file(gallery, manifest, tmp_path):
-    (gallery / manifest["path"].iloc[-1]).unlink()
-    with pytest.raises(KitError, match="No such file"):
-        split_pixels(tmp_path, gallery, manifest, 32)
-    assert list((tmp_path / "pixels").iterdir()) == []

@@ -169,6 +169,7 @@ def test_an_index_can_follow_every_link_of_the_readme(installed):
         (["demo"], "gradio", f"pip install '{DISTRIBUTION}[demo]'"),
         (["export", "-o", "x.onnx"], "onnxscript", f"pip install '{DISTRIBUTION}[onnx]'"),
         (["ledger", "--out", "PUBLISHED", "--publish", "x"], "", "--publish: needs a checkout"),
+        (["bench", "--publish"], "", "--publish: needs a checkout"),
     ],
 )
 def test_an_installed_kit_says_what_it_lacks_and_writes_nothing(

@@ -32,12 +32,13 @@ def imported(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     types = {n for i in tree.body if isinstance(i, ast.If) for n in i.body}  # if TYPE_CHECKING
     for node in set(ast.walk(tree)) - types:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
-            parts = [part for part in base if part][1:]
-            for name in [alias.name for alias in node.names]:
-                found |= {".".join(parts), ".".join([*parts, name])}
-    return found
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base += [node.module] if node.module else []
+            found |= {".".join(base)} | {".".join([*base, alias.name]) for alias in node.names}
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name.removeprefix("colorkit.") for name in found}
 
 
 def room(module: str) -> str:
@@ -71,9 +72,12 @@ def test_every_way_to_import_is_seen(tmp_path, monkeypatch):
     file = tmp_path / "making" / "train.py"
     file.parent.mkdir()
     file.write_text(
-        "from ..lost import hints\nfrom ..claims.rules import judge\nfrom . import crops"
+        "from ..lost import hints\nfrom ..claims.rules import judge\nfrom . import crops\n"
+        "import colorkit.course.answers\nfrom colorkit.replication import grid"
     )
-    assert imported(file) >= {"lost.hints", "claims.rules", "making.crops"}
+    assert imported(file) >= {
+        *("lost.hints", "claims.rules", "making.crops", "course.answers", "replication.grid")
+    }
 
 
 def test_the_core_needs_no_room():

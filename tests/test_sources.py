@@ -155,14 +155,6 @@ def test_kaggle_is_asked_for_a_version_or_what_to_do_is_said(gallery, monkeypatc
         sources.open_source("kaggle")
 
 
-def test_kagglehub_serves_a_cached_version_without_network(gallery, tmp_path, monkeypatch):
-    versions = tmp_path / "cache/datasets/ikarus777/best-artworks-of-all-time/versions"
-    shutil.copytree(gallery, versions / "1")
-    (versions.parent / "1.complete").touch()
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "cache"))
-    assert len(sources.open_source("kaggle").paintings) == 24
-
-
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are not beside this checkout")
 def test_real_folder_counts_duerer_once():
     source = sources.open_source(str(SHARED))

@@ -13,7 +13,8 @@ _FETCHED = ".fetched"  # in a results folder: what is deleted there after that s
 
 
 class Backup:
-    """Copies checkpoints of a results folder, one at a time, without holding training up.
+    """Copies checkpoints of a results folder, one at a time, without holding training up; and what
+    a run has shown on the way (snapshots/), which its result will list.
 
     A checkpoint that comes while the one before is still being copied is left out: a later one
     follows. A copy that fails is said, and training goes on.
@@ -35,6 +36,7 @@ class Backup:
 
     def _replace(self, path: Path) -> None:
         copy = self.target / path.relative_to(self.out)
+        keep(self.out, *(self.out / "snapshots" / path.parent.name).glob("[!.]*"))
         if _copy(path, copy):
             for old in set(copy.parent.glob(f"*{copy.suffix}")) - {copy}:
                 old.unlink(missing_ok=True)
@@ -64,7 +66,7 @@ def fetch(out: Path) -> None:
     folder, mark = target(out), out / _FETCHED
     if not folder or mark.exists():
         return
-    for pattern in ("runs/[!.]*", "models/*/[!.]*", "checkpoints/*/[!.]*"):
+    for pattern in ("runs/[!.]*", "models/*/[!.]*", "checkpoints/*/[!.]*", "snapshots/*/[!.]*"):
         for copy in sorted(folder.glob(pattern)):
             if not (path := out / copy.relative_to(folder)).exists():
                 print(f"{path.name}: brought back from {folder}")

@@ -32,7 +32,7 @@ class Checkpoints(Callback):
     """Keep a run's state every few epochs; `with` it, `resume`, then `fit` what is left.
 
     identity: what must be the same for a checkpoint to be used ("id", "config",
-    "manifest_sha256", "version"); made_on: what had better be, for the same bits.
+    "manifest_sha256", "version").
     Every COLORKIT_CHECKPOINT_EVERY epochs (1) a copy of the state is taken on the device and
     written by a thread of its own, while training goes on. No checkpoint follows the last
     epoch: the result does.
@@ -40,14 +40,7 @@ class Checkpoints(Callback):
 
     order = 10  # after History: an epoch that diverged is not kept
 
-    def __init__(
-        self,
-        out: Path,
-        identity: dict[str, Any],
-        epochs: int,
-        made_on: dict[str, Any] | None = None,
-    ):
-        self.made_on = made_on or {}
+    def __init__(self, out: Path, identity: dict[str, Any], epochs: int):
         self.folder, self.identity, self.epochs = folder_of(out, identity["id"]), identity, epochs
         self.every, self.resumed_after = _every(), []
         self.backup, self.writer, self.writing = Backup(out), ThreadPoolExecutor(1), Future()
@@ -79,7 +72,6 @@ class Checkpoints(Callback):
             tensors, facts = _read(path)
             self._refuse_foreign(path, facts["identity"])
             restore(self.learn, tensors, facts)
-            self._say_what_differs(facts["made_on"])
             done = len(facts["history"])
             self.resumed_after = [*facts["resumed_after"], done]
             print(f"{self.identity['id']}: goes on after epoch {done}")
@@ -91,8 +83,7 @@ class Checkpoints(Callback):
         if done % self.every == 0 and done < self.epochs:
             self.writing.result()  # waits for the one before, and raises what went wrong there
             tensors, facts = state(self.learn)
-            facts |= {"identity": self.identity, "made_on": self.made_on}
-            facts["resumed_after"] = self.resumed_after
+            facts |= {"identity": self.identity, "resumed_after": self.resumed_after}
             tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
             if self.stream:  # copy to the CPU beside the training, once the clones are made
                 self.stream.wait_stream(torch.cuda.current_stream())
@@ -106,14 +97,6 @@ class Checkpoints(Callback):
         self.backup.copy(path)
         for old in files(self.folder)[KEPT:]:
             old.unlink()
-
-    def _say_what_differs(self, made_on: dict[str, Any]) -> None:
-        for name, value in self.made_on.items():
-            if made_on[name] != value:
-                print(
-                    f"{self.identity['id']}: begun with {name} {made_on[name]}, goes on with "
-                    f"{value}; the last bits may differ from an uninterrupted run's"
-                )
 
     def _refuse_foreign(self, path: Path, made_with: dict[str, Any]) -> None:
         mine, its = ({**i, **i["config"]} for i in (self.identity, made_with))

@@ -116,8 +116,11 @@ def measure(
     """Measure how fast this machine trains, and what its hardware could give."""
     console.print("measuring")
     from ..base.device import choose_device
+    from ..base.files import check_can_publish, kit_file
     from .bench import bench, performance, publish_bench
 
+    if publish:
+        check_can_publish()
     chosen, folder = choose_device(device), user_path(out) if out else None
     if folder and not (publish and (folder / "tables.csv").exists()):
         raise KitError(f"--out {out}: needs --publish, and tables of `colorkit reproduce`")
@@ -126,7 +129,7 @@ def measure(
     write_atomic(path, json.dumps(measured, indent=1) + "\n")
     console.print(performance({"": measured}), f"written to {path}")
     if publish:
-        console.print(f"published in {publish_bench(measured, user_path('results'), folder)}")
+        console.print(f"published in {publish_bench(measured, kit_file('results'), folder)}")
 
 
 def _words(text: str) -> list[str]:

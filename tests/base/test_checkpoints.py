@@ -22,10 +22,10 @@ def experiment() -> Experiment:
     return nowhere("pix2pix_scratch")
 
 
-def keeper_of(experiment: Experiment, learn, out: Path, made_on=None, **identity):
+def keeper_of(experiment: Experiment, learn, out: Path, **identity):
     """Give a Learner its checkpoints, as `run` does; `identity` is what else they are made with."""
     whose = {"id": experiment.id, "config": experiment.config(), "manifest_sha256": "m"}
-    keeper = checkpoints.Checkpoints(out, whose | identity, 4, made_on)
+    keeper = checkpoints.Checkpoints(out, whose | identity, 4)
     learn.add_cb(keeper)
     return keeper
 
@@ -173,9 +173,3 @@ def test_a_checkpoint_does_not_change_while_training_goes_on(
     again = fit(experiment, pixels, tmp_path / "out", until=1)
     assert equal(again.model, whole.model)
     assert not equal(again.model, learn.model)
-
-
-def test_going_on_with_other_threads_is_said(experiment, pixels, tmp_path, capsys):
-    fit(experiment, pixels, tmp_path, 1, made_on={"threads": 2})
-    fit(experiment, pixels, tmp_path, 1, made_on={"threads": 1})
-    assert "begun with threads 2, goes on with 1" in capsys.readouterr().out

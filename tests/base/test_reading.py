@@ -17,39 +17,17 @@ def encoded(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
 
 
 BESIDE = pytest.mark.skipif(not SHARED.exists(), reason="the shared paintings are elsewhere")
-COLOURS = np.zeros((4, 4, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (encoded(Image.fromarray(COLOURS)), (200, 100, 50)),
-        (encoded(Image.fromarray(COLOURS).quantize(4)), (200, 100, 50)),
-        (encoded(Image.fromarray(np.full((4, 4), 90, np.uint8))), (90, 90, 90)),
-        (encoded(Image.fromarray(np.full((4, 4), 90 * 257, np.uint16))), (90, 90, 90)),
-        (encoded(Image.new("RGBA", (4, 4), (200, 100, 50, 0))), (255, 255, 255)),
-        (encoded(Image.new("LA", (4, 4), (90, 255))), (90, 90, 90)),
-        (encoded(Image.new("CMYK", (4, 4), (0, 0, 0, 0)), "JPEG"), (255, 255, 255)),
-    ],
-    ids=["rgb", "palette", "grey", "16-bit", "alpha", "grey-alpha", "cmyk"],
-)
-def test_modes_become_rgb(content, expected):
-    picture = read_picture(content)
-    assert picture.mode == "RGB"
-    assert np.abs(np.array(picture.getpixel((1, 1))) - expected).max() <= 2
-
-
-def test_pictures_are_turned_upright():
-    exif = Image.Exif()
-    exif[0x0112] = 6  # taken with the camera on its side
-    content = encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif)
-    assert read_picture(content).size == (20, 40)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_damaged_exif_is_none(kind):
     content = encoded(Image.new("RGB", (40, 20)), kind, exif=b"Exif\0\0no TIFF")
     assert read_picture(content).size == (40, 20)
+
+
+def test_what_is_transparent_lies_on_white():
+    picture = read_picture(encoded(Image.new("RGBA", (4, 4), (200, 100, 50, 0))))
+    assert picture.getpixel((1, 1)) == (255, 255, 255)
 
 
 def test_what_is_no_whole_picture_says_so(gallery):

@@ -451,7 +451,7 @@ def options_of(drawn: Drawn) -> dict:
     xmp = XMP.format(drawn.turn).encode()
     if drawn.kind == "tif":
         tags |= ({700: xmp} if "xmp" in told else {}) | ({33723: IPTC} if "iptc" in told else {})
-        options["tiffinfo"] = tags
+        options |= {"tiffinfo": tags, "compression": ("tiff_lzw", None)[drawn.seed % 2]}
     elif drawn.kind in ("jpg", "png", "webp", "avif"):
         options["exif"] = Image.Exif()
         options["exif"].update(tags)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import bomb
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from colorkit.base.errors import KitError
 from colorkit.pictures.files import MAX_PIXELS, Picture, open_picture, save_picture
@@ -25,36 +25,10 @@ def save(picture: Picture, path: Path) -> Image.Image:
     return Image.open(path)
 
 
-@pytest.mark.parametrize(
-    ("image", "name", "wanted"),
-    [
-        (GREY.convert("RGB").quantize(256), "palette.png", RAMP),
-        (Image.fromarray(RAMP // 128 * 255).convert("1"), "bilevel.png", RAMP // 128 * 255),
-        (GREY.convert("CMYK"), "cmyk.tif", RAMP),
-        (Image.fromarray(FINE), "16.png", FINE),
-        (Image.fromarray(FINE), "16.tif", FINE),
-        (Image.fromarray(RAMP / np.float32(255)), "float.tif", FINE),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_palette_bilevel_cmyk_and_sixteen_bits(tmp_path, image, name, wanted):
-    picture = open_picture(write(tmp_path, image, name))
-    assert picture.grey
-    assert np.abs(np.asarray(picture.image).astype(int) - wanted).max() <= (name == "float.tif")
-
-
 def test_values_of_no_known_range_are_refused(tmp_path):
     counts = write(tmp_path, Image.fromarray(np.full((4, 4), 10**6, np.int32)), "i.tif")
     with pytest.raises(KitError, match=r"i.tif: values from 1e\+06 to 1e\+06: must be 16 bits"):
         open_picture(counts)
-
-
-@pytest.mark.parametrize("mode", ["LA", "RGBA", "PA"])
-def test_transparency_is_read_apart(tmp_path, mode):
-    image = GREY.convert("RGBA").convert(mode)
-    image.putalpha(Image.fromarray(RAMP.T.copy()))
-    path = write(tmp_path, image, "a.tif" if mode == "PA" else "a.png")
-    assert np.array_equal(np.asarray(open_picture(path).alpha), RAMP.T)
 
 
 def test_a_transparent_colour_or_value(tmp_path):
@@ -64,25 +38,6 @@ def test_a_transparent_colour_or_value(tmp_path):
     picture = open_picture(write(tmp_path, Image.fromarray(FINE), "16.png", transparency=257))
     assert np.array_equal(np.asarray(picture.image), FINE)
     assert np.array_equal(np.asarray(picture.alpha) == 0, FINE == 257)
-
-
-@pytest.mark.parametrize("mode", ["L", "I;16", "RGB", "RGBA", "CMYK"])
-@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
-def test_every_orientation_of_every_kind_of_tiff(tmp_path, mode, compression):
-    values = np.arange(200, dtype=np.uint8).reshape(20, 10)
-    image = Image.fromarray(values.astype(np.uint16) if mode == "I;16" else values)
-    image = image if mode == "I;16" else image.convert(mode)
-    for orientation in range(1, 9):
-        options = {"tiffinfo": {274: orientation}, "compression": compression}
-        path = write(tmp_path, image, "o.tif", **options)
-        with path.open("rb") as file:
-            wanted = ImageOps.exif_transpose(Image.open(file))
-            picture = open_picture(path)
-            assert picture.image.size == wanted.size
-            if mode in ("L", "I;16"):
-                assert np.array_equal(np.asarray(picture.image), np.asarray(wanted))
-            if mode == "RGB":  # of equal channels: grey
-                assert np.array_equal(np.asarray(picture.image), np.asarray(wanted)[..., 0])
 
 
 def test_a_grey_picture_in_three_channels_is_grey(tmp_path):
@@ -105,22 +60,6 @@ def test_metadata_go_from_format_to_format_as_they_were(tmp_path):
 
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">Dürer{}</x:xmpmeta>"""
 TURNED = """<tiff:Orientation>6</tiff:Orientation>"""
-
-
-@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
-def test_xmp_goes_to_every_format_but_for_its_orientation(tmp_path, source):
-    options = {"xmp": XMP.format(TURNED).encode()}
-    if source == "png":
-        options = {"pnginfo": PngImagePlugin.PngInfo()}
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.format(TURNED))
-    if source == "tif":
-        options = {"tiffinfo": {700: XMP.format(TURNED).encode()}}
-    image = Image.new("RGB", (20, 10))
-    picture = open_picture(write(tmp_path, image, f"a.{source}", **options))
-    for suffix in ("jpg", "png", "tif", "webp"):
-        saved = save(picture, tmp_path / f"out.{suffix}")
-        assert saved.info["xmp"].decode() == XMP.format("")
-        assert saved.size == picture.image.size == (10, 20)
 
 
 def test_an_orientation_that_exif_overrules_is_not_handed_on(tmp_path):
