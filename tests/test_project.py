@@ -196,7 +196,7 @@ def test_an_installed_kit_says_what_it_lacks_and_writes_nothing(
 
 def test_readme_and_terminal_show_the_newest_published_ledger():
     archives = published(ROOT / "results")
-    scopes = [line for archive in archives.values() for line in scope(archive)]
+    scopes = scope([*archives.values()])
     judged = verdicts(archives.values())
     section = ledger_section(archives, scopes, judged)
     assert section in (ROOT / "README.md").read_text(encoding="utf-8")

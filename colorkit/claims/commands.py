@@ -93,7 +93,7 @@ def ledger(
         publish_runs(folder, targets[-1])
         archives = {name: archives[name] for name in newest_first(archives)}
     judged = verdicts(archives.values())
-    scopes = [line for archive in archives.values() for line in scope(archive)]
+    scopes = scope([*archives.values()])
     write_pages(targets, own, scopes, judged)
     console.print(terminal(scopes, judged))
     if publish:

@@ -7,6 +7,7 @@ serve report.html and notebooks 8a and 8b.
 import itertools
 import math
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,23 +25,37 @@ from .protocol import Study
 from .verdicts import deciding, main_evidence, untrusted
 
 
-def scope(archive: Archive) -> list[str]:
-    """Say what the runs are that are shown or decide, and what speaks against them."""
+def scope(archives: Sequence[Archive]) -> list[str]:
+    """Say what the runs are that are shown or decide, what speaks against them, what is not run.
+
+    A run of a protocol is missing if none of the archives that were made under it has its result.
+    """
+    told = [line for archive in archives for line in _shown(archive)]
+    told = told or ["no run has a result yet"]
+    by_protocol = itertools.groupby(sorted(archives, key=_whose), key=_whose)
+    for (fixed, _), ones in by_protocol:
+        missing = Counter(k.study for k in set.intersection(*(set(one.holes) for one in ones)))
+        if missing:
+            named = ", ".join(f"{count} of {study}" for study, count in sorted(missing.items()))
+            runs = f"{missing.total()} runs of the protocol fixed {fixed}"
+            told.append(f"not run, or failed: {runs}: {named}")
+    failed = [(key, why) for archive in archives for key, why in archive.holes.items()]
+    return told + [f"FAILED: {key}: {why}" for key, why in failed if why != NOT_THERE]
+
+
+def _whose(archive: Archive) -> tuple[str, str]:
+    return str(archive.protocol.fixed), archive.protocol.sha256
+
+
+def _shown(archive: Archive) -> list[str]:
     protocol, named = archive.protocol, {archive.protocol.main.name}
     for terms in protocol.claims.values() if protocol.version > 1 else ():
         named |= set(deciding(archive, terms).studies.values())
     runs = {study.name: about(archive, study) for study in protocol.studies.values()}
     told = [line for name, line in runs.items() if line and name in named]
-    told = told or [line for line in runs.values() if line] or ["no run has a result yet"]
-    if doubt := untrusted(archive):
-        told.append(f"EDITED: {doubt}")
-    if archive.holes:
-        counts = Counter(key.study for key in archive.holes)
-        missing = ", ".join(f"{count} of {study}" for study, count in counts.items())
-        told.append(f"not run, or failed: {len(archive.holes)} runs of the protocol: {missing}")
-    failed = {key: why for key, why in archive.holes.items() if why != NOT_THERE}
-    told += [f"FAILED: {key}: {why}" for key, why in failed.items()]
-    return told
+    told = told or [line for line in runs.values() if line]
+    doubt = untrusted(archive)
+    return [*told, f"EDITED: {doubt}"] if doubt else told
 
 
 def about(archive: Archive, study: Study) -> str:

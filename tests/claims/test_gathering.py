@@ -100,10 +100,12 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, grid):
         RunKey("tables", "fold-1", 1, "unet_resnet18", 1000): "epoch 2: the training diverged",
         RunKey("tables", "fold-1", 1, "pix2pix_scratch", 1000): NOT_THERE,
     }
-    assert scope(archive)[-2:] == [
-        "not run, or failed: 2 runs of the protocol: 2 of tables",
+    assert scope([archive])[-2:] == [
+        f"not run, or failed: 2 runs of the protocol fixed {archive.protocol.fixed}: 2 of tables",
         "FAILED: tables, fold-1: Table 1, U-Net, seed 1000: epoch 2: the training diverged",
     ]
+    elsewhere = replace(archive, holes={})
+    assert "not run" not in scope([archive, elsewhere])[-2]
     with pytest.raises(KitError, match="the training diverged"):
         archive.cell(1, "unet_resnet18")
     with pytest.raises(KitError, match="other: no such study"):
@@ -155,13 +157,13 @@ def test_runs_without_their_protocols_history_are_refused(out):
 
 
 def test_an_edited_protocol_shows_in_the_scope(out):
-    assert [line for line in scope(read_archive(out)) if "EDITED" in line] == []
+    assert [line for line in scope([read_archive(out)]) if "EDITED" in line] == []
     path = out / "protocol.yaml"
     path.write_text(path.read_text().replace("alpha: 0.05", "alpha: 0.1"))
-    (line,) = [line for line in scope(read_archive(out)) if "EDITED" in line]
+    (line,) = [line for line in scope([read_archive(out)]) if "EDITED" in line]
     assert "the protocol was edited after its results" in line
     keep_protocol(read_protocol(str(path)), "", out)
-    assert any("when 13 runs were finished" in line for line in scope(read_archive(out)))
+    assert any("when 13 runs were finished" in line for line in scope([read_archive(out)]))
 
 
 def test_all_that_is_published_is_read_the_newest_first(out, tmp_path):

@@ -143,7 +143,7 @@ def test_a_change_is_measured_on_the_same_paintings(small_archive, study):
 
 def write(archives: list[Archive], target):
     """Write the pages of the first of some archives; returns the verdicts."""
-    judged, scopes = verdicts(archives), [line for one in archives for line in ledger.scope(one)]
+    judged, scopes = verdicts(archives), ledger.scope(archives)
     pages.write_pages([target], archives[0], scopes, judged)
     return judged
 

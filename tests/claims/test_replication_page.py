@@ -80,7 +80,7 @@ def test_the_long_runs_are_quoted_as_they_were_published():
 
 def test_the_leaks_on_purpose():
     archive = read_archive(kit_file("results", "leaks-cpu-2026-11-26"))
-    inside, flips = scope(archive)[:2]
+    inside, flips = scope([archive])[:2]
     assert inside.startswith("leak-inside: 5 runs")
     assert "(555 steps)" in inside
     assert flips.startswith("leak-flips: 4 runs")
