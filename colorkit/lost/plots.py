@@ -49,27 +49,21 @@ def ladder(table: pd.DataFrame) -> tuple[Figure, str]:
     """Draw what each kind of evidence leaves of the L table's error: a table of `ladder.climb`."""
     figure = Figure(figsize=(8, 0.34 * len(table) + 1), layout="constrained")
     axis = figure.subplots()
+    beside = {"transform": axis.get_yaxis_transform(), "family": "monospace", "fontsize": 8}
     for row, rung in enumerate(table.itertuples()):
-        colour = PALETTE[0] if rung.sure == "yes" else "grey"
+        colour = {"yes": PALETTE[0], "no": "grey"}.get(rung.sure, "black")  # the yardstick
         reach = [[rung.ratio - rung.low], [rung.high - rung.ratio]]
         axis.errorbar(rung.ratio, row, xerr=reach, fmt="o", color=colour, capsize=3)
-        axis.text(
-            1.02,
-            row,
-            f"{rung.mse_ab:.4f}   {rung.ciede2000:.1f}   {rung.bits:.2f}",
-            transform=axis.get_yaxis_transform(),
-            va="center",
-            fontsize=8,
-        )
-    axis.axvline(1, color="grey", linewidth=0.8)
+        told = f"{rung.mse_ab:.4f} {rung.ciede2000:9.1f} {rung.bits:5.2f}"
+        axis.text(1.02, row, told, va="center", **beside)
+    axis.text(1.02, -0.7, "mse_ab CIEDE2000  bits", va="bottom", **beside)
+    axis.axvline(1, color="black", linewidth=0.8)
     axis.set_yticks(range(len(table)), table["evidence"], parse_math=False)
     axis.set(
-        xlabel="error (mse_ab), in shares of the L table's, with its interval; grey: not sure",
+        xlabel="error (mse_ab) as a share of the L table's, with its 95 % interval; grey: not sure",
         xlim=(0, None),
     )
     axis.set_ylim(len(table) - 0.5, -0.5)
-    header = {"transform": axis.transAxes, "va": "bottom", "fontsize": 8}
-    axis.text(1.02, 1.01, "mse_ab  ΔE00  bits", **header)
     told = "; ".join(f"{rung.evidence} {rung.ratio:.2f}" for rung in table.itertuples())
     return figure, f"Error left by each kind of evidence, in shares of the L table's: {told}."
 
