@@ -1,13 +1,14 @@
 """Lesson 10: what evidence is worth, known colours spread, a source taken back, a label."""
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from .answers import exercise
-from .judging import filled, near, number, quoting, same
+from .judging import filled, must, near, number, quoting, same
 
 RUNGS = {"a": "its mean colour", "b": "10 known points", "c": "its painter's other works"}
 
@@ -43,22 +44,31 @@ def spread_by_hand(my_spread: Callable) -> None:
     "hints.colour_by_hints(path, record.without(kind), model).picture.image is the picture.",
 )
 def worth_of_a_source(
-    moved: Any, apart: Callable, coloured: Any, hints: Any, path: Any, record: Any, model: Any
+    moved: Any,
+    notes: Any,
+    apart: Callable,
+    coloured: Any,
+    hints: Any,
+    path: Any,
+    record: Any,
+    model: Any,
 ) -> str:
     # `hints` is the notebook's: a course must not need the room of lost paintings.
-    kinds = sorted({hint.source for hint in record.hints})
-    filled("moved", moved, kinds, "a number for each source")
-    kind = random.choice(kinds)
-    other = hints.colour_by_hints(path, record.without(kind), model)
-    wanted = apart(coloured.picture.image, other.picture.image)
-    near(f"moved[{kind!r}]", moved[kind], wanted, 0.02)
-    most = max(kinds, key=moved.get)
+    whole = {hint.source for hint in record.hints} == {*notes}
+    remedy = "run the cell of `notes` again, and do not assign to `record`"
+    must(whole, f"`record` has lost sources: {remedy}")
+    filled("moved", moved, notes, "a number for each source")
+    for kind in notes:
+        other = hints.colour_by_hints(path, record.without(kind), model)
+        wanted = apart(coloured.picture.image, other.picture.image)
+        near(f"moved[{kind!r}]", moved[kind], wanted, 0.02)
+    most = max(notes, key=moved.get)
     return f"most rests on '{most}': without it the picture moves by {moved[most]:.1f}"
 
 
 @exercise(
     "10.4",
-    "Write at least 40 words, and quote one of the numbers in `moved`.",
+    "Write at least 40 words, and quote one of the numbers in `moved`, such as 0.7.",
     "Would a visitor know which colours have a source, and who chose the others?",
     rubric=(
         "names a source for at least two colours",
@@ -67,4 +77,8 @@ def worth_of_a_source(
     ),
 )
 def label_with_sources(wall_label: Any, moved: Any) -> str:
-    return f"{quoting(wall_label, 40, moved, '10.3')}, and with the one below"
+    told = quoting(wall_label, 40, moved, "10.3")
+    figures = {round(float(figure), 1) for figure in re.findall(r"\d+\.\d+", wall_label)}
+    quoted = figures & {round(number("a number", value), 1) for value in moved.values()}
+    must(bool(quoted), "no number of `moved` stands there with its decimal")
+    return f"{told}, and with the one below"

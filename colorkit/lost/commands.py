@@ -100,7 +100,7 @@ def guess(
     size = sets.size(grey_input(square(opened.image, SIDE))[0, 0].numpy())
     coloured, told = colorize(opened.image, colorizer), f"coloured by {model}"
     parts = {"colours it may have": size}
-    figure, _ = maps(coloured, told, parts, "of 10 x 10 Lab units", size.max())
+    figure, _ = maps({told: coloured}, parts, "number of colours (bins of 10 x 10)", size.max())
     write_atomic(output, png(figure))
     console.print(f"{size.mean():.0f} colours of 10 x 10 Lab units a pixel; they hold the true one")
     console.print(f"in {PIXELS:.0%} of the pixels, in {PAINTINGS:.0%} of paintings such as the")

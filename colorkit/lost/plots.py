@@ -4,72 +4,91 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from PIL.Image import Image
 
 from ..figures import PALETTE
 from .hints import SOURCES, Hinted
 
 REST = "the model's guess"
+NAMES = {"guess": "a person's guess"}  # so that nobody takes it for the model's
+STEP = 0.02  # of coverage, a bar
 
 
 def maps(
-    picture: Image, title: str, parts: Mapping[str, np.ndarray], label: str, most: float = 1.0
+    pictures: Mapping[str, Image],
+    parts: Mapping[str, np.ndarray],
+    label: str,
+    most: float = 1.0,
+    spots: Mapping[str, tuple[int, int]] | None = None,
 ) -> tuple[Figure, str]:
-    """Show a picture beside maps of it, (S, S) from 0 to `most`; label: what they count."""
-    small = picture.convert("RGB")
-    small.thumbnail((400, 400))
-    count = len(parts) + 1
-    columns = count if count <= 4 else 3
+    """Show pictures of one shape beside maps, (S, S) from 0 to `most`; label: what these count.
+
+    spots: by a map's name a row and a column of it, marked by a cross there and on the first
+    picture.
+    """
+    small = {title: picture.convert("RGB") for title, picture in pictures.items()}
+    for picture in small.values():
+        picture.thumbnail((400, 400))
+    first = next(iter(small.values()))
+    count = len(small) + len(parts)
+    columns, width = (2, 3.0) if count in (2, 4) else (3, 2.2)
     lines = -(-count // columns)
-    height = lines * (2.2 * small.height / small.width + 0.3)
-    figure = Figure(figsize=(2.2 * columns, height), layout="compressed")
+    height = lines * (width * first.height / first.width + 0.3)
+    figure = Figure(figsize=(width * columns, height), layout="compressed")
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    axes[0].imshow(small)
-    axes[0].set_title(title, fontsize=9)
-    shape = {"aspect": small.height / small.width, "vmin": 0, "vmax": most, "cmap": "cividis"}
-    for axis, (name, part) in zip(axes[1:], parts.items(), strict=False):
+    for axis, (title, picture) in zip(axes, small.items(), strict=False):
+        axis.imshow(picture)
+        axis.set_title(title, fontsize=9)
+    shape = {"aspect": first.height / first.width, "vmin": 0, "vmax": most, "cmap": "cividis"}
+    for axis, (name, part) in zip(axes[len(small) :], parts.items(), strict=False):
         image = axis.imshow(part, **shape)
         axis.set_title(name, fontsize=9)
-    figure.colorbar(image, ax=axes, shrink=0.7, label=label)
+        if name in (spots or {}):
+            row, column = spots[name]
+            _mark(axis, column, row)
+            down, across = row / len(part), column / len(part)
+            _mark(axes[0], across * first.width, down * first.height)
+    figure.colorbar(image, ax=axes, shrink=0.7).set_label(label, fontsize=9)
     for axis in axes:
         axis.axis("off")
     means = ", ".join(f"{name} {part.mean():.2g}" for name, part in parts.items())
-    return figure, f"A picture, {title}, and maps of it ({label}); their means: {means}."
+    return figure, f"A picture, {', '.join(small)}, and maps of it ({label}); their means: {means}."
+
+
+def _mark(axis: Axes, x: float, y: float) -> None:
+    axis.plot(x, y, "x", color="white", path_effects=[withStroke(linewidth=3, foreground="black")])
 
 
 def source_map(hinted: Hinted) -> tuple[Figure, str]:
     """Show a picture beside what its colours rest on: a map for each source, and for the guess."""
     shares = hinted.spread.shares
-    parts = {name: shares[name] for name in SOURCES if name in shares} | {REST: hinted.spread.rest}
-    return maps(hinted.picture.image, "coloured by hints", parts, "share of the colour")
+    parts = {NAMES.get(name, name): shares[name] for name in SOURCES if name in shares}
+    parts |= {REST: hinted.spread.rest}
+    return maps({"coloured by points": hinted.picture.image}, parts, "share of the colour")
 
 
 def ladder(table: pd.DataFrame) -> tuple[Figure, str]:
     """Draw what each kind of evidence leaves of the L table's error: a table of `ladder.climb`."""
     figure = Figure(figsize=(8, 0.34 * len(table) + 1), layout="constrained")
     axis = figure.subplots()
+    beside = {"transform": axis.get_yaxis_transform(), "family": "monospace", "fontsize": 8}
     for row, rung in enumerate(table.itertuples()):
-        colour = PALETTE[0] if rung.sure == "yes" else "grey"
+        colour = {"yes": PALETTE[0], "no": "grey"}.get(rung.sure, "black")  # the yardstick
         reach = [[rung.ratio - rung.low], [rung.high - rung.ratio]]
         axis.errorbar(rung.ratio, row, xerr=reach, fmt="o", color=colour, capsize=3)
-        axis.text(
-            1.02,
-            row,
-            f"{rung.mse_ab:.4f}   {rung.ciede2000:.1f}   {rung.bits:.2f}",
-            transform=axis.get_yaxis_transform(),
-            va="center",
-            fontsize=8,
-        )
-    axis.axvline(1, color="grey", linewidth=0.8)
+        told = f"{rung.mse_ab:.4f} {rung.ciede2000:9.1f} {rung.bits:5.2f}"
+        axis.text(1.02, row, told, va="center", **beside)
+    axis.text(1.02, -0.7, "mse_ab CIEDE2000  bits", va="bottom", **beside)
+    axis.axvline(1, color="black", linewidth=0.8)
     axis.set_yticks(range(len(table)), table["evidence"], parse_math=False)
     axis.set(
-        xlabel="error (mse_ab), in shares of the L table's, with its interval; grey: not sure",
+        xlabel="error (mse_ab) as a share of the L table's, with its 95 % interval; grey: not sure",
         xlim=(0, None),
     )
     axis.set_ylim(len(table) - 0.5, -0.5)
-    header = {"transform": axis.transAxes, "va": "bottom", "fontsize": 8}
-    axis.text(1.02, 1.01, "mse_ab  ΔE00  bits", **header)
     told = "; ".join(f"{rung.evidence} {rung.ratio:.2f}" for rung in table.itertuples())
     return figure, f"Error left by each kind of evidence, in shares of the L table's: {told}."
 
@@ -118,16 +137,20 @@ def coverages(
 
     promised: the share of a painting's pixels that should be.
     """
-    figure = Figure(figsize=(6.5, 2.8), layout="constrained")
-    axis = figure.subplots()
+    figure = Figure(figsize=(6.5, 3.6), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True, sharey=True)
     both = {"over pixels": over_pixels, "over paintings": over_paintings}
-    steps = np.linspace(min(map(np.min, both.values())), 1, 25)
-    for colour, (name, covered) in zip((PALETTE[1], PALETTE[0]), both.items(), strict=True):
+    # No bar straddles the promise.
+    lowest = min(map(np.min, both.values()))
+    below = np.ceil((promised - lowest) / STEP)
+    steps = promised + STEP * np.arange(-below, round((1 - promised) / STEP) + 1)
+    for axis, colour, (name, covered) in zip(axes, PALETTE[1::-1], both.items(), strict=True):
+        axis.hist(covered, bins=steps, color=colour)
+        axis.axvline(promised, color="black", linestyle="--")
         kept = f"calibrated {name}: {(covered >= promised).mean():.0%} keep the promise"
-        axis.hist(covered, bins=steps, color=colour, alpha=0.6, label=kept)
-    axis.axvline(promised, color="black", linestyle="--")
-    axis.set(xlabel="share of a painting's pixels in their sets", ylabel="paintings")
-    axis.legend(frameon=False, loc="upper left")
+        axis.set_title(kept, fontsize=10, loc="left")
+        axis.set_ylabel("paintings")
+    axes[1].set_xlabel("share of a painting's pixels whose true colour is in its set")
     kept = ", ".join(f"{name} {(c >= promised).mean():.0%}" for name, c in both.items())
     worst = ", ".join(f"{c.min():.0%}" for c in both.values())
     return figure, (
@@ -136,13 +159,20 @@ def coverages(
     )
 
 
-def surest(curve: np.ndarray) -> tuple[Figure, str]:
-    """Draw the error of what is coloured against how much is: a curve of `guess.surest_first`."""
+def surest(curve: np.ndarray, grey: np.ndarray) -> tuple[Figure, str]:
+    """Draw the error of what is coloured against how much is: a curve of `guess.surest_first`.
+
+    grey: the curve of the same pixels if they are left grey.
+    """
     figure = Figure(figsize=(5, 2.8), layout="constrained")
     axis = figure.subplots()
-    axis.plot(100 * curve[:, 0], curve[:, 1], "o-", color=PALETTE[0], markersize=4)
-    axis.set(xlabel="coloured, surest pixels first (%)", ylabel="mse_ab of these", ylim=(0, None))
+    axis.plot(100 * curve[:, 0], curve[:, 1], "o-", color=PALETTE[0], ms=4, label="coloured")
+    axis.plot(100 * grey[:, 0], grey[:, 1], "s--", color="grey", ms=4, label="left grey")
+    axis.set(xlabel="these pixels, surest first (%)", ylabel="mse_ab of these", ylim=(0, None))
+    axis.legend(frameon=False)
     half = curve[len(curve) // 2 - 1, 1] / curve[-1, 1]
+    told = f"coloured {curve[0, 1]:.4f} to {curve[-1, 1]:.4f}, left grey {grey[0, 1]:.4f} to"
     return figure, (
-        f"Error against the share that is coloured; the surest half has {half:.0%} of the whole's."
+        "Error against the share of pixels, surest first; "
+        f"the surest half has {half:.0%} of the whole's. {told.capitalize()} {grey[-1, 1]:.4f}."
     )

@@ -48,6 +48,11 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
     "10.3": [
         ("record.without(kind)", "record", "which does not come out when computed again"),
         ("kind in notes", "kind in list(notes)[1:]", "moved lacks text"),
+        ("record.without(kind)", "(record := record.without(kind))", "`record` has lost sources"),
+        ("= apart(", "= (kind == 'guess') + apart(", "moved['guess'] is"),
+    ],
+    "10.4": [
+        ('{moved["text"]:.1f}', '{moved["text"]:.0f}', "stands there with its decimal"),
     ],
     "2.2": [
         ("/ 50 - 1", "/ 100", "L of my_encode is off by"),

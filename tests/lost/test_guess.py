@@ -111,6 +111,8 @@ def test_figures_say_what_they_show(errors):
     said = f"over pixels {kept[0]}, over paintings {kept[1]}"
     assert said in plots.coverages(*over, 0.9)[1]
     curve = np.array([[0.5, 0.002], [1.0, 0.004]])
-    assert "the surest half has 50% of the whole's" in plots.surest(curve)[1]
+    told = plots.surest(curve, 2 * curve)[1]
+    assert "the surest half has 50% of the whole's" in told
+    assert "left grey 0.0040 to 0.0080" in told
     seen = np.array([[10.0, 20.0], [30.0, 40.0]])
     assert "5.0 units of L* away" in plots.tones(seen, seen + 5, seen)[1]
