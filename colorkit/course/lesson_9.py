@@ -1,6 +1,5 @@
 """Lesson 9: a plate by hand, what a curve cannot mend, perfect colours on a wrong grey, advice."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import Tensor
 from .. import color, film
 from ..base.errors import KitError
 from .answers import exercise
-from .judging import NotYet, Wrong, filled, in_words, must, near, number, same
+from .judging import NotYet, Wrong, filled, in_words, must, near, number, same, to_a_decimal
 
 
 @exercise(
@@ -86,6 +85,6 @@ def advice_to_a_museum(advice: Any, distances: Any) -> str:
         raise NotYet("it needs distances['unsensitised'] of exercise 9.3; do that first")
     wanted = number("distances['unsensitised']", distances["unsensitised"])
     told = in_words(advice, 40, [wanted])
-    quoted = [f"{float(figure):.1f}" for figure in re.findall(r"\d+\.\d+", advice)]
-    must(f"{wanted:.1f}" in quoted, "what you found for its plate is not there with one decimal")
+    found = to_a_decimal(advice, [wanted])
+    must(found, "what you found for its plate is not there with one decimal")
     return told
