@@ -98,6 +98,12 @@ def in_words(text: Any, least: int, numbers: Iterable[float]) -> str:
     return "a person reads it: compare yours with a neighbour's"
 
 
+def to_a_decimal(text: str, numbers: Iterable[Any]) -> bool:
+    """Tell whether a text quotes one of the numbers with a decimal: 4.3, not "room 4"."""
+    figures = {f"{float(figure):.1f}" for figure in re.findall(r"\d+\.\d+", text)}
+    return not figures.isdisjoint(f"{number('a number', value):.1f}" for value in numbers)
+
+
 def quoting(text: Any, least: int, found: Any, exercise: str) -> str:
     """Judge a text as `in_words` does, by the dictionary of numbers that an exercise found."""
     if not isinstance(found, Mapping) or not found:

@@ -1,14 +1,13 @@
 """Lesson 10: what evidence is worth, known colours spread, a source taken back, a label."""
 
 import random
-import re
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from .answers import exercise
-from .judging import filled, must, near, number, quoting, same
+from .judging import filled, must, near, number, quoting, same, to_a_decimal
 
 RUNGS = {"a": "its mean colour", "b": "10 known points", "c": "its painter's other works"}
 
@@ -78,7 +77,6 @@ def worth_of_a_source(
 )
 def label_with_sources(wall_label: Any, moved: Any) -> str:
     told = quoting(wall_label, 40, moved, "10.3")
-    figures = {round(float(figure), 1) for figure in re.findall(r"\d+\.\d+", wall_label)}
-    quoted = figures & {round(number("a number", value), 1) for value in moved.values()}
-    must(bool(quoted), "no number of `moved` stands there with its decimal")
+    found = to_a_decimal(wall_label, moved.values())
+    must(found, "no number of `moved` stands there with its decimal")
     return f"{told}, and with the one below"

@@ -1,7 +1,6 @@
 """Lesson 9: a plate by hand, what a curve cannot mend, perfect colours on a wrong grey, advice."""
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -9,8 +8,9 @@ from skimage.color import deltaE_ciede2000
 from torch import Tensor
 
 from .. import color, film
+from ..base.errors import KitError
 from .answers import exercise
-from .judging import filled, must, near, number, quoting, same
+from .judging import NotYet, Wrong, filled, in_words, must, near, number, same, to_a_decimal
 
 
 @exercise(
@@ -45,22 +45,34 @@ def after_the_best_curve(curves: Any) -> str:
     "distance(some, plate_L) puts the paintings' own a*, b* on it, and compares.",
 )
 def perfect_colours(distances: Any, some: Tensor) -> str:
-    filled("distances", distances, (), "a number for each of six plates")
-    plates = [plate for plate in distances if not plate.startswith("eye")]
+    filled("distances", distances, ("unsensitised",), "a number for each of six plates")
+    plates = _plates(distances)
     must(len(plates) >= 6, f"distances has {len(plates)} plates, must be 6")
-    plate = random.choice(plates)
     lab = color.rgb_to_lab(some)
-    L = film.lightness(film.photograph(some, plate))
-    put = color.rgb_to_lab(color.lab_to_rgb(torch.cat((L, lab[:, 1:]), dim=1)))
-    pair = [pixels.movedim(1, -1).numpy() for pixels in (lab, put)]
-    near(f"distances[{plate!r}]", distances[plate], float(deltaE_ciede2000(*pair).mean()), 0.02)
+    for plate in plates:
+        L = film.lightness(film.photograph(some, plate))
+        put = color.rgb_to_lab(color.lab_to_rgb(torch.cat((L, lab[:, 1:]), dim=1)))
+        pair = [pixels.movedim(1, -1).numpy() for pixels in (lab, put)]
+        near(f"distances[{plate!r}]", distances[plate], float(deltaE_ciede2000(*pair).mean()), 0.02)
     best, worst = (choose(plates, key=distances.get) for choose in (min, max))
     return f"from {distances[best]:.1f} ({best}) to {distances[worst]:.1f} ({worst})"
 
 
+def _plates(names: Iterable[str]) -> list[str]:
+    """Keep a name of each plate but the eye: two spellings of one have the same weights."""
+    found: dict[tuple[float, ...], str] = {}
+    for name in names:
+        try:
+            found.setdefault(tuple(film.plate_weights(name).tolist()), name)
+        except KitError as unknown:
+            raise Wrong(str(unknown)) from unknown
+    found.pop(tuple(film.plate_weights("eye").tolist()), None)
+    return list(found.values())
+
+
 @exercise(
     "9.4",
-    "Write at least 40 words, and quote one of the numbers in `distances`.",
+    "Write at least 40 words, and quote distances['unsensitised'] as a figure with one decimal.",
     "What did the plate do to red and blue, and what would you ask of the firm?",
     rubric=(
         "says what a plate of 1868 did to colours, so that the grey itself is wrong",
@@ -69,4 +81,10 @@ def perfect_colours(distances: Any, some: Tensor) -> str:
     ),
 )
 def advice_to_a_museum(advice: Any, distances: Any) -> str:
-    return quoting(advice, 40, distances, "9.3")
+    if not isinstance(distances, Mapping) or "unsensitised" not in distances:
+        raise NotYet("it needs distances['unsensitised'] of exercise 9.3; do that first")
+    wanted = number("distances['unsensitised']", distances["unsensitised"])
+    told = in_words(advice, 40, [wanted])
+    found = to_a_decimal(advice, [wanted])
+    must(found, "what you found for its plate is not there with one decimal")
+    return told

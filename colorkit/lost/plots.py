@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MultipleLocator
 from PIL.Image import Image
 
 from ..figures import PALETTE
@@ -93,23 +94,37 @@ def ladder(table: pd.DataFrame) -> tuple[Figure, str]:
     return figure, f"Error left by each kind of evidence, in shares of the L table's: {told}."
 
 
-def tones(seen: np.ndarray, true: np.ndarray, curve: np.ndarray) -> tuple[Figure, str]:
+def tones(
+    seen: np.ndarray,
+    true: np.ndarray,
+    curve: np.ndarray,
+    marked: Mapping[str, tuple[float, float]],
+) -> tuple[Figure, str]:
     """Draw one painting's true L* against a photograph's, and the curve that repairs most of it.
 
-    All three alike in shape, L*; curve: what the curve makes of `seen`.
+    All three alike in shape, L*; curve: what the curve makes of `seen`. marked: places by name,
+    each with its L* in the photograph and in the painting.
     """
-    figure = Figure(figsize=(4, 3.2), layout="constrained")
+    figure = Figure(figsize=(5, 4), layout="constrained")
     axis = figure.subplots()
     axis.hexbin(seen.ravel(), true.ravel(), gridsize=60, bins="log", cmap="Blues", mincnt=1)
-    order = np.argsort(seen, axis=None)
-    axis.plot(seen.ravel()[order], curve.ravel()[order], color=PALETTE[1], label="the best curve")
+    order, left = np.argsort(seen, axis=None), np.sqrt(((curve - true) ** 2).mean())
+    mended = f"the best curve: {left:.1f} units remain"
+    axis.plot(seen.ravel()[order], curve.ravel()[order], color=PALETTE[1], label=mended)
     axis.plot([0, 100], [0, 100], "--", color="grey", linewidth=0.8, label="a plate that sees L*")
+    for name, place in marked.items():
+        axis.plot(*place, "o", color="black", markersize=5)
+        above = place[1] > np.interp(place[0], seen.ravel()[order], curve.ravel()[order])
+        free = {"xytext": (-10, 55) if above else (30, -3), "ha": "center" if above else "left"}
+        line = {"arrowstyle": "-"}
+        axis.annotate(name, place, textcoords="offset points", arrowprops=line, **free)
     axis.set(xlabel="L* of the photograph", ylabel="L* of the painting")
-    axis.legend(frameon=False, loc="lower right")
-    left = np.sqrt(((curve - true) ** 2).mean())
+    axis.set_title("pixels of one painting; dark blue: many", fontsize=9)
+    axis.legend(frameon=False, loc="lower right", fontsize=9)
+    told = "; ".join(f"{name}, {x:.0f} for {y:.0f}" for name, (x, y) in marked.items())
     return figure, (
         "Lightness of a painting's pixels against that of its photograph: a cloud, and a curve "
-        f"through its middle, from which pixels are {left:.1f} units of L* away."
+        f"through its middle, from which pixels are {left:.1f} units of L* away. Marked: {told}."
     )
 
 
@@ -123,8 +138,8 @@ def emulsions(
         axis.plot(expected, np.poly1d(np.polyfit(expected, seen, 1))(expected), color="grey")
         axis.scatter(expected, seen, c=colours, s=60, edgecolors="black", linewidths=0.5, zorder=2)
         axis.set_title(f"{plate}: {odds[plate]:.0%}", fontsize=10)
-        axis.set(xlabel="density it would have")
-        axis.locator_params(nbins=4)
+        axis.xaxis.set_major_locator(MultipleLocator(0.5))
+    figure.supxlabel("density on this emulsion, computed", fontsize="medium")
     axes[0].set_ylabel("density in the photograph")
     told = ", ".join(f"{plate} {share:.0%}" for plate, share in odds.items())
     return figure, f"Densities of {len(seen)} known colours against {len(odds)} emulsions: {told}."

@@ -187,8 +187,17 @@ WRONG = {  # (what of the solution is changed, to what, what is said)
     ],
     "9.3": [
         ("film.photograph(some, plate)", 'film.photograph(some, "eye")', "does not come out"),
-        ('"unsensitised", ', "", "distances has 5 plates, must be 6"),
-        ('"unsensitised", ', '"eye", ', "distances has 5 plates, must be 6"),
+        ('"unsensitised", ', "", "distances lacks unsensitised"),
+        ('"pan", ', "", "distances has 5 plates, must be 6"),
+        ('"pan", ', '"eye", ', "distances has 5 plates, must be 6"),
+        ('"pan", ', '"ortho,daylight", ', "distances has 5 plates, must be 6"),
+        ("colorkit", 'distances["Ortho"] = 1.0\ncolorkit', "emulsion 'Ortho': unknown"),
+        ("colorkit", 'distances["pan"] += 1\ncolorkit', "does not come out when computed again"),
+    ],
+    "9.4": [
+        ('{distances["unsensitised"]:.1f}', '{distances["pan,tungsten"]:.1f}', "no number"),
+        ('{distances["unsensitised"]:.1f}', "some", "no number"),
+        ('{distances["unsensitised"]:.1f}', '{distances["unsensitised"]:.0f}', "one decimal"),
     ],
 }
 

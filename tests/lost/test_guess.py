@@ -115,4 +115,5 @@ def test_figures_say_what_they_show(errors):
     assert "the surest half has 50% of the whole's" in told
     assert "left grey 0.0040 to 0.0080" in told
     seen = np.array([[10.0, 20.0], [30.0, 40.0]])
-    assert "5.0 units of L* away" in plots.tones(seen, seen + 5, seen)[1]
+    said = plots.tones(seen, seen + 5, seen, {"red": (10.0, 15.0)})[1]
+    assert "5.0 units of L* away. Marked: red, 10 for 15." in said
