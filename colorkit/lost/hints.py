@@ -90,6 +90,12 @@ class Hint:
             return encode(paler)[1].flatten().numpy()
         return (self.lab[1:] / AB_SCALE).numpy()
 
+    @property
+    def hex(self) -> str:
+        """The colour as "#rrggbb"; one outside sRGB is made paler until it is inside."""
+        rgb, _ = lab_to_paler_rgb(self.lab[:, None, None])
+        return "#" + bytes((255 * rgb).round().byte().flatten().tolist()).hex()
+
 
 @dataclass(frozen=True)
 class Hints:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import model_of
-from PIL import Image
+from PIL import Image, ImageColor
 from playwright.sync_api import expect
 from processes import demo
 
@@ -64,6 +64,16 @@ def test_saved_hints_are_gone_on_from_if_they_are_of_this_picture(page, picture,
     Image.new("L", (1200, 800)).save(tmp_path / "other.png")
     with pytest.raises(KitError, match="the hints are of another picture"):
         page.go_on(str(tmp_path / "other.png"), None, str(saved))
+
+
+@pytest.mark.parametrize("lab", [[50.0, 20.0, 30.0], [50.0, 0.0, 120.0], [-9.0, 0.0, 0.0]])
+def test_saved_hints_may_have_colours_in_cielab(page, picture, lab):
+    saved = page.save_hints(None, Hints.of(picture, [Hint(120, 400, lab, "text")]))
+    record, chosen = page.go_on(None, None, str(saved))
+    image, _ = page.draw(None, record, ["text"], chosen)
+    (hint,) = record.hints
+    assert image.getpixel((77, 256)) == ImageColor.getrgb(hint.hex)
+    assert Hint(120, 400, hint.hex, "text").hex == hint.hex  # as the colour picker gives it
 
 
 def test_a_source_that_does_not_count_takes_only_its_own_colour_away(page, picture):
