@@ -20,7 +20,7 @@ def make_models(
     minutes: Annotated[float, typer.Option(min=0, help="of one core, if not as planned")] = 0.0,
     out: Annotated[str, typer.Option(help="results folder; runs/making if empty")] = "",
     publish: Annotated[
-        bool, typer.Option("--publish", help="into results/ and into the package")
+        bool, typer.Option("--publish", help="the box, into results/ and into the package")
     ] = False,
     about: Annotated[str, typer.Option(help="a sentence on the paintings, for the cards")] = "",
 ) -> None:
@@ -29,7 +29,7 @@ def make_models(
     from ..base.files import check_can_publish, runs_root, user_path
     from ..folder import Folder
     from .paintings import gather
-    from .photographs import publish_photographs
+    from .photographs import compare_plates, score_plates
     from .publish import comparison, publish_models
     from .recipes import BOX, CANDIDATES, TRIALS
     from .train import baselines, make
@@ -49,7 +49,7 @@ def make_models(
             console.print(f"{name}, seed {seed}")
             make(name, folder, seed, minutes)
     console.print(comparison(folder).to_string())
+    if only == "photographs":
+        console.print(compare_plates(score_plates(folder)).to_string())
     if publish:
-        ours = only == "photographs"
-        place = publish_photographs(folder) if ours else publish_models(folder, about)
-        console.print(f"published: {place}")
+        console.print(f"published: {publish_models(folder, about)}")
