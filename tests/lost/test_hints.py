@@ -57,7 +57,6 @@ def test_a_record_comes_back_from_json_and_from_the_picture(picture, tmp_path):
         "hint lost.png lost.hints.json -o lost.jpg --without text",
         "hint lost.png lost.hints.json -o ./lost.png",
         "hint lost.png lost.hints.json -o out.png --sources lost.png",
-        "guess lost.png -o lost.png",
     ],
 )
 def test_no_input_is_written_over(picture, monkeypatch, order):
