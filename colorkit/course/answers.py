@@ -8,6 +8,7 @@ returns the right letter, from the numbers just computed.
 import inspect
 import io
 import json
+import random
 import re
 import signal
 import textwrap
@@ -171,9 +172,10 @@ def _judge(judged: Exercise, values: Sequence[Any]) -> str | None:
     Raises nothing but Wrong and NotYet, whatever the answer does.
     """
     quiet = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
+    chance = random.getstate()
     try:
         with quiet[0], quiet[1], torch.random.fork_rng(devices=[]), _limit(SECONDS):
-            torch.seed()
+            torch.default_generator.seed()  # torch.seed would seed GPUs, too
             return judged.judge(*values)
     except (Wrong, NotYet):
         raise
@@ -186,6 +188,8 @@ def _judge(judged: Exercise, values: Sequence[Any]) -> str | None:
     except (Exception, SystemExit) as error:
         said = textwrap.shorten(str(error), 200, placeholder=" …")
         raise Wrong(f"your code raises {type(error).__name__}: {said}") from error
+    finally:
+        random.setstate(chance)
 
 
 def _values(judged: Exercise, given: Sequence[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The room's commands: known points, what is a guess, and what evidence is worth."""
+"""The room's commands: known points, and what evidence is worth."""
 
 import time
 import warnings
@@ -69,44 +69,6 @@ def hint(
     )
     if sources:
         write_atomic(Path(sources), png(source_map(done)[0]))
-
-
-@app.command()
-def guess(
-    picture: Annotated[Path, typer.Argument(help="a picture file")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="such as map.png")],
-    model: Model = "cautious",
-    data: Data = "sample",
-) -> None:
-    """Map how much of a model's colouring is a guess: how many colours each pixel may have.
-
-    DATA: paintings that the model was not trained on, to calibrate with.
-    """
-    console.print("loading the model")
-    from ..base.files import refuse_overwriting, write_atomic
-    from ..base.rendering import png
-    from ..color import grey_input
-    from ..pictures.files import open_picture
-    from ..pictures.paint import colorize, square
-    from ..pictures.pretrained import load_pretrained
-    from .guess import PAINTINGS, PIXELS, calibrate_model
-    from .ladder import SIDE, Paintings
-    from .plots import maps
-
-    refuse_overwriting([output], [picture])
-    opened, colorizer = open_picture(picture), load_pretrained(model)
-    paintings = Paintings.of(data, SIDE)
-    sets = calibrate_model(colorizer, paintings)
-    size = sets.size(grey_input(square(opened.image, SIDE))[0, 0].numpy())
-    coloured, told = colorize(opened.image, colorizer), f"coloured by {model}"
-    parts = {"colours it may have": size}
-    figure, _ = maps({told: coloured}, parts, "number of colours (bins of 10 x 10)", size.max())
-    write_atomic(output, png(figure))
-    console.print(f"{size.mean():.0f} colours of 10 x 10 Lab units a pixel; they hold the true one")
-    console.print(f"in {PIXELS:.0%} of the pixels, in {PAINTINGS:.0%} of paintings such as the")
-    console.print(
-        f"{len(paintings.L)} that were asked. Of another kind of picture this says nothing."
-    )
 
 
 @app.command()

@@ -226,7 +226,7 @@ def lay_out(examples: dict[str, Path], to: Path) -> None:
 
     def fill_in(record: Hints, chosen: int) -> Form:
         hint = record.hints[chosen]
-        return hint.colour, hint.source, hint.confidence, hint.note
+        return hint.hex, hint.source, hint.confidence, hint.note
 
     def draw_again(*asked: Any) -> tuple[Any, ...]:
         """Leave the record and the lines of points alone: people may be about to change them."""
@@ -271,7 +271,7 @@ def _hint(x: float, y: float, form: Sequence[Any]) -> Hint:
 
 
 def _line(number: int, hint: Hint) -> str:
-    told = f"{number + 1}. {hint.colour}, {hint.source}"
+    told = f"{number + 1}. {hint.hex}, {hint.source}"
     told += f", {hint.note}" if hint.note else ""
     return told + (f", confidence {hint.confidence:g}" if hint.confidence < 1 else "")
 
@@ -279,7 +279,7 @@ def _line(number: int, hint: Hint) -> str:
 def _mark(image: Image.Image, at: tuple[float, float], hint: Hint, chosen: bool) -> None:
     """Draw a ring of its colour around a point, black and white outside: seen on any ground."""
     brush, size = ImageDraw.Draw(image), (10 if chosen else 6)
-    for colour, more in (("black", 3), ("white", 2), (hint.colour, 0)):
+    for colour, more in (("black", 3), ("white", 2), (hint.hex, 0)):
         radius = size + more
         box = [at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius]
         brush.ellipse(box, fill=colour)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.ndimage import uniform_filter
 from scipy.optimize import isotonic_regression
 from skimage.color import deltaE_ciede2000
 
@@ -22,14 +21,10 @@ from ..pictures.files import open_picture
 from ..pictures.paint import square
 from ..pictures.pretrained import Colorizer
 from .ladder import network_ab
-from .plates import align, which_emulsion
-from .spread import PATCH
+from .plates import align
 
 TABLE = "photographs.csv"
 SIDE = 256  # px
-PLATES = ("unsensitised", "ortho", "pan")
-PLACES = 50  # whose colours tell the emulsion
-NOISE = 0.05  # density: a real print is read less well than a simulated one
 
 
 def score_pairs(folder: str | Path, model: Colorizer) -> pd.DataFrame:
@@ -37,10 +32,9 @@ def score_pairs(folder: str | Path, model: Colorizer) -> pd.DataFrame:
 
     Columns: those of the table; matches (places that agree), negative (it was one, and was
     inverted) and inside (the share of the painting that it shows); from_lightness (RMS of L*) and
-    after_curve (after the best rising curve); emulsion, the likeliest of PLATES, and how likely;
-    mse_ab and ciede2000 of the model on the painting's own lightness, and (…_photograph) on the
-    photograph; remark: why a pair has no scores. Raises KitError for a folder without a table of
-    this form.
+    after_curve (after the best rising curve); mse_ab and ciede2000 of the model on the painting's
+    own lightness, and (…_photograph) on the photograph; remark: why a pair has no scores. Raises
+    KitError for a folder without a table of this form.
     """
     folder = user_path(str(folder))
     try:
@@ -70,41 +64,24 @@ def score_pair(
     )
     laid = align(plate, fixed)
     inside = ~np.isnan(laid.grey)
-    odds = _emulsion(painting[0].numpy(), laid.grey, inside)
     L, ab = (part[0].numpy() for part in encode(painting))
     grey = torch.from_numpy(np.where(inside, laid.grey, fixed)).float()[None, None]
     seen = grey_input(grey.expand(-1, 3, -1, -1))[0].numpy()
     told, true = (L_CENTER * (part[0][inside] + 1) for part in (seen, L))
     rising = true[np.argsort(told)]
     off = rising - isotonic_regression(rising).x
-    likeliest = max(odds, key=odds.get)
     scores = {
         "matches": laid.matches,
         "negative": laid.negative,
         "inside": float(inside.mean()),
         "from_lightness": float(np.sqrt(((told - true) ** 2).mean())),
         "after_curve": float(np.sqrt((off**2).mean())),
-        "emulsion": likeliest,
-        "likely": odds[likeliest],
     }
     for name, given in (("", L), ("_photograph", seen)):
         guess = network_ab(model, given)[0]
         scores[f"mse_ab{name}"] = float(((guess - ab) ** 2).mean(0)[inside].mean())
         scores[f"ciede2000{name}"] = _ciede2000((L, ab), (given, guess), inside)
     return scores | {"remark": ""}
-
-
-def _emulsion(rgb: np.ndarray, grey: np.ndarray, inside: np.ndarray) -> dict[str, float]:
-    """Ask places of the painting, evenly over it, on which emulsion it was photographed."""
-    smooth = uniform_filter(rgb, (1, PATCH, PATCH)), uniform_filter(np.nan_to_num(grey), PATCH)
-    well = uniform_filter(inside.astype(float), PATCH) > 0.999
-    rows, columns = np.nonzero(well)
-    if not len(rows):
-        rule = f"shows no {PATCH} px of the painting in one piece"
-        raise KitError(f"the photograph {rule}; crop both to the same part")
-    drawn = np.random.default_rng(0).integers(0, len(rows), PLACES)
-    at = rows[drawn], columns[drawn]
-    return which_emulsion(smooth[0][:, at[0], at[1]].T, smooth[1][at], PLATES, NOISE)
 
 
 def _ciede2000(one: tuple, other: tuple, inside: np.ndarray) -> float:

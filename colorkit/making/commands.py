@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ..base.errors import check_choice
-from ..base.terminal import console
+from ..base.terminal import console, one_of
 
 app = typer.Typer()
 
@@ -13,14 +13,11 @@ app = typer.Typer()
 @app.command("make")
 def make_models(
     data: Annotated[list[str], typer.Option(help="a folder of paintings; may be repeated")],
-    only: Annotated[
-        str, typer.Option(help="box, trials, photographs, or names; semicolons between")
-    ] = "box",
+    only: Annotated[str, one_of(("box", "trials", "photographs"), "what to train")] = "box",
     seeds: Annotated[int, typer.Option(min=1, help="trainings of each, seeds 0, 1, …")] = 1,
-    minutes: Annotated[float, typer.Option(min=0, help="of one core, if not as planned")] = 0.0,
     out: Annotated[str, typer.Option(help="results folder; runs/making if empty")] = "",
     publish: Annotated[
-        bool, typer.Option("--publish", help="into results/ and into the package")
+        bool, typer.Option("--publish", help="the box, into results/ and into the package")
     ] = False,
     about: Annotated[str, typer.Option(help="a sentence on the paintings, for the cards")] = "",
 ) -> None:
@@ -29,27 +26,24 @@ def make_models(
     from ..base.files import check_can_publish, runs_root, user_path
     from ..folder import Folder
     from .paintings import gather
-    from .photographs import publish_photographs
+    from .photographs import compare_plates, score_plates
     from .publish import comparison, publish_models
-    from .recipes import BOX, CANDIDATES, TRIALS
+    from .recipes import BOX, TRIALS
     from .train import baselines, make
 
-    groups = {"box": list(BOX), "trials": list(TRIALS)}
-    groups["photographs"] = ["cautious", "photographs"]  # which are compared
-    names = groups.get(only) or [name.strip() for name in only.split(";")]
-    for name in names:
-        check_choice("--only", name, [*groups, *CANDIDATES])
+    groups = {"box": BOX, "trials": TRIALS, "photographs": ("cautious", "photographs")}
+    check_choice("--only", only, groups)
     if publish:
         check_can_publish()
     folder = Folder(user_path(out) if out else runs_root() / "making")
     gather(data, folder)
     baselines(folder)
     for seed in range(seeds):
-        for name in names:
+        for name in groups[only]:
             console.print(f"{name}, seed {seed}")
-            make(name, folder, seed, minutes)
+            make(name, folder, seed)
     console.print(comparison(folder).to_string())
+    if only == "photographs":
+        console.print(compare_plates(score_plates(folder)).to_string())
     if publish:
-        ours = only == "photographs"
-        place = publish_photographs(folder) if ours else publish_models(folder, about)
-        console.print(f"published: {place}")
+        console.print(f"published: {publish_models(folder, about)}")

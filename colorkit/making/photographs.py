@@ -1,7 +1,5 @@
 """What training on plates is worth: held-out paintings, photographed and coloured."""
 
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +8,6 @@ import safetensors.torch
 import torch
 
 from ..base.errors import KitError
-from ..base.files import kit_file, write_atomic
-from ..base.templates import render
 from ..batches import CPU
 from ..folder import Folder
 from ..metrics import evaluate
@@ -80,19 +76,3 @@ def compare_plates(result: dict[str, Any]) -> pd.DataFrame:
                 row["least"], row["most"] = interval(errors, reference)
             rows.append(row)
     return pd.DataFrame(rows).set_index(["grey", "way"])
-
-
-def publish_photographs(folder: Folder) -> Path:
-    """Write results/photographs-<date>/: a page, scores, runs. KitError as `score_plates`."""
-    result = score_plates(folder)
-    table = compare_plates(result)
-    facts = {"table": table, "greys": GREYS, "ways": (CAUTIOUS, COLOURS, ALL)}
-    plates = table.xs(ALL, level="way").loc[PLATES]
-    facts |= {"better": (plates["most"] < 1).sum(), "worse": (plates["least"] > 1).sum()}
-    facts["counts"] = folder.listed["part"].value_counts()
-    facts["runs"] = [folder.result(name) for name in RUNS]
-    place = kit_file("results", f"photographs-{time.strftime('%Y-%m-%d')}")
-    for path in [folder.manifest_path, *map(folder.result_path, (*RUNS, "plates"))]:
-        write_atomic(place / path.relative_to(folder.path), path.read_bytes())
-    write_atomic(place / "README.md", render("making/photographs.md", result | facts))
-    return place

@@ -1,7 +1,7 @@
 """What is a guess in a coloured picture: how many colours each pixel may have.
 
 The numbers come with the kit for its own two models. `colorkit.lost.guess` says what they promise,
-and makes them; `colorkit guess` asks any other model.
+and makes them, for any model.
 """
 
 import json
@@ -33,8 +33,9 @@ def counts_of(model: Colorizer) -> list[int]:
     """
     name = model.config.get("boxed", "")
     if name not in _kept():
-        known = " and ".join(BOX)
-        raise KitError(f"{model.name}: no map of guesses is kept but for {known}: `colorkit guess`")
+        rule = f"no map of guesses is kept but for {' and '.join(BOX)}"
+        remedy = "calibrate_model of colorkit.lost.guess makes one, plots.maps draws it"
+        raise KitError(f"{model.name}: {rule}; {remedy}")
     return _kept()[name]
 
 

@@ -44,15 +44,16 @@ def test_an_empty_folder_is_refused(tmp_path):
         marks(tmp_path)
 
 
-def test_a_notebook_is_executed_in_this_python_whatever_jupyter_knows(tmp_path, monkeypatch):
-    known = tmp_path / "kernels" / "python3"
-    known.mkdir(parents=True)
-    spec = {"argv": ["/gone/python"], "display_name": "another", "language": "python"}
-    (known / "kernel.json").write_text(json.dumps(spec))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    guess = 'import colorkit\ncolorkit.predict("2.1", "a")'
-    nbformat.write(new_notebook(cells=[new_code_cell(guess)]), tmp_path / "ada.ipynb")
-    assert execute(tmp_path / "ada.ipynb")["exercises"]["2.1"]["answer"] == "a"
+def test_a_notebook_is_executed_in_this_python_and_a_dead_kernel_named(tmp_path, monkeypatch):
+    def dies(client, env):
+        raise marking.DeadKernelError(client.kernel_manager_class)
+
+    monkeypatch.setattr(marking.NotebookClient, "execute", dies)
+    cell = new_code_cell('colorkit.check("2.3")')
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "ada.ipynb")
+    with pytest.raises(KitError, match="its kernel died") as told:
+        execute(tmp_path / "ada.ipynb")
+    assert told.value.__cause__.args == (marking.ThisPython,)
 
 
 @pytest.mark.slow

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import model_of, paint
-from typer.testing import CliRunner
 
 from colorkit.base.errors import KitError
-from colorkit.cli import app
 from colorkit.lost import plots
 from colorkit.lost.evidence import Errors
 from colorkit.lost.guess import calibrate, calibrate_model, count_boxed, surest_first
@@ -93,15 +91,6 @@ def test_a_catalogues_painters_are_all_asked(gallery):
             paint(gallery / name / f"{n}.jpg", seed=1000 + 10 * number + n)
     (gallery / "artists.csv").write_text("name,paintings\nAda Blue,8\n")
     assert len(Paintings.of(str(gallery), 32).L) == 36
-
-
-def test_a_map_of_what_is_a_guess_is_drawn_for_any_picture(gallery, tmp_path):
-    picture, drawn = next(gallery.rglob("*.jpg")), tmp_path / "map.png"
-    order = ["guess", str(picture), "-o", str(drawn), "--data", str(gallery)]
-    done = CliRunner().invoke(app, order)
-    assert done.exit_code == 0
-    assert "in 90% of the pixels, in 90% of paintings such as the" in done.stdout
-    assert drawn.read_bytes().startswith(b"\x89PNG")
 
 
 def test_figures_say_what_they_show(errors):

@@ -4,12 +4,14 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from conftest import paint
 
 from colorkit.base.checkpoints import epochs_kept
 from colorkit.base.errors import KitError
+from colorkit.base.files import kit_file
 from colorkit.folder import Folder, read_result
 from colorkit.making import photographs, publish, recipes, train
 from colorkit.making.crops import SMALLEST, Crops
@@ -126,22 +128,25 @@ def test_nothing_is_published_before_both_are_made(making, tiny):
         publish.publish_models(making)
 
 
-def test_two_models_are_compared_on_plates_and_published(making, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(photographs, "kit_file", lambda *parts: tmp_path.joinpath("kit", *parts))
+def test_two_models_are_compared_on_plates(making, tiny):
     cautious = train.make("cautious", making, seed=0, minutes=1e-6)
     with pytest.raises(KitError, match="photographs-s0 is not made yet; run `colorkit make --only"):
-        photographs.publish_photographs(making)
+        photographs.score_plates(making)
     train.make("photographs", making, seed=0, minutes=1e-6)
-    place = photographs.publish_photographs(making)
-    scores = read_result(place / "runs" / "plates.json")["ciede2000"]
-    assert list(scores) == photographs.GREYS
-    on_lightness = [row["ciede2000"] for row in cautious["scores"]]
-    assert scores["L"][photographs.CAUTIOUS] == pytest.approx(on_lightness)
-    for ways in scores.values():
-        assert len({tuple(numbers) for numbers in ways.values()}) == 3
-    page = (place / "README.md").read_text()
-    assert page.count("| plate:") == 6
-    assert str(tmp_path) not in page
+    table = photographs.compare_plates(photographs.score_plates(making))
+    on_lightness = np.mean([row["ciede2000"] for row in cautious["scores"]])
+    assert table.loc[("L", photographs.CAUTIOUS), "ciede2000"] == pytest.approx(on_lightness)
+    assert (table["ciede2000"].groupby("grey").nunique() == 3).all()
+    assert making.result("plates")["ciede2000"].keys() == set(photographs.GREYS)
+
+
+def test_docs_say_on_how_many_plates_it_is_better():
+    published = kit_file("results", "photographs-2026-11-26", "runs", "plates.json")
+    table = photographs.compare_plates(read_result(published))
+    plates = table.xs(photographs.ALL, level="way").loc[photographs.PLATES]
+    better, worse = (plates["most"] < 1).sum(), (plates["least"] > 1).sum()
+    told = f"better than *cautious* on {better} of six plates, and worse on {worse}"
+    assert told in kit_file("docs", "lost.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["cautious", "photographs"])  # the second draws plates

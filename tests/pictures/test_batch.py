@@ -92,7 +92,7 @@ def test_a_map_says_where_the_colours_are_guesses(tmp_path):
 
 
 def test_a_model_without_numbers_for_a_map_is_refused_before_the_first(folder, model, tmp_path):
-    with pytest.raises(KitError, match="no map of guesses is kept but for lively and cautious"):
+    with pytest.raises(KitError, match="but for lively and cautious; calibrate_model of colorkit"):
         colour(model, folder, tmp_path / "out", guess_map=True)
     assert not (tmp_path / "out").exists()
 
