@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-JPEG_QUALITY = 90
+JPEG_QUALITY = 80  # of twice the pixels that are shown
 DPI, SHOWN_DPI = 160, 80  # two pixels for one: sharp on every screen, and in print
 NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?(e-?\d+)?( ± .*)?")
 
@@ -29,7 +29,7 @@ def mime_bundle(figure: Figure, alt: str) -> dict[str, str]:
     """
     content, kind = png(figure), "image/png"
     picture, smaller = Image.open(io.BytesIO(content)), io.BytesIO()
-    picture.convert("RGB").save(smaller, "JPEG", quality=JPEG_QUALITY)
+    picture.convert("RGB").save(smaller, "JPEG", quality=JPEG_QUALITY, optimize=True)
     if 2 * smaller.tell() < len(content):
         content, kind = smaller.getvalue(), "image/jpeg"
     data = base64.b64encode(content).decode()
