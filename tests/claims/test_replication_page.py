@@ -83,7 +83,7 @@ def test_the_leaks_on_purpose():
     inside, flips = scope([archive])[:2]
     assert inside.startswith("leak-inside: 5 runs")
     assert "(555 steps)" in inside
-    assert flips.startswith("leak-flips: 4 runs")
+    assert flips.startswith("leak-flips: 5 runs")
     assert "(550 steps)" in flips
     rows = leak_table(archive).dropna(subset="low").to_dict("records")
     assert len(rows) == 2
