@@ -25,7 +25,7 @@ PAPER = (0.04, 2.30)  # least and greatest density of Kodak Polymax paper, by it
 
 
 @cache
-def emulsions() -> pd.DataFrame:
+def emulsion_table() -> pd.DataFrame:
     """Read the plates the kit knows: emulsion, light, filter, red, green, blue, source."""
     return pd.read_csv(kit_file("data", "emulsions.csv"))
 
@@ -36,7 +36,7 @@ def plate_weights(plate: str) -> Tensor:
     plate: an emulsion, then a light and a filter if they are not daylight and none, such as
     "ortho", "pan,tungsten" or "pan,daylight,red". KitError for what the table does not have.
     """
-    table = emulsions()
+    table = emulsion_table()
     emulsion, *others = [word.strip() for word in plate.split(",")]
     refuse_unknown("emulsion", [emulsion], set(table["emulsion"]))
     found = {"emulsion": emulsion, "light": "daylight", "filter": "none"}
@@ -127,7 +127,7 @@ def corrected(L: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _any_plate(rgb: Tensor) -> Tensor:
-    known, shots = emulsions().query("emulsion != 'eye'")[list(WORDS)], []
+    known, shots = emulsion_table().query("emulsion != 'eye'")[list(WORDS)], []
     for picture in rgb.split(1):
         plate = ",".join(known.iloc[int(torch.randint(len(known), ()))])
         stops, slope = (torch.randn(2) * torch.tensor([EXPOSURE, CONTRAST])).tolist()

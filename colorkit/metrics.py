@@ -55,7 +55,7 @@ def score(L: Tensor, predicted_ab: Tensor, ab: Tensor) -> list[dict[str, float]]
             float(peak_signal_noise_ratio(a, b, data_range=1.0))
             for a, b in zip(truth.cpu().numpy(), shown.cpu().numpy(), strict=True)
         ],
-        "ciede2000": _ciede2000(truth, shown),
+        "ciede2000": _mean_ciede2000(truth, shown),
         "colourfulness": colourfulness(shown).tolist(),
         "colourfulness_true": colourfulness(truth).tolist(),
         "chroma": mean_chroma(shown).tolist(),
@@ -220,6 +220,6 @@ def _bin(L: Tensor, bins: int) -> Tensor:
     return ((L + 1) / 2 * bins).long().clamp(0, bins - 1)
 
 
-def _ciede2000(truth: Tensor, shown: Tensor) -> list[float]:
+def _mean_ciede2000(truth: Tensor, shown: Tensor) -> list[float]:
     truth, shown = (rgb_to_lab(rgb).movedim(1, -1).cpu().numpy() for rgb in (truth, shown))
     return [float(deltaE_ciede2000(a, b).mean()) for a, b in zip(truth, shown, strict=True)]

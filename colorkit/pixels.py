@@ -21,7 +21,7 @@ from .base.reading import read_picture
 from .manifest import manifest_hash
 from .splits import PARTS
 
-AHEAD = 64  # paintings decoded at a time, which bounds the memory it takes
+DECODED_AT_ONCE = 64  # paintings decoded at a time, which bounds the memory it takes
 
 
 def load_pixels(root: Path, manifest: pd.DataFrame, size: int) -> Tensor:
@@ -91,6 +91,6 @@ def _decode(root: Path, manifest: pd.DataFrame, size: int) -> Iterator[np.ndarra
         return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes without holding Python's lock
-        for start in range(0, len(manifest), AHEAD):
-            rows = manifest.iloc[start : start + AHEAD]
+        for start in range(0, len(manifest), DECODED_AT_ONCE):
+            rows = manifest.iloc[start : start + DECODED_AT_ONCE]
             yield from pool.map(load, rows["path"], rows["sha256"], rows["mirrored"])

@@ -30,7 +30,7 @@ LONG = 20  # epochs, from which on a training keeps snapshots
 SCORED_EVERY = 5
 SHOWN_AFTER = (1, 2, 5, 10, 20, 30, 40, 50, 100, 200)
 SHOWN = {"test": 8, "train": 4}  # paintings, spread evenly over their part
-KEPT = ("mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true")
+KEPT_SCORES = ("mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true")
 
 
 class Snapshots(Callback):
@@ -72,7 +72,7 @@ class Snapshots(Callback):
             scores = pd.DataFrame(
                 evaluate(generator, pixels, self.learn.dls.device, mode, self.grey)
             )
-            rows.append({"mode": mode, "part": part} | scores[list(KEPT)].mean().to_dict())
+            rows.append({"mode": mode, "part": part} | scores[list(KEPT_SCORES)].mean().to_dict())
         return rows
 
     def _shown(self) -> Tensor:

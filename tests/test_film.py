@@ -7,7 +7,7 @@ from colorkit.base.errors import KitError
 from colorkit.color import encode, grey_input
 from colorkit.metrics import ColourTable, predict_rgb
 
-PLATES = [",".join(row) for row in film.emulsions()[list(film.WORDS)].values]
+PLATES = [",".join(row) for row in film.emulsion_table()[list(film.WORDS)].values]
 REC_709 = (0.2126, 0.7152, 0.0722)
 
 

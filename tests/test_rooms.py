@@ -108,3 +108,14 @@ def test_a_room_that_is_deleted_is_not_offered(tmp_path):
     assert all(command in shown for command in ("reproduce", "bench", "doctor"))
     assert not any(command in shown for command in ("ledger", "colorize"))
     assert "exercises are not checked here" in shown  # and the notebook goes on
+
+
+def test_no_name_lives_in_two_modules():
+    homes = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            named = getattr(node, "targets", [node])
+            for name in {getattr(one, "id", getattr(one, "name", "")) for one in named}:
+                homes.setdefault(name, set()).add(path.stem)
+    shared = {name: where for name, where in homes.items() if len(where) > 1}
+    assert shared.keys() <= {"", "app"}  # each room's commands are an app

@@ -25,7 +25,7 @@ from .backup import Backup, target
 from .errors import KitError, differing
 from .files import is_whole, remove_parts, write_checked
 
-KEPT = 2  # the newest, and one in case it is damaged
+KEPT_CHECKPOINTS = 2  # the newest, and one in case it is damaged
 
 
 class Checkpoints(Callback):
@@ -69,7 +69,7 @@ class Checkpoints(Callback):
                 print(f"{path}: damaged (its checksum differs), removed; the one before is used")
                 path.unlink()
                 continue
-            tensors, facts = _read(path)
+            tensors, facts = _read_state(path)
             self._refuse_foreign(path, facts["identity"])
             restore(self.learn, tensors, facts)
             done = len(facts["history"])
@@ -95,7 +95,7 @@ class Checkpoints(Callback):
         content = safetensors.torch.save(tensors, {"state": facts})
         path = write_checked(self.folder, f"epoch-{done:05d}", ".safetensors", [content])
         self.backup.copy(path)
-        for old in files(self.folder)[KEPT:]:
+        for old in files(self.folder)[KEPT_CHECKPOINTS:]:
             old.unlink()
 
     def _refuse_foreign(self, path: Path, made_with: dict[str, Any]) -> None:
@@ -185,7 +185,7 @@ def _every() -> int:
     return int(text)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safetensors.safe_open(path, "pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, json.loads(  # noqa: SIM118
             file.metadata()["state"]

@@ -13,7 +13,7 @@ from PIL import Image
 
 JPEG_QUALITY = 80  # of twice the pixels that are shown
 DPI, SHOWN_DPI = 160, 80  # two pixels for one: sharp on every screen, and in print
-NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?(e-?\d+)?( ± .*)?")
+NUMERIC = re.compile(r"[-+]?\d[\d,]*(\.\d+)?(e-?\d+)?( ± .*)?")
 
 
 def img_tag(figure: Figure, alt: str) -> str:
@@ -57,8 +57,9 @@ def html_table(columns: Iterable[str], rows: Iterable[Iterable[Any]], form: str 
     columns, shown = list(columns), [[_cell(value, form) for value in row] for row in rows]
     if not shown:
         return ""
-    right = [any(map(NUMBER.fullmatch, column)) for column in zip(*shown, strict=True)]
-    head, body = _row("th", columns, right), "\n".join(_row("td", row, right) for row in shown)
+    right = [any(map(NUMERIC.fullmatch, column)) for column in zip(*shown, strict=True)]
+    head = _html_row("th", columns, right)
+    body = "\n".join(_html_row("td", row, right) for row in shown)
     opened = '<table tabindex="0">'
     return f"{opened}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
@@ -69,7 +70,7 @@ def _cell(value: Any, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
 
 
-def _row(tag: str, cells: Sequence[str], right: Sequence[bool]) -> str:
+def _html_row(tag: str, cells: Sequence[str], right: Sequence[bool]) -> str:
     row = ""
     for cell, is_right in zip(cells, right, strict=True):
         kind = ' class="n"' if is_right else ""

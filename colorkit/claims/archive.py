@@ -18,7 +18,7 @@ from .protocol import Protocol, Study
 
 KEYS = ["study", "split", "table", "model", "variant", "seed", "part", "painting"]
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
-PAINTINGS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
+PAINTING_COLUMNS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
 DISTANCES = ["study", "split", "table", "a", "a_seed", "b", "b_seed", "path", "ciede2000"]
 NOT_THERE = "not run yet, or stopped by an error: see its logs"  # why a run has no result
 VOTES = ["study", "table", "rater", "model", "path", "fooled"]
@@ -48,9 +48,9 @@ class RunKey(NamedTuple):
 class Archive:
     """What a protocol's runs gave. `holes` says which runs have no result, and why.
 
-    scores: KEYS and SCORES, a row a run and painting. paintings: PAINTINGS, numbered within each
-    part. Both are in the paintings' order. distances: DISTANCES, between the pictures of two runs
-    of a table, models a and b. votes: VOTES, of the forced choice. runs: their records without
+    scores: KEYS and SCORES, a row a run and painting. paintings: PAINTING_COLUMNS, numbered within
+    each part. Both are in the paintings' order. distances: DISTANCES, between the pictures of two
+    runs of a table, models a and b. votes: VOTES, of the forced choice. runs: their records without
     scores.
     """
 

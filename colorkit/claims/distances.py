@@ -34,7 +34,7 @@ def look_at_pictures(grid: "Grid") -> None:
         if len(runs) < 2 or folder.result("distances", made["config"]):
             return
     tested, pixels = folder.listed.query("part == 'test'"), folder.pixels["test"]
-    shown = {run["id"]: _lab(folder.coloured(run, pixels)) for run in runs}
+    shown = {run["id"]: _lab_of(folder.coloured(run, pixels)) for run in runs}
     pairs = list(_pairs(runs, shown, tested["path"]))
     folder.keep(folder.describe("distances", CPU) | made | {"pairs": pairs})
 
@@ -44,7 +44,7 @@ def _pairs(
 ) -> Iterator[Record]:
     for a, b in itertools.combinations(runs, 2):
         if a["config"]["table"] == b["config"]["table"]:
-            apart = map(_ciede2000, shown[a["id"]], shown[b["id"]])
+            apart = map(_apart, shown[a["id"]], shown[b["id"]])
             by_path = dict(zip(paths, apart, strict=True))
             yield {"a": a["id"], "b": b["id"], "ciede2000": by_path}
 
@@ -54,9 +54,9 @@ def made_of(runs: list[Record]) -> Record:
     return {"weights": {run["id"]: run["weights_sha256"] for run in runs}}
 
 
-def _lab(rgb: Tensor) -> np.ndarray:
+def _lab_of(rgb: Tensor) -> np.ndarray:
     return rgb_to_lab(rgb).movedim(1, -1).numpy()
 
 
-def _ciede2000(one: np.ndarray, other: np.ndarray) -> float:
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
     return float(deltaE_ciede2000(one, other).mean())

@@ -11,7 +11,7 @@ import pandas as pd
 from ..base.errors import KitError
 from ..base.files import write_atomic
 from ..replication.grid import Grid
-from .archive import DISTANCES, KEYS, NOT_THERE, PAINTINGS, SCORES, VOTES, Archive, RunKey
+from .archive import DISTANCES, KEYS, NOT_THERE, PAINTING_COLUMNS, SCORES, VOTES, Archive, RunKey
 from .board import newest_first
 from .distances import made_of
 from .protocol_file import HISTORY, read_history, read_protocol
@@ -53,7 +53,7 @@ def read_archive(out: Path) -> Archive:
         protocol,
         history,
         _table(scores, [*KEYS, *SCORES]),
-        _table(paintings, PAINTINGS),
+        _table(paintings, PAINTING_COLUMNS),
         _table(distances, DISTANCES),
         _votes(out, protocol.studies),
         runs,

@@ -9,8 +9,8 @@ import pandas as pd
 
 from ..experiment import MODELS, PROFILES
 from ..metrics import BASELINES
-from ..replication.paper import PARTS, paper_cell
-from .archive import DISTANCES, KEYS, PAINTINGS, SCORES, VOTES, Archive, RunKey
+from ..replication.paper import PAPER_ORDER, paper_cell
+from .archive import DISTANCES, KEYS, PAINTING_COLUMNS, SCORES, VOTES, Archive, RunKey
 from .protocol import Noise, Protocol, Study
 
 LEVELS = {"grey": 0.0196, "mean_ab": 0.0149, "L_table": 0.0138}  # of a quartet of 519
@@ -34,7 +34,7 @@ def invent(
     noise says. sizes: paintings in each part; apart: CIEDE2000 of the pair, to scratch, and of two
     seeds. Only the named studies are made, all if none is named; variants never are.
     """
-    papers = {(t, m, p): paper_cell(t, p, m) for t in (1, 2) for m in MODELS for p in PARTS}
+    papers = {(t, m, p): paper_cell(t, p, m) for t in (1, 2) for m in MODELS for p in PAPER_ORDER}
     truth, scores, paintings, distances, runs = papers | (truth or {}), [], [], [], {}
     sizes, noise = sizes or {"train": 363, "valid": 104, "test": 52}, protocol.analysis.noise
     for study in protocol.studies.values():
@@ -42,18 +42,19 @@ def invent(
             if studies and study.name not in studies:
                 continue
             where, keys = {"study": study.name, "split": split}, _keys(study, split)
-            paintings += [table.assign(**where) for table in _paintings(10_000 * number, sizes)]
-            scores += _scores(random, noise, truth, sizes, keys)
+            made = _made_paintings(10_000 * number, sizes)
+            paintings += [table.assign(**where) for table in made]
+            scores += _made_scores(random, noise, truth, sizes, keys)
             runs |= {key: _record(protocol, study, key) for key in keys if key.table}
             if set(study.models) == set(MODELS):
-                asked = itertools.product(study.tables, _pairs(study.seeds_of(split), *apart))
-                made = _distances(random, asked, sizes["test"])
+                asked = itertools.product(study.tables, _made_pairs(study.seeds_of(split), *apart))
+                made = _made_distances(random, asked, sizes["test"])
                 distances += [table.assign(**where) for table in made]
     return Archive(
         protocol,
         [],
         pd.concat(scores, ignore_index=True)[[*KEYS, *SCORES]],
-        pd.concat(paintings, ignore_index=True)[PAINTINGS],
+        pd.concat(paintings, ignore_index=True)[PAINTING_COLUMNS],
         pd.concat([pd.DataFrame(columns=DISTANCES), *distances])[DISTANCES],
         pd.DataFrame(columns=VOTES),
         runs,
@@ -67,7 +68,7 @@ def _keys(study: Study, split: str) -> list[RunKey]:
     return keys
 
 
-def _scores(
+def _made_scores(
     random: np.random.Generator, noise: Noise, truth: Truth, sizes: Sizes, keys: list[RunKey]
 ) -> Iterator[pd.DataFrame]:
     """Draw the scores of a split's runs: a painting's difficulty, a split's and a run's luck."""
@@ -92,7 +93,7 @@ def _centred(random: np.random.Generator, size: int, spread: float) -> np.ndarra
     return np.exp(random.normal(-(spread**2) / 2, spread, size))
 
 
-def _paintings(first: int, sizes: Sizes) -> Iterator[pd.DataFrame]:
+def _made_paintings(first: int, sizes: Sizes) -> Iterator[pd.DataFrame]:
     for order, (part, size) in enumerate(sizes.items()):
         ids = np.arange(size) + first + 1_000 * order
         facts = {"part": part, "mirrored": 0, "group": ids, "painting": np.arange(size)}
@@ -112,7 +113,7 @@ def _record(protocol: Protocol, study: Study, key: RunKey) -> dict[str, Any]:
     return facts | {"versions": {"colorkit": "0"}, "manifest_sha256": "0" * 64}
 
 
-def _pairs(own: tuple[int, ...], pair: float, scratch: float, seeds: float) -> list[Pair]:
+def _made_pairs(own: tuple[int, ...], pair: float, scratch: float, seeds: float) -> list[Pair]:
     """List what is compared, and how far it is apart: the pair, to scratch, a model's two seeds."""
     unet, pretrained = "unet_resnet18", "pix2pix_resnet18"
     asked = [(unet, pretrained, seed, seed, pair) for seed in own]
@@ -123,7 +124,7 @@ def _pairs(own: tuple[int, ...], pair: float, scratch: float, seeds: float) -> l
     return asked
 
 
-def _distances(
+def _made_distances(
     random: np.random.Generator, asked: Iterable[tuple[int, Pair]], size: int
 ) -> Iterator[pd.DataFrame]:
     for table, (a, b, a_seed, b_seed, mean) in asked:

@@ -20,7 +20,7 @@ from .verdicts import untrusted
 from .whatif import leak_table, multiverse
 
 LEDGER_MARKS = "<!-- ledger -->", "<!-- end of ledger -->"
-SHOWN: dict[str, Callable[[Archive], pd.DataFrame]] = {
+TABLES_SHOWN: dict[str, Callable[[Archive], pd.DataFrame]] = {
     "models": ledger.model_table,
     "changes": ledger.change_table,
     "leaks": leak_table,
@@ -49,10 +49,10 @@ def write_pages(
         "scope": scopes,
         "judged": judged,
         "signed": SIGNED,
-        "tables": {name: _html(make, archive) for name, make in SHOWN.items()},
+        "tables": {name: _html(make, archive) for name, make in TABLES_SHOWN.items()},
         "tests": _tests(judged),
         "numbers": [(v.claim, table) for v in judged if (table := _numbers(v))],
-        "runs": _runs(archive),
+        "runs": _run_table(archive),
         "figures": _drawn(judged),
         "painting_count": tested["path"].nunique(),
         "archive": archive,
@@ -117,7 +117,7 @@ def _numbers(verdict: Verdict) -> str:
     return rendering.html_table(columns, rows)
 
 
-def _runs(archive: Archive) -> str:
+def _run_table(archive: Archive) -> str:
     """Write which runs there are."""
     rows = []
     for key, run in sorted(archive.runs.items()):

@@ -23,7 +23,7 @@ from .protocol import Terms
 from .rules_of_numbers import ratios_told
 
 OTHERS = tuple(model for model in MODELS if model != SCRATCH)
-Pair = tuple[int, str, str]  # a table and two of its models
+Compared = tuple[int, str, str]  # a table and two of its models
 
 
 def lowest(evidence: Evidence, terms: Terms) -> Judged:
@@ -52,7 +52,7 @@ def equal_models(evidence: Evidence, terms: Terms) -> Judged:
     return evidence.equal(findings, terms.margin, told, doubt)
 
 
-def _differences(evidence: Evidence, pairs: list[Pair]) -> tuple[list[Finding], str]:
+def _differences(evidence: Evidence, pairs: list[Compared]) -> tuple[list[Finding], str]:
     """Estimate pairs' differences of test error, and say them."""
     findings = []
     for table, a, b in pairs:

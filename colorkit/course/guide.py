@@ -21,11 +21,11 @@ NAMED = re.compile(r"^\*\*(.+?)\.?\*\*[., ]*(.*?)(?=\n\n\*\*|\Z)", re.M | re.S)
 HEADING = re.compile(r"### Exercise (\d+[a-z]?\.\d+) · ([\w ]+), (\d+) minutes\n+(.*)", re.S)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
 MARKED = re.compile(r"^[✓✗○] ([\w.]+): (.*)$", re.M)
-LONG = 12  # lines of a table that nobody compares
+LONG_TABLE = 12  # lines of a table that nobody compares
 UNTOLD = re.compile(r"^(?:[✓✗○] \d|epoch \d).*\n?", re.M)  # said elsewhere; a progress bar
 
 
-class Page(NamedTuple):
+class LessonPage(NamedTuple):
     """A lesson, as the guide's template reads it."""
 
     file: str
@@ -44,11 +44,11 @@ def write_guide(books: dict[str, NotebookNode]) -> str:
     Raises jinja2's UndefinedError for a paragraph that the template wants and a lesson lacks.
     """
     lessons = json.loads(kit_file("data", "lessons.json").read_text(encoding="utf-8"))
-    pages = [page(name, book, lessons.get(name, {})) for name, book in books.items()]
+    pages = [lesson_page(name, book, lessons.get(name, {})) for name, book in books.items()]
     return render("course/guide.md", {"pages": [found for found in pages if found.exercises]})
 
 
-def page(file: str, book: NotebookNode, measured: dict[str, Any]) -> Page:
+def lesson_page(file: str, book: NotebookNode, measured: dict[str, Any]) -> LessonPage:
     """Read a lesson: what its teacher is told, its exercises with answers, what it prints."""
     number, _, title = book.cells[0].source.splitlines()[0].lstrip("# ").partition(" · ")
     badges = "\n".join(re.findall(r"(?m)^\[!\[.+$", opening_the_students(book.cells[0].source)))
@@ -57,7 +57,7 @@ def page(file: str, book: NotebookNode, measured: dict[str, Any]) -> Page:
     runs = [printed(book), *([measured["printed"]] if measured else [])]
     shown = {key: banded([run[key] for run in runs if key in run]) for key in runs[-1]}
     asked = exercises(book, "\n".join(shown.values()))
-    return Page(file, number, title, badges, told, asked, sections(book, shown), measured)
+    return LessonPage(file, number, title, badges, told, asked, sections(book, shown), measured)
 
 
 def exercises(book: NotebookNode, shown: str) -> list[dict[str, Any]]:
@@ -123,4 +123,4 @@ def _text(output: NotebookNode) -> str:
         return output.text.rstrip()
     lines = [line.rstrip() for line in output.get("data", {}).get("text/plain", "").splitlines()]
     is_table = "dataframe" in output.get("data", {}).get("text/html", "") and len(lines) > 1
-    return "\n".join(lines) if is_table and len(lines) <= LONG else ""
+    return "\n".join(lines) if is_table and len(lines) <= LONG_TABLE else ""

@@ -29,7 +29,7 @@ def lowest_error(wide: Any) -> str:
     "The spread of single paintings is errors.std(ddof=1).",
     "A mean of n paintings spreads less, by the square root of n.",
 )
-def standard_error(error_of_mean: Callable) -> None:
+def error_of_a_mean(error_of_mean: Callable) -> None:
     for n in (5, 17, 52):
         errors = np.random.default_rng().gamma(2, 0.01, size=9)
         wanted = float(errors.std(ddof=1) / np.sqrt(n))

@@ -39,7 +39,7 @@ def marks(folder: Path, starts: Callable[[Path], None] = lambda path: None) -> p
     for path in files:
         starts(path)
         try:
-            row = _row(path)
+            row = _marks_of(path)
         except (KitError, OSError) as error:
             row = {"remark": str(error)}
         rows.append({"file": str(path.relative_to(folder))} | row)
@@ -47,7 +47,7 @@ def marks(folder: Path, starts: Callable[[Path], None] = lambda path: None) -> p
     return table[[name for name in table if name != "remark"] + ["remark"]]
 
 
-def execute(path: Path) -> dict[str, Any]:
+def execute_again(path: Path) -> dict[str, Any]:
     """Execute a notebook, errors or not, and return what its `hand_in` would write.
 
     Raises KitError if it is no notebook with exercises, or its kernel dies.
@@ -91,9 +91,9 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _row(path: Path) -> dict[str, str]:
+def _marks_of(path: Path) -> dict[str, str]:
     again = path.suffix == ".ipynb"
-    content = execute(path) if again else _content(path)
+    content = execute_again(path) if again else _content(path)
     marked = {number: record["mark"] for number, record in content["exercises"].items()}
     remark = "executed again" if again else f"as handed in by {content['name']}"
     try:

@@ -71,8 +71,8 @@ def hint(
         write_atomic(Path(sources), png(source_map(done)[0]))
 
 
-@app.command()
-def ladder(
+@app.command("ladder")
+def ladder_command(
     data: Data = "sample",
     painters: Painters = "",
     model: Annotated[list[str] | None, typer.Option(help="models to place on it as well")] = None,

@@ -9,9 +9,9 @@ import numpy as np
 from ..color import AB_SCALE
 
 BIN = 10.0  # Lab units
-REACH = 12  # bins to either side of 0; what errs more counts as the outermost
+BINS_REACH = 12  # bins to either side of 0; what errs more counts as the outermost
 LIGHTNESSES = 20
-SIDE = 2 * REACH + 1
+BINS = 2 * BINS_REACH + 1
 BELIEF = 200.0  # pixels: how many the whole's distribution counts for in each lightness's
 
 
@@ -19,11 +19,11 @@ class Errors:
     """The errors of some way to guess, counted on paintings that it was not fitted on.
 
     L: (n, S, S) in [-1, 1]; error: (n, 2, S, S) in ab/110, truth minus guess. Each painting of a
-    pool counts alike. `p`: (LIGHTNESSES, SIDE * SIDE), the distributions.
+    pool counts alike. `p`: (LIGHTNESSES, BINS * BINS), the distributions.
     """
 
     def __init__(self, L: np.ndarray, error: np.ndarray):
-        cells = SIDE * SIDE
+        cells = BINS * BINS
         joint = lightness_bin(L) * cells + error_bin(error)
         counts = np.bincount(joint.ravel(), minlength=LIGHTNESSES * cells)
         counts = counts.reshape(LIGHTNESSES, cells).astype(float)
@@ -55,6 +55,6 @@ def lightness_bin(L: np.ndarray) -> np.ndarray:
 
 
 def error_bin(error: np.ndarray) -> np.ndarray:
-    """Number the bin of errors (n, 2, ...) in ab/110, from 0 to SIDE * SIDE - 1: (n, ...)."""
-    steps = np.rint(error * (AB_SCALE / BIN)).astype(int).clip(-REACH, REACH) + REACH
-    return steps[:, 0] * SIDE + steps[:, 1]
+    """Number the bin of errors (n, 2, ...) in ab/110, from 0 to BINS * BINS - 1: (n, ...)."""
+    steps = np.rint(error * (AB_SCALE / BIN)).astype(int).clip(-BINS_REACH, BINS_REACH) + BINS_REACH
+    return steps[:, 0] * BINS + steps[:, 1]

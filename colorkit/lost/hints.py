@@ -29,7 +29,7 @@ SOURCES = {
     "copy": "a copy, a print, a study, the same motif elsewhere",
     "guess": "somebody's opinion",
 }
-FORMAT = 1
+HINTS_FORMAT = 1
 SIDE = 256  # px: the square that colours are spread on
 LARGEST = 1_000_000  # px; what is more, or no number, cannot be a place
 _NAMESPACE = "urn:colorkit:lost:1"
@@ -121,7 +121,7 @@ class Hints:
 
     def text(self) -> str:
         """Write the record as JSON."""
-        record = {"format": FORMAT, "picture": {"name": self.picture, "sha256": self.sha256}}
+        record = {"format": HINTS_FORMAT, "picture": {"name": self.picture, "sha256": self.sha256}}
         record["hints"] = [asdict(hint) for hint in self.hints]
         return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
@@ -160,7 +160,7 @@ def read_hints(path: str | Path) -> Hints:
         record = json.loads(content)
         json.dumps(record, ensure_ascii=False).encode()  # no half characters, as JSON may have
         rows, picture = record["hints"], record["picture"]
-        known = record["format"] == FORMAT, isinstance(rows, list), isinstance(picture, dict)
+        known = record["format"] == HINTS_FORMAT, isinstance(rows, list), isinstance(picture, dict)
         if not all(known):
             raise ValueError("another format")
         name, sha256 = str(picture["name"]), str(picture["sha256"])

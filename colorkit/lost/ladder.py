@@ -29,7 +29,7 @@ from .evidence import LIGHTNESSES, Errors, lightness_bin
 from .plates import PlateTable
 from .spread import random_points, spread
 
-SIDE = 128  # px: a quarter of the time that 256 takes
+RUNG_SIDE = 128  # px: a quarter of the time that 256 takes
 POINTS = (5, 10, 20, 50)
 PLATES = ("ortho", "pan,daylight,yellow")
 GRAIN = 2.0  # L*
@@ -74,7 +74,7 @@ class Paintings:
 
 
 def climb(
-    data: str = "sample", painters: str = "", models: Sequence[str] = (), side: int = SIDE
+    data: str = "sample", painters: str = "", models: Sequence[str] = (), side: int = RUNG_SIDE
 ) -> pd.DataFrame:
     """Measure every rung: a row each, in the order of the ladder.
 
@@ -93,19 +93,19 @@ def climb(
         "a second plate, unknown curves": (ideal, paintings.plates(curves=True)),
     }
     networks = {f"the model {n}": network_ab(load_pretrained(n), paintings.L) for n in models}
-    folds = [_fold(paintings, number, shots, networks) for number in range(1, FOLDS + 1)]
+    folds = [_climb_in(paintings, number, shots, networks) for number in range(1, FOLDS + 1)]
     means = pd.concat(folds).groupby("evidence", sort=False).mean(numeric_only=True)
     by_fold = pd.DataFrame([f.groupby("evidence", sort=False)["mse_ab"].mean() for f in folds])
     logs = np.log(by_fold.div(by_fold[GREY], axis=0))
     for evidence in means.index:
-        ratio, low, high = interval(logs[evidence].to_numpy())
+        ratio, low, high = interval_over_folds(logs[evidence].to_numpy())
         means.loc[evidence, ["ratio", "low", "high"]] = ratio, low, high
     sure = (means["low"] > 1) | (means["high"] < 1)
     means["sure"] = sure.map({True: "yes", False: "no"}).where(means.index != GREY, "")
     return means.reset_index()
 
 
-def interval(logs: np.ndarray) -> tuple[float, float, float]:
+def interval_over_folds(logs: np.ndarray) -> tuple[float, float, float]:
     """Average log ratios of folds (n,): the ratio and its 95 % interval.
 
     Student's, with Nadeau and Bengio's (2003) correction, because folds share training paintings:
@@ -117,7 +117,7 @@ def interval(logs: np.ndarray) -> tuple[float, float, float]:
     return tuple(np.exp([mean, mean - reach, mean + reach]).tolist())
 
 
-def _fold(
+def _climb_in(
     paintings: Paintings,
     number: int,
     shots: dict[str, tuple[Plates, Plates]],

@@ -30,8 +30,8 @@ from ..pictures.pretrained import Colorizer, load_pretrained
 from .hints import SOURCES, Hint, Hints, colour_opened, ground, read_hints
 from .spread import Spread, spread
 
-SHOWN = 768  # px of the picture on the page
-ABOUT = """# Known colours
+SHOWN_PX = 768  # px of the picture on the page
+INTRODUCTION = """# Known colours
 Click a point whose colour is known, and say from where. The colour spreads to what lies near and
 is as light; everywhere else a model guesses."""
 FORM = "The next click has these. They change the chosen point, too."
@@ -69,7 +69,7 @@ class Page:
     def _read(self, path: Path) -> Ground:
         picture = open_upload(path)
         L, prior = ground(picture, self.model)
-        shown, size = fitted(picture.image, SHOWN), picture.image.size
+        shown, size = fitted(picture.image, SHOWN_PX), picture.image.size
         return Ground(Hints.of(path), shown, size, L, prior)
 
     def path(self, upload: str | None) -> Path:
@@ -95,7 +95,7 @@ class Page:
     def put(self, upload: str | None, record: Hints, x: float, y: float, *form: Any) -> Changed:
         """Put a point at a place of the upload, in px."""
         seen = self.seen(self.path(upload))
-        added = replace(record, hints=(*record.hints, _hint(x, y, form)))
+        added = replace(record, hints=(*record.hints, _told(x, y, form)))
         added.check(seen.begun, seen.size)
         return added, len(record.hints)
 
@@ -103,7 +103,7 @@ class Page:
         """Give the chosen point another colour, source, confidence or note."""
         hints = list(record.hints)
         if chosen is not None:
-            hints[chosen] = _hint(hints[chosen].x, hints[chosen].y, form)
+            hints[chosen] = _told(hints[chosen].x, hints[chosen].y, form)
         return replace(record, hints=tuple(hints)), chosen
 
     def remove(self, _: Any, record: Hints, chosen: int | None) -> Changed:
@@ -132,7 +132,7 @@ class Page:
         image, _ = paint_ab(seen.image, torch.from_numpy(done.ab).float())
         scale = seen.image.width / seen.size[0]
         for number, hint in enumerate(record.hints):
-            _mark(image, (hint.x * scale, hint.y * scale), hint, number == chosen)
+            _ring(image, (hint.x * scale, hint.y * scale), hint, number == chosen)
         return image, told(done)
 
     def save_hints(self, upload: str | None, record: Hints) -> Path:
@@ -181,7 +181,7 @@ def lay_out(examples: dict[str, Path], to: Path) -> None:
     begun, _ = page.begin(None)
     picture, rests = page.draw(None, begun, every, None)
     record = gr.State(begun)
-    gr.Markdown(ABOUT)
+    gr.Markdown(INTRODUCTION)
     with gr.Row(elem_classes="sides"):
         with gr.Column(scale=1):
             upload = upload_box()
@@ -265,7 +265,7 @@ def _lay_out_form() -> tuple[list[Any], list[Any], Any]:
     return [colour, source, sure, note], place, there
 
 
-def _hint(x: float, y: float, form: Sequence[Any]) -> Hint:
+def _told(x: float, y: float, form: Sequence[Any]) -> Hint:
     colour, source, sure, note = form
     return Hint(x, y, as_hex(colour), source, note, sure)
 
@@ -276,7 +276,7 @@ def _line(number: int, hint: Hint) -> str:
     return told + (f", confidence {hint.confidence:g}" if hint.confidence < 1 else "")
 
 
-def _mark(image: Image.Image, at: tuple[float, float], hint: Hint, chosen: bool) -> None:
+def _ring(image: Image.Image, at: tuple[float, float], hint: Hint, chosen: bool) -> None:
     """Draw a ring of its colour around a point, black and white outside: seen on any ground."""
     brush, size = ImageDraw.Draw(image), (10 if chosen else 6)
     for colour, more in (("black", 3), ("white", 2), (hint.hex, 0)):

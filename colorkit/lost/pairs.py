@@ -23,8 +23,8 @@ from ..pictures.pretrained import Colorizer
 from .ladder import network_ab
 from .plates import align
 
-TABLE = "photographs.csv"
-SIDE = 256  # px
+LIST = "photographs.csv"
+PAIR_SIDE = 256  # px
 
 
 def score_pairs(folder: str | Path, model: Colorizer) -> pd.DataFrame:
@@ -38,17 +38,18 @@ def score_pairs(folder: str | Path, model: Colorizer) -> pd.DataFrame:
     """
     folder = user_path(str(folder))
     try:
-        table = pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False)
+        table = pd.read_csv(folder / LIST, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise KitError(f"{folder / TABLE}: cannot be read: {error}") from error
-    needed = pd.read_csv(kit_file("data", TABLE)).columns
+        raise KitError(f"{folder / LIST}: cannot be read: {error}") from error
+    needed = pd.read_csv(kit_file("data", LIST)).columns
     if missing := sorted(set(needed) - set(table.columns)):
-        raise KitError(f"{folder / TABLE}: lacks the columns {', '.join(missing)}")
+        raise KitError(f"{folder / LIST}: lacks the columns {', '.join(missing)}")
     rows = []
     for row in table.to_dict("records"):
         try:
             files = (folder / row["photograph"], folder / row["painting"])
-            scores = score_pair(*(square(open_picture(file).image, SIDE) for file in files), model)
+            shown = [square(open_picture(file).image, PAIR_SIDE) for file in files]
+            scores = score_pair(*shown, model)
         except KitError as error:
             scores = {"remark": str(error)}
         rows.append(row | scores)
@@ -80,11 +81,11 @@ def score_pair(
     for name, given in (("", L), ("_photograph", seen)):
         guess = network_ab(model, given)[0]
         scores[f"mse_ab{name}"] = float(((guess - ab) ** 2).mean(0)[inside].mean())
-        scores[f"ciede2000{name}"] = _ciede2000((L, ab), (given, guess), inside)
+        scores[f"ciede2000{name}"] = _error_inside((L, ab), (given, guess), inside)
     return scores | {"remark": ""}
 
 
-def _ciede2000(one: tuple, other: tuple, inside: np.ndarray) -> float:
+def _error_inside(one: tuple, other: tuple, inside: np.ndarray) -> float:
     labs = [
         np.concatenate((L_CENTER * (L + 1), AB_SCALE * ab))[:, inside].T for L, ab in (one, other)
     ]

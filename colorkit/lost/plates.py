@@ -22,13 +22,13 @@ from ..color import to_linear, to_srgb
 from ..film import CONTRAST, EXPOSURE, plate_weights
 
 STEPS = 24  # of each plate's grey in the table: 576 cells
-GRAIN = 1.5  # px: the table sees plates through a Gaussian this wide, which grain hardly passes
+SMOOTHED = 1.5  # px: the table sees plates through a Gaussian this wide, which grain hardly passes
 TONES = np.array([EXPOSURE, CONTRAST] * 2)  # prior of each plate's stops and log slope
 WORTH = 10.0  # independent pixels that a picture's tones count for: neighbours repeat each other
 MATCHES = 12  # places that must agree before two plates show one painting
 OFFSET, SLOPE = 1.0, 0.3  # prior standard deviations: density, slope (around 1)
 DARKEST = 2.0  # density; what is blacker on a print tells nothing
-GREYS = np.linspace(0, 1, 256)
+PRINTED = np.linspace(0, 1, 256)  # a print's greys, sRGB
 FLOOR = 1e-3  # least light that a density is taken of
 
 
@@ -121,14 +121,14 @@ class PlateTable:
         return evened[0], evened[1]
 
     def _even(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        seen = [gaussian_filter(plate, GRAIN)[::3, ::3].ravel() for plate in (first, second)]
+        seen = [gaussian_filter(plate, SMOOTHED)[::3, ::3].ravel() for plate in (first, second)]
 
         def unlikely(tones: np.ndarray) -> float:
             evened, logs = [], 0.0
             for plate, (stops, slope) in zip(seen, tones.reshape(2, 2), strict=True):
                 curve = _undone(stops, slope)
-                evened.append(np.interp(plate, GREYS, curve))
-                steep = np.interp(plate, GREYS, np.gradient(curve, GREYS)).clip(0.05)
+                evened.append(np.interp(plate, PRINTED, curve))
+                steep = np.interp(plate, PRINTED, np.gradient(curve, PRINTED)).clip(0.05)
                 logs += np.log(steep).mean()
             place = np.stack(evened) * (STEPS - 1)
             logs += map_coordinates(self.log_p, place, order=1, mode="nearest").mean()
@@ -137,16 +137,16 @@ class PlateTable:
         how = {"maxiter": 4, "xtol": 0.01, "ftol": 0.001}
         tones = minimize(unlikely, np.zeros(4), method="Powell", options=how).x
         curves = [_undone(*pair) for pair in tones.reshape(2, 2)]
-        return np.interp(first, GREYS, curves[0]), np.interp(second, GREYS, curves[1])
+        return np.interp(first, PRINTED, curves[0]), np.interp(second, PRINTED, curves[1])
 
     def _place(self, *plates: np.ndarray) -> np.ndarray:
-        calm = [gaussian_filter(plate, GRAIN, axes=(1, 2)) for plate in plates]
+        calm = [gaussian_filter(plate, SMOOTHED, axes=(1, 2)) for plate in plates]
         return np.stack(calm).clip(0, 1) * (STEPS - 1)
 
 
 def _undone(stops: float, slope: float) -> np.ndarray:
-    """Return the curve, at GREYS, that undoes `film.photograph` with stops and log gamma."""
-    light = to_linear(torch.from_numpy(GREYS)) ** np.exp(-slope) / 2**stops
+    """Return the curve, at PRINTED, that undoes `film.photograph` with stops and log gamma."""
+    light = to_linear(torch.from_numpy(PRINTED)) ** np.exp(-slope) / 2**stops
     return to_srgb(light).numpy()
 
 

@@ -15,7 +15,7 @@ from .hints import SOURCES, Hinted
 
 REST = "the model's guess"
 NAMES = {"guess": "a person's guess"}  # so that nobody takes it for the model's
-STEP = 0.02  # of coverage, a bar
+BAR = 0.02  # of coverage, a bar
 
 
 def maps(
@@ -157,8 +157,8 @@ def coverages(
     both = {"over pixels": over_pixels, "over paintings": over_paintings}
     # No bar straddles the promise.
     lowest = min(map(np.min, both.values()))
-    below = np.ceil((promised - lowest) / STEP)
-    steps = promised + STEP * np.arange(-below, round((1 - promised) / STEP) + 1)
+    below = np.ceil((promised - lowest) / BAR)
+    steps = promised + BAR * np.arange(-below, round((1 - promised) / BAR) + 1)
     for axis, colour, (name, covered) in zip(axes, PALETTE[1::-1], both.items(), strict=True):
         axis.hist(covered, bins=steps, color=colour)
         axis.axvline(promised, color="black", linestyle="--")

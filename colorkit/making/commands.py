@@ -27,11 +27,11 @@ def make_models(
     from ..folder import Folder
     from .paintings import gather
     from .photographs import compare_plates, score_plates
-    from .publish import comparison, publish_models
-    from .recipes import BOX, TRIALS
+    from .publish import compare_candidates, publish_models
+    from .recipes import BOX_RECIPES, TRIALS
     from .train import baselines, make
 
-    groups = {"box": BOX, "trials": TRIALS, "photographs": ("cautious", "photographs")}
+    groups = {"box": BOX_RECIPES, "trials": TRIALS, "photographs": ("cautious", "photographs")}
     check_choice("--only", only, groups)
     if publish:
         check_can_publish()
@@ -42,7 +42,7 @@ def make_models(
         for name in groups[only]:
             console.print(f"{name}, seed {seed}")
             make(name, folder, seed)
-    console.print(comparison(folder).to_string())
+    console.print(compare_candidates(folder).to_string())
     if only == "photographs":
         console.print(compare_plates(score_plates(folder)).to_string())
     if publish:

@@ -11,10 +11,10 @@ from ..manifest import manifest_text, save
 from ..sources import Source, open_source
 from ..splits import SPARE, stratify
 
-SHARES = {"train": 0.85, "valid": 0.05, "test": 0.10}
-SHOWN = "shown"  # the sample: what README, notebooks and gallery show was never trained on
-MIN_PAINTINGS = 20
-PAINTINGS = "paintings"  # where a results folder has its links
+PART_SHARES = {"train": 0.85, "valid": 0.05, "test": 0.10}
+NEVER_TRAINED = "shown"  # the sample: what README, notebooks and gallery show was never trained on
+MIN_OF_A_FOLDER = 20
+LINKS = "paintings"  # where a results folder has its links
 
 
 def gather(data: Sequence[str], folder: Folder) -> None:
@@ -30,19 +30,19 @@ def gather(data: Sequence[str], folder: Folder) -> None:
     names = [source.name for source in sources]
     if len(set(names)) < len(names):
         raise KitError(f"{', '.join(names)}: two folders of one name; rename one")
-    place, paintings = folder.path / PAINTINGS, []
+    place, paintings = folder.path / LINKS, []
     for source in sources:
         link(place / source.name, source.root)
         paintings += [replace(p, path=f"{source.name}/{p.path}") for p in source.paintings]
     curation = audit(Source("all folders", place, tuple(paintings), {}), paintings)
     manifest = curation.manifest.assign(mirrored=0, part=SPARE)
     shown = manifest["path"].str.startswith(f"{names[0]}/")
-    manifest.loc[shown, "part"] = SHOWN
+    manifest.loc[shown, "part"] = NEVER_TRAINED
     ours = manifest[~shown & ~manifest["group"].isin(manifest.loc[shown, "group"])]
-    if len(ours) < MIN_PAINTINGS:
-        rule = f"a model needs {MIN_PAINTINGS}, and hundreds to be good; add paintings"
+    if len(ours) < MIN_OF_A_FOLDER:
+        rule = f"a model needs {MIN_OF_A_FOLDER}, and hundreds to be good; add paintings"
         raise KitError(f"{', '.join(data)}: {len(ours)} paintings; {rule}")
-    dealt = stratify(ours["painter"], ours["group"], 0, SHARES)
+    dealt = stratify(ours["painter"], ours["group"], 0, PART_SHARES)
     manifest.loc[ours.index, "part"] = dealt
     if folder.manifest_path.exists() and manifest_text(manifest) != manifest_text(folder.listed):
         raise KitError(f"{folder.path}: holds models of other paintings; choose another --out")

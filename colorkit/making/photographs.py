@@ -14,13 +14,13 @@ from ..metrics import evaluate
 from ..pictures.lite import LiteUnet
 from ..pixels import split_pixels
 from ..saving import WEIGHTS
-from .paintings import PAINTINGS
+from .paintings import LINKS
 from .publish import interval
 from .train import SCORED_SIZE, Seen
 
 EMULSIONS = ("unsensitised", "ortho", "pan")
-PLATES = [f"plate:{emulsion}{light}" for emulsion in EMULSIONS for light in ("", ",tungsten")]
-GREYS = ["L", *PLATES, "mixture"]
+SIX_PLATES = [f"plate:{emulsion}{light}" for emulsion in EMULSIONS for light in ("", ",tungsten")]
+GREYS = ["L", *SIX_PLATES, "mixture"]
 RUNS = ("cautious-s0", "photographs-s0")
 CAUTIOUS, COLOURS, ALL = "cautious: a, b", "photographs: a, b", "photographs: L, a, b"
 
@@ -40,7 +40,7 @@ def score_plates(folder: Folder) -> dict[str, Any]:
         return result
     cautious, photographs = (_network(folder, run) for run in runs)
     ways = {CAUTIOUS: cautious, COLOURS: lambda L: photographs(L)[:, 1:], ALL: photographs}
-    place, listed = folder.path / PAINTINGS, folder.listed
+    place, listed = folder.path / LINKS, folder.listed
     pixels = split_pixels(folder.path, place, listed, SCORED_SIZE)["test"]
     result = folder.describe("plates", CPU) | {"config": config, "ciede2000": {}}
     result["paintings"] = listed.query("part == 'test'")["path"].tolist()

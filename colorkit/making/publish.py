@@ -18,12 +18,12 @@ from ..folder import Folder, read_result
 from ..metrics import BASELINES, summarize
 from ..pictures.pretrained import BOXED
 from ..saving import CONFIG, WEIGHTS, write_description
-from .recipes import BOX, CANDIDATES
+from .recipes import BOX_RECIPES, CANDIDATES
 
 RESAMPLED = 9999
 
 
-def comparison(folder: Folder) -> pd.DataFrame:
+def compare_candidates(folder: Folder) -> pd.DataFrame:
     """Compare all there is on the held-out paintings: a row for each candidate and baseline.
 
     "to the table": mse_ab over that of the table of forty numbers, with its 95 % interval over
@@ -91,14 +91,14 @@ def publish_models(folder: Folder, about: str = "") -> Path:
     are made.
     """
     made = _runs(folder)
-    if missing := [name for name in BOX if name not in made]:
+    if missing := [name for name in BOX_RECIPES if name not in made]:
         raise KitError(f"{folder.path}: {missing[0]} is not made yet; run `colorkit make` first")
-    runs = {name: made[name][0] for name in BOX}
-    table = comparison(folder)
+    runs = {name: made[name][0] for name in BOX_RECIPES}
+    table = compare_candidates(folder)
     facts = {
         "table": table,
         "about": about,
-        "box": list(BOX),
+        "box": list(BOX_RECIPES),
         "counts": folder.listed["part"].value_counts(),
         "painters": folder.listed.query("part == 'train'")["painter"].nunique(),
         "versions": runs["lively"]["versions"],

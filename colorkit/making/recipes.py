@@ -37,7 +37,7 @@ class Candidate:
         return init_normal(ScratchUnet(self.size, self.filters))
 
 
-BOX = {
+BOX_RECIPES = {
     "cautious": Candidate("lite", 128, 15, imagenet=True),
     "lively": Candidate(
         "lite", 128, 25, LIVELY, imagenet=True, starts_from="cautious", ema_decay=0.998
@@ -53,5 +53,5 @@ TRIALS = {
     "Lite0, ImageNet, 128 px": Candidate("lite", 128, 10, imagenet=True),
 }
 # The recipe of "cautious", for photographs of paintings; see photographs.py.
-PHOTOGRAPHS = {"photographs": replace(BOX["cautious"], grey="mixture")}
-CANDIDATES = BOX | TRIALS | PHOTOGRAPHS
+PHOTOGRAPHS = {"photographs": replace(BOX_RECIPES["cautious"], grey="mixture")}
+CANDIDATES = BOX_RECIPES | TRIALS | PHOTOGRAPHS

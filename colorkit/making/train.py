@@ -28,8 +28,8 @@ from ..pictures.pretrained import load_pretrained
 from ..pixels import split_pixels
 from ..saving import describe_model, write_description, write_weights
 from .crops import Crops
-from .paintings import PAINTINGS
-from .recipes import BOX, CANDIDATES, PHOTOGRAPHS, Candidate
+from .paintings import LINKS
+from .recipes import BOX_RECIPES, CANDIDATES, PHOTOGRAPHS, Candidate
 
 SCORED_SIZE = 256  # px: all candidates are scored on the same squares, whatever they see
 ENLARGED = 3 / 2  # paintings are kept larger than crops, which would be blurred otherwise
@@ -98,13 +98,13 @@ def make(name: str, folder: Folder, seed: int, minutes: float = 0.0) -> dict[str
     with only_one(folder.path / ".locks" / f"{run_id}.lock", busy), sigterm_as_interrupt():
         result = folder.describe(run_id, CPU) | {"config": config}
         learn = _learner(candidate, folder, seed, first)
-        _train(learn, folder, result)
+        _train_candidate(learn, folder, result)
         network = learn.model.average.module
         halved = {name: _half(tensor) for name, tensor in network.state_dict().items()}
         network.load_state_dict(halved)  # what is scored is what is kept
         result |= {"history": learn.history.rows, "parameters": count_parameters(learn.model)}
         result["scores"] = _score(Seen(network, candidate.size), folder)
-        if name in BOX | PHOTOGRAPHS:
+        if name in BOX_RECIPES | PHOTOGRAPHS:
             _keep_model(halved, folder, result)
         remove(folder.path, run_id)
         return folder.keep(result)
@@ -141,7 +141,7 @@ def _learner(
     return learn
 
 
-def _train(learn: Learner, folder: Folder, result: dict[str, Any]) -> None:
+def _train_candidate(learn: Learner, folder: Folder, result: dict[str, Any]) -> None:
     minutes = result["config"]["minutes"]
     identity = {key: result[key] for key in ("id", "config", "manifest_sha256")}
     identity["version"] = result["versions"]["colorkit"]
@@ -158,7 +158,7 @@ def _report(row: dict[str, float]) -> None:
 
 
 def _pixels(folder: Folder, size: int) -> dict[str, Tensor]:
-    return split_pixels(folder.path, folder.path / PAINTINGS, folder.listed, size)
+    return split_pixels(folder.path, folder.path / LINKS, folder.listed, size)
 
 
 def _score(network: nn.Module, folder: Folder) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ def _keep_model(weights: dict[str, Tensor], folder: Folder, result: dict[str, An
     """
     place, config = folder.model(result["id"]), result["config"]
     sha256 = result["weights_sha256"] = write_weights(place, weights)
-    if config["name"] not in BOX:
+    if config["name"] not in BOX_RECIPES:
         return
     facts = {"run": result["id"], "epochs": len(result["history"]), "boxed": config["name"]}
     described = describe_model("lite_unet", config["size"], weights_sha256=sha256, **facts)

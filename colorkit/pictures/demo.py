@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 # Pages on tabs of their own: title, and what lays one out, given examples {title: file} and the
 # folder for what is made.
 Pages = Mapping[str, Callable[[dict[str, Path], Path], None]]
-MAX_PIXELS = 50_000_000  # of an upload; `colorkit colorize` takes larger ones
+MAX_UPLOAD = 50_000_000  # of an upload; `colorkit colorize` takes larger ones
 MAX_BYTES = 60_000_000
-SHOWN = 1024  # px of the pictures on the page; what is saved is at full size
+PAGE_PX = 1024  # px of the pictures on the page; what is saved is at full size
 KEPT_SECONDS = 600  # how long an upload, or what was made of it, can be had
 WAITING = 20  # requests that may wait; others are told to come again
 EXAMPLES = ("Jalais Hill, Pontoise", "Boating", "Still Life with Apples and a Pot of Primroses")
@@ -60,7 +60,7 @@ UNCOMPARED = {
     "toned": "This picture is toned, not coloured: it has one colour for each lightness, as in "
     "sepia. So nothing here can say how near the colours come.",
 }
-COMPARED = """| picture | mse_ab | CIEDE2000 | chroma ratio |
+SCORES_SHOWN = """| picture | mse_ab | CIEDE2000 | chroma ratio |
 |---|---|---|---|
 {rows}
 
@@ -118,7 +118,7 @@ def open_upload(path: Path) -> Picture:
     if path.stat().st_size > MAX_BYTES:
         raise KitError(f"more than {MAX_BYTES // 10**6} MB; use `colorkit colorize`")
     try:
-        return open_picture(path, MAX_PIXELS)
+        return open_picture(path, MAX_UPLOAD)
     except KitError as error:
         raise KitError(str(error).removeprefix(f"{path}: ")) from error
 
@@ -127,7 +127,7 @@ def open_upload(path: Path) -> Picture:
 def read_upload(path: str) -> Upload:
     """Read an upload, for the page. Raises KitError, for people, if there is nothing to be done."""
     picture = open_upload(Path(path))
-    small = replace(picture, image=fitted(picture.image, SHOWN))
+    small = replace(picture, image=fitted(picture.image, PAGE_PX))
     return Upload(small, grey_version(small), colours_of(small))
 
 
@@ -341,7 +341,7 @@ def _compared(picture: Picture, models: dict[str, Colorizer], strength: float) -
     numbers = {"grey": measure(picture, next(iter(models.values())), strength=0)}
     numbers |= {name: measure(picture, model, strength) for name, model in models.items()}
     rows = (f"| {n} | {e:.4f} | {c:.1f} | {v:.2f} |" for n, (e, c, v) in numbers.items())
-    return COMPARED.format(rows="\n".join(rows), verdict=compare(numbers)["verdict"])
+    return SCORES_SHOWN.format(rows="\n".join(rows), verdict=compare(numbers)["verdict"])
 
 
 def _thumb(path: Path, to: Path) -> Path:

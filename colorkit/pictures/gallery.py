@@ -63,7 +63,7 @@ def write_gallery(output: str, models: dict[str, Colorizer]) -> Path:
     known = {Path(painting.path).stem: painting for painting in source.paintings}
     shown = [_show(known[number], source.root, models, page.parent) for number in PAINTINGS]
     facts = {"shown": shown, "models": list(models), "mark": MARK, "museum": MUSEUM}
-    write_atomic(page.with_name("sheet.jpg"), _jpeg(_sheet(page.parent, ["grey", *models][:2])))
+    write_atomic(page.with_name("sheet.jpg"), _as_jpeg(_sheet(page.parent, ["grey", *models][:2])))
     write_atomic(page, render("pictures/gallery.html", facts))
     return page
 
@@ -79,7 +79,7 @@ def _show(
         images[name], _ = colorize_picture(picture, model)
         measured[name] = measure(picture, model)
     for name, image in images.items():
-        write_atomic(folder / "pictures" / f"{number}-{name}.jpg", _jpeg(image))
+        write_atomic(folder / "pictures" / f"{number}-{name}.jpg", _as_jpeg(image))
     numbers = {name: (round(e, 1), round(vivid, 2)) for name, (_, e, vivid) in measured.items()}
     told = {"title": painting.title, "made": f"{painting.painter}, {painting.date}"}
     told |= {"width": picture.image.width, "height": picture.image.height}
@@ -100,7 +100,7 @@ def _sheet(folder: Path, kinds: list[str]) -> Image.Image:
     return sheet
 
 
-def _jpeg(image: Image.Image) -> bytes:
+def _as_jpeg(image: Image.Image) -> bytes:
     content = io.BytesIO()
     image.save(content, "JPEG", quality=QUALITY, optimize=True, progressive=True)
     return content.getvalue()

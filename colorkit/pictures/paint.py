@@ -23,13 +23,13 @@ from ..color import AB_SCALE, encode, grey_input, join, lab_to_paler_rgb
 from .files import Picture, as_picture, open_picture
 from .pretrained import DEFAULT, Colorizer, load_pretrained
 
-Source = str | Path | BinaryIO | Image.Image | np.ndarray
-GREY = 2.0  # mean chroma C*: with less, nobody sees colours
+PictureInput = str | Path | BinaryIO | Image.Image | np.ndarray
+GREYISH = 2.0  # mean chroma C*: with less, nobody sees colours
 ONE_TONE = 0.12  # share of the chroma that lightness may leave untold in a toned picture
 
 
 def colorize(
-    image: Source | Sequence[Source],
+    image: PictureInput | Sequence[PictureInput],
     model: Colorizer | str | Path = DEFAULT,
     strength: float = 1.0,
     size: int = 0,
@@ -84,7 +84,7 @@ def colours_of(picture: Picture) -> str:
     powers = torch.stack([L**power for power in range(4)], dim=1)
     tone = powers @ torch.linalg.lstsq(powers, ab, driver="gelsd").solution  # one L is enough
     chroma, untold = ab.norm(dim=1).mean(), (ab - tone).norm(dim=1).mean()
-    if AB_SCALE * chroma < GREY:
+    if AB_SCALE * chroma < GREYISH:
         return "none"
     return "toned" if untold < ONE_TONE * chroma else "many"
 
@@ -216,7 +216,7 @@ def _rgb(image: Image.Image) -> Tensor:
     return scaled.expand(3, -1, -1) if scaled.ndim == 2 else scaled.movedim(-1, 0)
 
 
-def _picture(image: Source) -> Picture:
+def _picture(image: PictureInput) -> Picture:
     if isinstance(image, (str, Path)):
         path = Path(image).expanduser()
         if not path.is_file():
@@ -225,7 +225,7 @@ def _picture(image: Source) -> Picture:
     if hasattr(image, "read"):
         return open_picture(image)
     if isinstance(image, np.ndarray):
-        return as_picture(Image.fromarray(_values(image)))
+        return as_picture(Image.fromarray(_checked_values(image)))
     if not isinstance(image, Image.Image):
         kind = type(image).__name__
         raise KitError(f"{kind}: must be a path, an open file, a PIL image or an array")
@@ -237,7 +237,7 @@ def _picture(image: Source) -> Picture:
         raise KitError(f"the picture cannot be read: {error}") from error
 
 
-def _values(array: np.ndarray) -> np.ndarray:
+def _checked_values(array: np.ndarray) -> np.ndarray:
     values = array.astype(np.float32) if array.dtype == np.float16 else array  # 65535 is too much
     if not values.size or values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,)):
         raise KitError(f"array of shape {values.shape}: must be (H, W) or (H, W, 3), not empty")

@@ -22,7 +22,7 @@ from ..base.templates import render
 from .grid import Job
 from .reproduce import Progress, Runner
 
-PROFILES = Path(__file__).parent / "profiles"
+PROFILES_FOLDER = Path(__file__).parent / "profiles"
 LOOK_SECONDS = 1  # from one look at the shared folder to the next
 
 
@@ -32,8 +32,8 @@ def on_cluster(profile: str) -> Runner:
     Raises KitError if there is none, or if what it needs is not installed.
     """
     _need("snakemake", install("cluster"))
-    shipped = sorted(path.name for path in PROFILES.iterdir())
-    folder = PROFILES / profile if profile in shipped else user_path(profile)
+    shipped = sorted(path.name for path in PROFILES_FOLDER.iterdir())
+    folder = PROFILES_FOLDER / profile if profile in shipped else user_path(profile)
     try:
         executor = yaml.safe_load((folder / "config.yaml").read_bytes())["executor"]
     except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
@@ -44,7 +44,7 @@ def on_cluster(profile: str) -> Runner:
     if executor != "local":
         plugin = f"snakemake-executor-plugin-{executor}"
         _need(plugin, install("cluster") if executor == "slurm" else f"pip install {plugin}")
-    return partial(_run, folder)
+    return partial(_run_snakemake, folder)
 
 
 def _need(package: str, remedy: str) -> None:
@@ -80,7 +80,7 @@ def _shell(job: Job) -> str:
     return command.replace("{", "{{").replace("}", "}}") + " > {log} 2>&1"
 
 
-def _run(profile: Path, todo: list[Job], at_once: int, progress: Progress) -> None:
+def _run_snakemake(profile: Path, todo: list[Job], at_once: int, progress: Progress) -> None:
     """Let Snakemake run the jobs, and tell how far they are; Ctrl-C cancels what was sent."""
     out = todo[0].folder.path
     write_atomic(out / "Snakefile", workflow(todo))

@@ -74,8 +74,8 @@ def reproduce_tables(
     options = {"epochs": epochs, "batch_size": batch_size, "precision": precision}
     options |= {"deterministic": deterministic, "grey": grey}
     unusual = {name: value for name, value in options.items() if value != DEFAULTS[name]}
-    lists = _numbers("tables", tables), _numbers("seeds", seeds)
-    chosen = tuple(_words(models)) or tuple(MODELS), tuple(_words(variants))
+    lists = _whole_numbers("tables", tables), _whole_numbers("seeds", seeds)
+    chosen = tuple(_names(models)) or tuple(MODELS), tuple(_names(variants))
     grid = Grid(folder, *lists, *chosen, unusual)
     if dry_run:
         check_grid(grid)
@@ -102,7 +102,7 @@ def list_jobs(grid: "Grid", lessons: bool = True) -> None:
 
 
 @app.command("bench")
-def measure(
+def measure_speed(
     size: Annotated[int, typer.Option(help="px of the steps; 0: 256 on a GPU, else 64")] = 0,
     batch: Batch = DEFAULTS["batch_size"],
     device: Device = "",
@@ -132,11 +132,11 @@ def measure(
         console.print(f"published in {publish_bench(measured, kit_file('results'), folder)}")
 
 
-def _words(text: str) -> list[str]:
+def _names(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _numbers(name: str, text: str) -> tuple[int, ...]:
+def _whole_numbers(name: str, text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:

@@ -20,7 +20,7 @@ from ..metrics import METRICS, ColourTable, predict_rgb
 from ..splits import PARTS
 from .grid import Grid
 from .paper import assumptions
-from .tables import LABELS, PART_NAMES, cells, changes, collect, number, pivot
+from .tables import LABELS, PART_NAMES, cells, changes, collect, format_number, pivot
 
 TABLE = ["split", "model", "paper", "ours", "skill", "paintings"]  # columns of `tables.cells`
 RUN = ["run", "seconds", "device", "backbone", "size", "epochs", "batch", "lr", "betas"]
@@ -58,7 +58,7 @@ def dots(rows: Sequence[dict[str, Any]]) -> tuple[Figure, str]:
             axis.errorbar(row["ours"], height, xerr=row["spread"], fmt="o", color=colour, ms=5)
             axis.plot(row["paper"], height, "D", color="black", mfc="none", ms=6)
             paper = "" if math.isnan(row["paper"]) else f" (paper {row['paper']:.4f})"
-            told.append(f"{part}, {row['model']}: {number(row['ours'], 4)}{paper}")
+            told.append(f"{part}, {row['model']}: {format_number(row['ours'], 4)}{paper}")
         axis.set_title(part, fontsize=10)
         axis.set_yticks(range(len(labels)), labels)
         axis.grid(axis="y", color="#dddddd", lw=0.8)
@@ -94,7 +94,7 @@ def write_report(grid: Grid) -> None:
         "metrics": METRICS,
         "counts": _counts(grid),
         "runs": runs,
-        "made": html_table(RUN, map(_run, runs)),
+        "made": html_table(RUN, map(_run_cells, runs)),
         "assumptions": html_table(assumptions().columns, assumptions().to_numpy()),
         "holes": int(frame["ours"].isna().sum()),
     }
@@ -130,7 +130,7 @@ def _changes(frame: pd.DataFrame, table: int) -> str:
     return html_table(columns, changes(frame, table))
 
 
-def _run(run: dict[str, Any]) -> list[Any]:
+def _run_cells(run: dict[str, Any]) -> list[Any]:
     """Write one run as a row of RUN."""
     c = run["config"]
     sizes = c["weights"], c["size"], c["epochs"], c["batch_size"]

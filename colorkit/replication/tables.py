@@ -12,13 +12,14 @@ from ..splits import PARTS
 from .grid import Grid
 from .paper import paper_cell
 
-COLUMNS = ["table", "part", "model", "variant", "metric", "paper", "ours", "n", "seed", "status"]
+TABLE_COLUMNS = ["table", "part", "model", "variant", "metric"]
+TABLE_COLUMNS += ["paper", "ours", "n", "seed", "status"]
 LABELS = MODELS | BASELINES
 PART_NAMES = {"train": "Training", "valid": "Validation", "test": "Testing"}  # as in the paper
 
 
 def collect(grid: Grid) -> pd.DataFrame:
-    """Read the runs of a grid into one row a number (COLUMNS).
+    """Read the runs of a grid into one row a number (TABLE_COLUMNS).
 
     `status` is "ok", "failed" for a run that diverged, or "missing"; `ours` is then empty.
     """
@@ -34,7 +35,7 @@ def collect(grid: Grid) -> pd.DataFrame:
         for model in BASELINES:
             named = {"table": table, "model": model, "variant": "", "seed": "", "status": "ok"}
             rows += _rows(named, baselines and baselines["scores"][model], baselines)
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=TABLE_COLUMNS)
 
 
 def _rows(
@@ -97,9 +98,9 @@ def changes(frame: pd.DataFrame, table: int) -> list[list[str]]:
         [
             VARIANTS[variant].question,
             MODELS[model],
-            number(means["", model], 4),
-            number(value, 4),
-            number(value - means["", model], 4, sign=True),
+            format_number(means["", model], 4),
+            format_number(value, 4),
+            format_number(value - means["", model], 4, sign=True),
         ]
         for (variant, model), value in means.items()
         if variant
@@ -126,11 +127,11 @@ def terminal_table(frame: pd.DataFrame, table: int) -> rich.table.Table:
 def cells(row: dict[str, Any]) -> list[str]:
     """Write one row of `pivot` as text; a missing number is a dash, or says that runs failed."""
     spread = "" if math.isnan(row["spread"]) else f" ± {row['spread']:.4f}"
-    ours = row["failed"] or number(row["ours"], 4) + spread
-    skill = number(row["skill"], 2, sign=True)
-    return [row["part"], row["model"], number(row["paper"], 4), ours, skill, str(row["n"])]
+    ours = row["failed"] or format_number(row["ours"], 4) + spread
+    skill = format_number(row["skill"], 2, sign=True)
+    return [row["part"], row["model"], format_number(row["paper"], 4), ours, skill, str(row["n"])]
 
 
-def number(value: float, digits: int, sign: bool = False) -> str:
+def format_number(value: float, digits: int, sign: bool = False) -> str:
     """Write a number with fixed digits, NaN as a dash."""
     return "–" if math.isnan(value) else f"{value:{'+' if sign else ''}.{digits}f}"

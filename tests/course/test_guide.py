@@ -9,9 +9,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from colorkit.base.files import kit_file
 from colorkit.course.answers import EXERCISES
 from colorkit.course.cells import lessons
-from colorkit.course.guide import banded, page, printed
+from colorkit.course.guide import banded, lesson_page, printed
 
-PAGES = {name: page(name, book, {}) for name, book in lessons().items()}
+PAGES = {name: lesson_page(name, book, {}) for name, book in lessons().items()}
 SLOTS = {"predict": 5, "fill in": 30, "experiment": 30, "open": 10}  # minutes of ninety
 
 
@@ -33,7 +33,7 @@ def lesson(told: str) -> NotebookNode:
 
 def test_a_page_is_found_in_the_notebook():
     book = lesson("**Hook.** Show it.\n\nSay it.\n\n**Short of time.** Leave it out.")
-    found = page("02.ipynb", book, {})
+    found = lesson_page("02.ipynb", book, {})
     assert (found.number, found.title) == ("2", "Ones")
     assert found.told["Afterwards you can"] == "count."
     assert found.told["Hook"] == "Show it.\n\nSay it."
@@ -48,7 +48,7 @@ def test_a_page_is_found_in_the_notebook():
 def test_what_a_fresh_machine_prints_is_put_beside_what_is_committed():
     book = lesson("")
     fresh = {key: text.replace("0.5", "0.7") for key, text in printed(book).items()}
-    found = page("02.ipynb", book, {"printed": fresh})
+    found = lesson_page("02.ipynb", book, {"printed": fresh})
     assert found.numbers == [("Counting", "error 0.5 to 0.7")]
     assert found.exercises[0]["said"] == "off by 0.5 to 0.7"
 

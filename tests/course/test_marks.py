@@ -11,7 +11,7 @@ from colorkit import __version__
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
 from colorkit.course import marks as marking
-from colorkit.course.marks import execute, marks
+from colorkit.course.marks import execute_again, marks
 
 CONTENT = {"course": "colorkit", "version": __version__, "lesson": "2", "name": "Ada"}
 CONTENT |= {"exercises": {"2.1": {"mark": "✓", "tries": 1}, "2.2": {"mark": "○", "tries": 0}}}
@@ -52,7 +52,7 @@ def test_a_notebook_is_executed_in_this_python_and_a_dead_kernel_named(tmp_path,
     cell = new_code_cell('colorkit.check("2.3")')
     nbformat.write(new_notebook(cells=[cell]), tmp_path / "ada.ipynb")
     with pytest.raises(KitError, match="its kernel died") as told:
-        execute(tmp_path / "ada.ipynb")
+        execute_again(tmp_path / "ada.ipynb")
     assert told.value.__cause__.args == (marking.ThisPython,)
 
 

@@ -12,7 +12,7 @@ from scipy.stats import ttest_1samp
 
 from colorkit.base.rendering import png
 from colorkit.lost import plots
-from colorkit.lost.ladder import GREY, climb, interval, network_ab, write_ladder
+from colorkit.lost.ladder import GREY, climb, interval_over_folds, network_ab, write_ladder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +34,7 @@ def test_every_rung_is_measured_and_written(gallery, tmp_path):
 
 def test_an_interval_over_folds_is_students_with_nadeau_and_bengios_factor():
     logs = np.log([0.8, 0.9, 0.85, 0.7, 0.95])
-    ratio, low, high = interval(logs)
+    ratio, low, high = interval_over_folds(logs)
     assert ratio == pytest.approx(np.exp(logs.mean()))
     plain = ttest_1samp(logs, 0).confidence_interval()
     wider = np.sqrt((1 / 5 + 2 / 7) / (1 / 5))
@@ -43,7 +43,7 @@ def test_an_interval_over_folds_is_students_with_nadeau_and_bengios_factor():
 
 def test_no_difference_is_called_sure_one_time_in_twenty():
     random = np.random.default_rng(0)
-    intervals = [interval(random.normal(0, 0.1, 5)) for _ in range(1000)]
+    intervals = [interval_over_folds(random.normal(0, 0.1, 5)) for _ in range(1000)]
     assert np.mean([low > 1 or high < 1 for _, low, high in intervals]) < 0.05
 
 

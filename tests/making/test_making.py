@@ -15,7 +15,7 @@ from colorkit.base.files import kit_file
 from colorkit.folder import Folder, read_result
 from colorkit.making import photographs, publish, recipes, train
 from colorkit.making.crops import SMALLEST, Crops
-from colorkit.making.paintings import PAINTINGS, gather
+from colorkit.making.paintings import LINKS, gather
 from colorkit.pictures.pretrained import load_pretrained
 from colorkit.sources import open_source
 
@@ -39,7 +39,7 @@ def test_what_is_shown_is_never_trained_on(making):
     ours = listed[listed.index.str.startswith("gallery/")].value_counts()
     assert (ours["train"], ours["test"], ours["valid"]) == (20, 3, 1)
     assert set(listed[listed.index.str.startswith("sample/")]) == {"shown"}
-    assert (making.path / PAINTINGS / "gallery").is_symlink()
+    assert (making.path / LINKS / "gallery").is_symlink()
 
 
 def test_gathering_again_gives_the_same_and_other_paintings_are_refused(making, gallery):
@@ -88,7 +88,7 @@ def test_crops_are_the_seeds_own():
 @pytest.fixture
 def tiny(monkeypatch):
     """Candidates of 32 px, all from random weights; an epoch each is enough."""
-    trained = recipes.BOX | recipes.PHOTOGRAPHS
+    trained = recipes.BOX_RECIPES | recipes.PHOTOGRAPHS
     trained = {name: replace(c, size=32, imagenet=False) for name, c in trained.items()}
     trials = {"scratch, tiny": recipes.Candidate("scratch", 32, 1, filters=4)}
     for module in (train, publish):
@@ -103,10 +103,10 @@ def test_the_models_in_the_box_are_made_compared_and_published(making, tiny, tmp
     for name in ("lively", "scratch, tiny"):
         result = train.make(name, making, seed=0, minutes=1e-6)
         assert train.make(name, making, seed=0, minutes=1e-6) == result
-    first, second = (load_pretrained(making.model(f"{name}-s0")) for name in recipes.BOX)
+    first, second = (load_pretrained(making.model(f"{name}-s0")) for name in recipes.BOX_RECIPES)
     assert next(first.parameters()).abs().sum() != next(second.parameters()).abs().sum()
 
-    table = publish.comparison(making)
+    table = publish.compare_candidates(making)
     assert list(table.index)[3:] == ["cautious", "lively", "scratch, tiny"]
     assert (table.loc["cautious", "least"] <= table.loc["cautious", "to the table"]).all()
     stored = json.loads(making.result_path("cautious-s0").read_text())["scores"]
@@ -143,7 +143,7 @@ def test_two_models_are_compared_on_plates(making, tiny):
 def test_docs_say_on_how_many_plates_it_is_better():
     published = kit_file("results", "photographs-2026-11-26", "runs", "plates.json")
     table = photographs.compare_plates(read_result(published))
-    plates = table.xs(photographs.ALL, level="way").loc[photographs.PLATES]
+    plates = table.xs(photographs.ALL, level="way").loc[photographs.SIX_PLATES]
     better, worse = (plates["most"] < 1).sum(), (plates["least"] > 1).sum()
     told = f"better than *cautious* on {better} of six plates, and worse on {worse}"
     assert told in kit_file("docs", "lost.md").read_text(encoding="utf-8")
@@ -162,7 +162,7 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_weights(making, tiny, mo
     train.make(name, making, seed=0, minutes=1.0)
     wanted = weights(making)
     again = Folder(making.path.with_name("again"))
-    shutil.copytree(making.path / PAINTINGS, again.path / PAINTINGS, symlinks=True)
+    shutil.copytree(making.path / LINKS, again.path / LINKS, symlinks=True)
     shutil.copy(making.manifest_path, again.manifest_path)
 
     class Stopped(Counted):

@@ -21,7 +21,7 @@ from colorkit.base.errors import KitError
 from colorkit.base.files import only_one
 from colorkit.experiment import MODELS
 from colorkit.replication import cluster
-from colorkit.replication.cluster import PROFILES, on_cluster, workflow
+from colorkit.replication.cluster import PROFILES_FOLDER, on_cluster, workflow
 from colorkit.replication.grid import Grid, plan
 from colorkit.replication.reproduce import Progress
 from colorkit.replication.reproduce import reproduce as run_grid
@@ -167,7 +167,7 @@ def node_of(job: str) -> str:
 
 def short_waits(profile: Path) -> Path:
     """Write the profile for Slurm with shorter waits, for small nodes."""
-    content = yaml.safe_load((PROFILES / "slurm" / "config.yaml").read_text())
+    content = yaml.safe_load((PROFILES_FOLDER / "slurm" / "config.yaml").read_text())
     content |= {"slurm-init-seconds-before-status-checks": 3, "latency-wait": 10}
     content |= {"slurm-status-command": "squeue", "config": ["gpus=1", "threads=1"]}
     content["default-resources"] = ["mem_mb=1500", "runtime=120"]
