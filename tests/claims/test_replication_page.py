@@ -68,11 +68,29 @@ def test_the_long_runs_are_quoted_as_they_were_published():
         errors = published_errors(folder, {"ours": "t1-pix2pix_scratch-s1000"}).loc["ours"]
         numbers = [f"{errors[part]:.4f}" for part in ("train", "valid", "test")]
         assert words.format(*numbers) in page
-    folder = kit_file("results", "unet-gpu-2026-11-26")
-    errors = published_errors(folder, {"U-Net": "t1-unet_resnet18-s1000"})
+
+
+@pytest.mark.parametrize(
+    ("where", "models"),
+    [
+        ("unet-gpu-2026-11-26", {"U-Net": "unet_resnet18"}),
+        (
+            "class-cpu-2026-11-26",
+            {
+                "U-Net": "unet_resnet18",
+                "pix2pix from scratch": "pix2pix_scratch",
+                "pix2pix on the U-Net": "pix2pix_resnet18",
+            },
+        ),
+    ],
+)
+def test_runs_of_no_protocol_are_quoted_as_they_were_published(where, models):
+    folder = kit_file("results", where)
+    runs = {words: f"t1-{model}-s1000" for words, model in models.items()}
+    errors = published_errors(folder, runs)
     rows = {"one constant colour": BASELINES["mean_ab"], "forty numbers": BASELINES["L_table"]}
     readme = (folder / "README.md").read_text(encoding="utf-8").splitlines()
-    for words, row in (rows | {"U-Net": "U-Net"}).items():
+    for words, row in (rows | dict(zip(models, models, strict=True))).items():
         numbers = [f"{errors.loc[row, part]:.4f}" for part in ("train", "valid", "test")]
         line = next(line for line in readme if line.startswith(f"| {words}"))
         assert line.endswith(f"| {' | '.join(numbers)} |")
