@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 from nbformat import NotebookNode
 
+from ..base.errors import KitError
 from ..base.files import kit_file
 from ..base.templates import render
 from .answers import EXERCISES, load
 from .cells import SOLUTION, opening_the_students, tags
 
+TOLD = ("Before", "Hook", "Explain", "Misconceptions", "Common mistakes", "Short of time")
 SILENT = {"setup", "plumbing", "parameters", "ci"}  # cells whose outputs no lesson speaks of
 NAMED = re.compile(r"^\*\*(.+?)\.?\*\*[., ]*(.*?)(?=\n\n\*\*|\Z)", re.M | re.S)
 HEADING = re.compile(r"### Exercise (\d+[a-z]?\.\d+) · ([\w ]+), (\d+) minutes\n+(.*)", re.S)
@@ -41,11 +43,16 @@ class LessonPage(NamedTuple):
 def write_guide(books: dict[str, NotebookNode]) -> str:
     """Write the guide as Markdown. books: the source notebooks, by their files' names.
 
-    Raises jinja2's UndefinedError for a paragraph that the template wants and a lesson lacks.
+    Raises KitError for a lesson with exercises whose teacher is not told all of TOLD.
     """
     lessons = json.loads(kit_file("data", "lessons.json").read_text(encoding="utf-8"))
     pages = [lesson_page(name, book, lessons.get(name, {})) for name, book in books.items()]
-    return render("course/guide.md", {"pages": [found for found in pages if found.exercises]})
+    pages = [found for found in pages if found.exercises]
+    for found in pages:
+        if missing := [name for name in TOLD if name not in found.told]:
+            remedy = f"begin a paragraph with **{missing[0]}.** in a cell tagged instructor"
+            raise KitError(f"{found.file}: a teacher is not told its {missing[0]}; {remedy}")
+    return render("course/guide.md", {"pages": pages})
 
 
 def lesson_page(file: str, book: NotebookNode, measured: dict[str, Any]) -> LessonPage:

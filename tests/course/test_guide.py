@@ -6,10 +6,11 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
 from colorkit.course.answers import EXERCISES
 from colorkit.course.cells import lessons
-from colorkit.course.guide import banded, lesson_page, printed
+from colorkit.course.guide import banded, lesson_page, printed, write_guide
 
 PAGES = {name: lesson_page(name, book, {}) for name, book in lessons().items()}
 SLOTS = {"predict": 5, "fill in": 30, "experiment": 30, "open": 10}  # minutes of ninety
@@ -66,6 +67,12 @@ def test_what_a_fresh_machine_prints_is_put_beside_what_is_committed():
 )
 def test_numbers_of_several_runs_make_a_band(texts, told):
     assert banded(texts) == told
+
+
+def test_a_lesson_whose_teacher_is_not_told_enough_stops_the_build():
+    remedy = r"begin a paragraph with \*\*Explain.\*\* in a cell tagged instructor"
+    with pytest.raises(KitError, match=f"x.ipynb: a teacher is not told its Explain; {remedy}"):
+        write_guide({"x.ipynb": lesson("**Before.** a\n\n**Hook.** b")})
 
 
 @pytest.mark.parametrize("name", PAGES)
