@@ -42,6 +42,8 @@ def run(experiment: Experiment) -> dict[str, Any]:
     """
     folder, name = experiment.folder, experiment.id
     folder.manifest  # noqa: B018  (made, or held against the paintings, before all else)
+    if not folder.manifest_path.exists():
+        raise KitError(f"{folder.path}: was deleted while it was in use; make its Folder again")
     backup.fetch(folder.path)
     if result := folder.result(name, experiment.config()):
         print(f"{name}: finished before, read from {folder.path.name}/runs")
@@ -49,6 +51,9 @@ def run(experiment: Experiment) -> dict[str, Any]:
     first = experiment.first_stage and run(experiment.first_stage)
     busy = f"{name}: another process is training it; wait for it, or choose another --out"
     with only_one(folder.path / ".locks" / f"{name}.lock", busy), sigterm_as_interrupt():
+        # A process that had the lock until now may have finished it.
+        if result := folder.result(name, experiment.config()):
+            return result
         if first and first["config"]["model"] == experiment.model:
             result = _score_otherwise(experiment, first)
         else:

@@ -118,6 +118,13 @@ def test_each_file_is_read_a_few_times_for_a_table(quick, folder, gallery, monke
     assert 0 < len(paintings) <= 4 * 24
 
 
+def test_a_folder_that_is_deleted_while_it_is_used_is_named(folder):
+    folder.manifest  # noqa: B018
+    shutil.rmtree(folder.path)
+    with pytest.raises(KitError, match="was deleted while it was in use; make its Folder again"):
+        run(Experiment(folder, "pix2pix_scratch"))
+
+
 RESULT = {"id": "x", "versions": {"colorkit": __version__}, "config": {"weights": "random"}}
 COLUMNS = "path,painter,title,date,museum_id,licence,width,height,sha256,group,mirrored,split"
 

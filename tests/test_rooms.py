@@ -114,8 +114,10 @@ def test_no_name_lives_in_two_modules():
     homes = {}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            named = getattr(node, "targets", [node])
-            for name in {getattr(one, "id", getattr(one, "name", "")) for one in named}:
-                homes.setdefault(name, set()).add(path.stem)
-    shared = {name: where for name, where in homes.items() if len(where) > 1}
-    assert shared.keys() <= {"", "app"}  # each room's commands are an app
+            made = [one for one in ast.walk(node) if isinstance(one, ast.Name)]
+            assigned = isinstance(node, ast.Assign | ast.AnnAssign)
+            names = {one.id for one in made if assigned and isinstance(one.ctx, ast.Store)}
+            for name in names | {getattr(node, "name", "")}:
+                homes.setdefault(name, set()).add(path)
+    shared = {name for name, paths in homes.items() if len(paths) > 1}
+    assert shared <= {"", "app"}  # each room's commands are an app

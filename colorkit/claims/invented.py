@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..experiment import MODELS, PROFILES
 from ..metrics import BASELINES
-from ..replication.paper import PAPER_ORDER, paper_cell
+from ..replication.paper import PAPER_PARTS, paper_cell
 from .archive import DISTANCES, KEYS, PAINTING_COLUMNS, SCORES, VOTES, Archive, RunKey
 from .protocol import Noise, Protocol, Study
 
@@ -34,7 +34,7 @@ def invent(
     noise says. sizes: paintings in each part; apart: CIEDE2000 of the pair, to scratch, and of two
     seeds. Only the named studies are made, all if none is named; variants never are.
     """
-    papers = {(t, m, p): paper_cell(t, p, m) for t in (1, 2) for m in MODELS for p in PAPER_ORDER}
+    papers = {(t, m, p): paper_cell(t, p, m) for t in (1, 2) for m in MODELS for p in PAPER_PARTS}
     truth, scores, paintings, distances, runs = papers | (truth or {}), [], [], [], {}
     sizes, noise = sizes or {"train": 363, "valid": 104, "test": 52}, protocol.analysis.noise
     for study in protocol.studies.values():

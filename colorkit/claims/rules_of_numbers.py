@@ -9,7 +9,7 @@ import numpy as np
 from ..base.errors import KitError
 from ..experiment import MODELS
 from ..metrics import BASELINES
-from ..replication.paper import HOURS, PAPER_ORDER, paper_cell
+from ..replication.paper import HOURS, PAPER_PARTS, paper_cell
 from ..splits import SHARES
 from . import stats
 from .archive import Archive
@@ -34,9 +34,9 @@ def consistent(evidence: Evidence, terms: Terms) -> Judged:
     Prediction intervals on the log scale, wide enough to hold all cells at once; a new run has
     other paintings by other painters, a new split and a new seed.
     """
-    confidence = 1 - evidence.alpha / (len(evidence.cells) * len(PAPER_ORDER))
+    confidence = 1 - evidence.alpha / (len(evidence.cells) * len(PAPER_PARTS))
     findings = []
-    for table, part in itertools.product(evidence.tables, PAPER_ORDER):
+    for table, part in itertools.product(evidence.tables, PAPER_PARTS):
         for model in evidence.models(table):
             findings.append(_of_a_cell(evidence, confidence, (table, model), part))
     inside = sum(f.verdict != NOT for f in findings)
@@ -107,7 +107,7 @@ def _predictors(archive: Archive) -> list[np.ndarray]:
     """
     main, found = archive.protocol.main, []
     for name in BASELINES:
-        parts = [archive.cell(0, name, part, splits=main.splits[:1])[0][0] for part in PAPER_ORDER]
+        parts = [archive.cell(0, name, part, splits=main.splits[:1])[0][0] for part in PAPER_PARTS]
         found.append(np.concatenate(parts))
     for table, model in itertools.product(main.tables, main.models):
         fine = []

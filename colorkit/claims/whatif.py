@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import KitError
-from ..replication.paper import PAPER_ORDER, paper_cell
+from ..replication.paper import PAPER_PARTS, paper_cell
 from . import stats
 from .archive import Archive
 from .evidence import MEAN_COLOUR, SCRATCH, Evidence
@@ -109,7 +109,7 @@ def _both_ratios(archive: Archive, scheme: str, tested_as: str, space: str) -> d
 
 def _level(archive: Archive, name: str, splits: tuple[str, ...], metric: str) -> float:
     """Return the mean colour's error over all parts: what an error is in another space."""
-    found = [archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits) for part in PAPER_ORDER]
+    found = [archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits) for part in PAPER_PARTS]
     return float(np.concatenate([split[0] for cell in found for split in cell]).mean())
 
 
@@ -149,7 +149,7 @@ def _ways_to_compare(evidence: Evidence) -> list[Way]:
 
 def _ways_to_hold_cells(evidence: Evidence) -> list[Way]:
     rows, noise = [], evidence.archive.protocol.analysis.noise["painters"]
-    cells = list(itertools.product(evidence.cells, PAPER_ORDER))
+    cells = list(itertools.product(evidence.cells, PAPER_PARTS))
     confidence = 1 - evidence.alpha / len(cells)
     for scale, painters in (("raw", 0.0), ("log", 0.0), ("log", noise)):
         outside = 0

@@ -176,6 +176,7 @@ def _judge(judged: Exercise, values: Sequence[Any]) -> str | None:
     try:
         with quiet[0], quiet[1], torch.random.fork_rng(devices=[]), _limit(SECONDS):
             torch.default_generator.seed()  # torch.seed would seed GPUs, too
+            random.seed()
             return judged.judge(*values)
     except (Wrong, NotYet):
         raise

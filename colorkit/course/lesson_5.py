@@ -15,7 +15,7 @@ from ..metrics import score
 from .answers import exercise
 from .judging import filled, must, near, number, same
 
-BATCHES = (1, 4, 16)  # of a batch
+BATCH_SIZES = (1, 4, 16)
 
 
 @exercise(
@@ -56,15 +56,15 @@ def begin_stage_two(begin_with: Callable) -> None:
     "The names are 'evaluation 1', 'training 1', and so on for 4 and 16.",
 )
 def modes(errors: Any, generator: nn.Module, test: Tensor) -> str:
-    names = [f"{mode} {size}" for mode in ("evaluation", "training") for size in BATCHES]
+    names = [f"{mode} {size}" for mode in ("evaluation", "training") for size in BATCH_SIZES]
     filled("errors", errors, names, "its six numbers")
     values = {name: number(f"errors[{name!r}]", errors[name]) for name in names}
     spread = {}
     for mode in ("evaluation", "training"):
-        size = random.choice(BATCHES)
+        size = random.choice(BATCH_SIZES)
         name, again = f"{mode} {size}", _mse_ab(generator, test, mode == "training", size)
         near(f"errors[{name!r}]", values[name], again, 2e-5)
-        found = [values[f"{mode} {size}"] for size in BATCHES]
+        found = [values[f"{mode} {size}"] for size in BATCH_SIZES]
         spread[mode] = max(found) - min(found)
     must(spread["evaluation"] <= 1e-4, "in evaluation mode the batch's size changes nothing")
     return (

@@ -9,7 +9,7 @@ from scipy import stats
 from .answers import exercise
 from .judging import in_words, must, number
 
-FOLDS, REACH = 5, 2.776  # Student's quantile for 95 % of five numbers
+FIVE, QUANTILE = 5, 2.776  # Student's quantile for 95 % of five numbers
 
 
 @exercise(
@@ -64,8 +64,8 @@ def promise_of_an_interval(coverage: Callable) -> str:
 
 def _coverage(shared: float) -> float:
     """Of Student's interval from five numbers that are correlated: exact."""
-    narrow = np.sqrt((1 - shared) / (1 + (FOLDS - 1) * shared))
-    return float(1 - 2 * stats.t.sf(REACH * narrow, FOLDS - 1))
+    narrow = np.sqrt((1 - shared) / (1 + (FIVE - 1) * shared))
+    return float(1 - 2 * stats.t.sf(QUANTILE * narrow, FIVE - 1))
 
 
 @exercise(

@@ -19,7 +19,7 @@ from .evidence import Errors, error_bin, lightness_bin
 from .ladder import RUNG_SIDE, Paintings, network_ab
 
 PIXELS = 0.9  # of a painting, covered
-OF_PAINTINGS = 0.9  # of new paintings, in which that holds
+PAINTINGS_KEPT = 0.9  # of new paintings, in which that holds
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def calibrate(errors: Errors, L: np.ndarray, error: np.ndarray, per_painting: bo
     L: (n, S, S) in [-1, 1]; error: (n, 2, S, S) in ab/110, truth minus guess. per_painting: off
     shows what calibrating over pixels gives. KitError for too few paintings to promise anything.
     """
-    needed = int(np.ceil(OF_PAINTINGS / (1 - OF_PAINTINGS) - 1e-9))
+    needed = int(np.ceil(PAINTINGS_KEPT / (1 - PAINTINGS_KEPT) - 1e-9))
     if len(L) < needed:
         rule = f"at least {needed} are needed, beside as many to count errors on"
         raise KitError(f"{len(L)} paintings to calibrate with: {rule}; add paintings")
@@ -61,7 +61,7 @@ def calibrate(errors: Errors, L: np.ndarray, error: np.ndarray, per_painting: bo
     if not per_painting:
         return Sets(errors, float(np.quantile(scores, PIXELS)))
     levels = np.sort(np.quantile(scores, PIXELS, axis=1, method="higher"))
-    return Sets(errors, float(levels[int(np.ceil(OF_PAINTINGS * (len(L) + 1) - 1e-9)) - 1]))
+    return Sets(errors, float(levels[int(np.ceil(PAINTINGS_KEPT * (len(L) + 1) - 1e-9)) - 1]))
 
 
 def calibrate_model(model: Colorizer, paintings: Paintings) -> Sets:

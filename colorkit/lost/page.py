@@ -95,7 +95,7 @@ class Page:
     def put(self, upload: str | None, record: Hints, x: float, y: float, *form: Any) -> Changed:
         """Put a point at a place of the upload, in px."""
         seen = self.seen(self.path(upload))
-        added = replace(record, hints=(*record.hints, _told(x, y, form)))
+        added = replace(record, hints=(*record.hints, _hint_of_form(x, y, form)))
         added.check(seen.begun, seen.size)
         return added, len(record.hints)
 
@@ -103,7 +103,7 @@ class Page:
         """Give the chosen point another colour, source, confidence or note."""
         hints = list(record.hints)
         if chosen is not None:
-            hints[chosen] = _told(hints[chosen].x, hints[chosen].y, form)
+            hints[chosen] = _hint_of_form(hints[chosen].x, hints[chosen].y, form)
         return replace(record, hints=tuple(hints)), chosen
 
     def remove(self, _: Any, record: Hints, chosen: int | None) -> Changed:
@@ -265,7 +265,7 @@ def _lay_out_form() -> tuple[list[Any], list[Any], Any]:
     return [colour, source, sure, note], place, there
 
 
-def _told(x: float, y: float, form: Sequence[Any]) -> Hint:
+def _hint_of_form(x: float, y: float, form: Sequence[Any]) -> Hint:
     colour, source, sure, note = form
     return Hint(x, y, as_hex(colour), source, note, sure)
 

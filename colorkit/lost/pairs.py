@@ -23,7 +23,7 @@ from ..pictures.pretrained import Colorizer
 from .ladder import network_ab
 from .plates import align
 
-LIST = "photographs.csv"
+PAIRS_TABLE = "photographs.csv"
 PAIR_SIDE = 256  # px
 
 
@@ -38,12 +38,12 @@ def score_pairs(folder: str | Path, model: Colorizer) -> pd.DataFrame:
     """
     folder = user_path(str(folder))
     try:
-        table = pd.read_csv(folder / LIST, dtype=str, keep_default_na=False)
+        table = pd.read_csv(folder / PAIRS_TABLE, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise KitError(f"{folder / LIST}: cannot be read: {error}") from error
-    needed = pd.read_csv(kit_file("data", LIST)).columns
+        raise KitError(f"{folder / PAIRS_TABLE}: cannot be read: {error}") from error
+    needed = pd.read_csv(kit_file("data", PAIRS_TABLE)).columns
     if missing := sorted(set(needed) - set(table.columns)):
-        raise KitError(f"{folder / LIST}: lacks the columns {', '.join(missing)}")
+        raise KitError(f"{folder / PAIRS_TABLE}: lacks the columns {', '.join(missing)}")
     rows = []
     for row in table.to_dict("records"):
         try:

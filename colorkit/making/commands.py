@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..base.errors import check_choice
+from ..base.errors import KitError, check_choice
 from ..base.terminal import console, one_of
 
 app = typer.Typer()
@@ -33,6 +33,8 @@ def make_models(
 
     groups = {"box": BOX_RECIPES, "trials": TRIALS, "photographs": ("cautious", "photographs")}
     check_choice("--only", only, groups)
+    if publish and only != "box":
+        raise KitError("--publish: publishes the box; leave out --only")
     if publish:
         check_can_publish()
     folder = Folder(user_path(out) if out else runs_root() / "making")

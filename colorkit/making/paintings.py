@@ -13,7 +13,7 @@ from ..splits import SPARE, stratify
 
 PART_SHARES = {"train": 0.85, "valid": 0.05, "test": 0.10}
 NEVER_TRAINED = "shown"  # the sample: what README, notebooks and gallery show was never trained on
-MIN_OF_A_FOLDER = 20
+MIN_TO_TRAIN = 20
 LINKS = "paintings"  # where a results folder has its links
 
 
@@ -39,8 +39,8 @@ def gather(data: Sequence[str], folder: Folder) -> None:
     shown = manifest["path"].str.startswith(f"{names[0]}/")
     manifest.loc[shown, "part"] = NEVER_TRAINED
     ours = manifest[~shown & ~manifest["group"].isin(manifest.loc[shown, "group"])]
-    if len(ours) < MIN_OF_A_FOLDER:
-        rule = f"a model needs {MIN_OF_A_FOLDER}, and hundreds to be good; add paintings"
+    if len(ours) < MIN_TO_TRAIN:
+        rule = f"a model needs {MIN_TO_TRAIN}, and hundreds to be good; add paintings"
         raise KitError(f"{', '.join(data)}: {len(ours)} paintings; {rule}")
     dealt = stratify(ours["painter"], ours["group"], 0, PART_SHARES)
     manifest.loc[ours.index, "part"] = dealt

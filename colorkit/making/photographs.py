@@ -22,7 +22,7 @@ EMULSIONS = ("unsensitised", "ortho", "pan")
 SIX_PLATES = [f"plate:{emulsion}{light}" for emulsion in EMULSIONS for light in ("", ",tungsten")]
 GREYS = ["L", *SIX_PLATES, "mixture"]
 RUNS = ("cautious-s0", "photographs-s0")
-CAUTIOUS, COLOURS, ALL = "cautious: a, b", "photographs: a, b", "photographs: L, a, b"
+BY_CAUTIOUS, COLOURS, ALL = "cautious: a, b", "photographs: a, b", "photographs: L, a, b"
 
 
 def score_plates(folder: Folder) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def score_plates(folder: Folder) -> dict[str, Any]:
     if result := folder.result("plates", config):
         return result
     cautious, photographs = (_network(folder, run) for run in runs)
-    ways = {CAUTIOUS: cautious, COLOURS: lambda L: photographs(L)[:, 1:], ALL: photographs}
+    ways = {BY_CAUTIOUS: cautious, COLOURS: lambda L: photographs(L)[:, 1:], ALL: photographs}
     place, listed = folder.path / LINKS, folder.listed
     pixels = split_pixels(folder.path, place, listed, SCORED_SIZE)["test"]
     result = folder.describe("plates", CPU) | {"config": config, "ciede2000": {}}
@@ -67,11 +67,11 @@ def compare_plates(result: dict[str, Any]) -> pd.DataFrame:
     """
     rows = []
     for grey, ways in result["ciede2000"].items():
-        reference = np.array(ways[CAUTIOUS])
+        reference = np.array(ways[BY_CAUTIOUS])
         for way, numbers in ways.items():
             errors = np.array(numbers)
             row = {"grey": grey, "way": way, "ciede2000": errors.mean()}
-            if way != CAUTIOUS:
+            if way != BY_CAUTIOUS:
                 row["ratio"] = errors.mean() / reference.mean()
                 row["least"], row["most"] = interval(errors, reference)
             rows.append(row)

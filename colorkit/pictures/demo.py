@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # Pages on tabs of their own: title, and what lays one out, given examples {title: file} and the
 # folder for what is made.
 Pages = Mapping[str, Callable[[dict[str, Path], Path], None]]
-MAX_UPLOAD = 50_000_000  # of an upload; `colorkit colorize` takes larger ones
+MAX_UPLOAD_PIXELS = 50_000_000  # of an upload; `colorkit colorize` takes larger ones
 MAX_BYTES = 60_000_000
 PAGE_PX = 1024  # px of the pictures on the page; what is saved is at full size
 KEPT_SECONDS = 600  # how long an upload, or what was made of it, can be had
@@ -118,7 +118,7 @@ def open_upload(path: Path) -> Picture:
     if path.stat().st_size > MAX_BYTES:
         raise KitError(f"more than {MAX_BYTES // 10**6} MB; use `colorkit colorize`")
     try:
-        return open_picture(path, MAX_UPLOAD)
+        return open_picture(path, MAX_UPLOAD_PIXELS)
     except KitError as error:
         raise KitError(str(error).removeprefix(f"{path}: ")) from error
 

@@ -33,7 +33,7 @@ _TAGS = (270, 271, 272, 305, 306, 315, 33432)
 _ORIENTATION, _DETAILS, _GPS, _INTEROP = 0x0112, 0x8769, 0x8825, 0xA005  # of EXIF
 _COLOUR_SPACE, _WIDTH, _HEIGHT = 0xA001, 0xA002, 0xA003
 _EXIF = b"Exif\0\0"  # what EXIF begins with in a JPEG, and not in a WebP
-_XMP, _IPTC = 700, 33723  # their tags in a TIFF
+_XMP_TAG, _IPTC_TAG = 700, 33723  # their tags in a TIFF
 _IPTC_RESOURCE = 0x0404  # among Photoshop's in a JPEG
 _SEGMENT = 65_502  # bytes of XMP, or IPTC, that a JPEG's segment holds
 _STALE = re.compile(  # in XMP: what is no longer so in an upright picture in sRGB
@@ -204,7 +204,7 @@ def _kept_exif(image: Image.Image) -> dict[str, Any]:
 
 def _iptc(image: Image.Image) -> bytes:
     """Return IPTC's caption, credit and so on: of a JPEG or a TIFF."""
-    found = getattr(image, "tag_v2", {}).get(_IPTC, b"")
+    found = getattr(image, "tag_v2", {}).get(_IPTC_TAG, b"")
     if image.format in ("JPEG", "MPO"):
         found = image.info.get("photoshop", {}).get(_IPTC_RESOURCE, b"")
     return found if isinstance(found, bytes) else b""
@@ -245,7 +245,7 @@ def _options(kept: dict[str, Any], kind: str) -> dict[str, Any]:
     options = _carried(kept, kind)
     xmp, iptc, text = (options.pop(name, None) for name in ("xmp", "iptc", "text"))
     if kind == "TIFF":
-        blocks = {_XMP: xmp, _IPTC: iptc}
+        blocks = {_XMP_TAG: xmp, _IPTC_TAG: iptc}
         options["tiffinfo"] = kept.get("tags", {}) | {tag: b for tag, b in blocks.items() if b}
     elif kind == "PNG":
         options["pnginfo"] = PngInfo()

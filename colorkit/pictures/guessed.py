@@ -34,7 +34,9 @@ def counts_of(model: Colorizer) -> list[int]:
     name = model.config.get("boxed", "")
     if name not in _read_kept():
         rule = f"no map of guesses is kept but for {' and '.join(BOX)}"
-        remedy = "calibrate_model of colorkit.lost.guess makes one, plots.maps draws it"
+        remedy = (
+            "calibrate_model of colorkit.lost.guess makes one, colorkit.lost.plots.maps draws it"
+        )
         raise KitError(f"{model.name}: {rule}; {remedy}")
     return _read_kept()[name]
 

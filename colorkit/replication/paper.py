@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..base.files import kit_file
 
-PAPER_ORDER = ("train", "valid", "test")
+PAPER_PARTS = ("train", "valid", "test")
 HOURS = 1.5  # section 3.3: for each GAN, 50 epochs on a Tesla T4
 
 

@@ -12,10 +12,10 @@ from colorkit.claims.invented import LEVELS, invent
 from colorkit.claims.protocol import Protocol
 from colorkit.claims.protocol_file import read_protocol
 from colorkit.experiment import MODELS
-from colorkit.replication.paper import PAPER_ORDER
+from colorkit.replication.paper import PAPER_PARTS
 
 SIZES = {"train": 600, "valid": 150, "test": 200}
-CONSTANT = {(t, m, p): LEVELS["mean_ab"] for t in (1, 2) for m in MODELS for p in PAPER_ORDER}
+CONSTANT = {(t, m, p): LEVELS["mean_ab"] for t in (1, 2) for m in MODELS for p in PAPER_PARTS}
 
 
 def kits_protocol() -> dict:

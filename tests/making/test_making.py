@@ -13,7 +13,7 @@ from colorkit.base.checkpoints import epochs_kept
 from colorkit.base.errors import KitError
 from colorkit.base.files import kit_file
 from colorkit.folder import Folder, read_result
-from colorkit.making import photographs, publish, recipes, train
+from colorkit.making import commands, photographs, publish, recipes, train
 from colorkit.making.crops import SMALLEST, Crops
 from colorkit.making.paintings import LINKS, gather
 from colorkit.pictures.pretrained import load_pretrained
@@ -128,6 +128,11 @@ def test_nothing_is_published_before_both_are_made(making, tiny):
         publish.publish_models(making)
 
 
+def test_what_is_not_the_box_is_not_published(gallery):
+    with pytest.raises(KitError, match="--publish: publishes the box; leave out --only"):
+        commands.make_models([str(gallery)], only="trials", publish=True)
+
+
 def test_two_models_are_compared_on_plates(making, tiny):
     cautious = train.make("cautious", making, seed=0, minutes=1e-6)
     with pytest.raises(KitError, match="photographs-s0 is not made yet; run `colorkit make --only"):
@@ -135,7 +140,7 @@ def test_two_models_are_compared_on_plates(making, tiny):
     train.make("photographs", making, seed=0, minutes=1e-6)
     table = photographs.compare_plates(photographs.score_plates(making))
     on_lightness = np.mean([row["ciede2000"] for row in cautious["scores"]])
-    assert table.loc[("L", photographs.CAUTIOUS), "ciede2000"] == pytest.approx(on_lightness)
+    assert table.loc[("L", photographs.BY_CAUTIOUS), "ciede2000"] == pytest.approx(on_lightness)
     assert (table["ciede2000"].groupby("grey").nunique() == 3).all()
     assert making.result("plates")["ciede2000"].keys() == set(photographs.GREYS)
 
