@@ -24,13 +24,13 @@ def img_tag(figure: Figure, alt: str) -> str:
 def mime_bundle(figure: Figure, alt: str) -> dict[str, str]:
     """Return a figure by MIME type, as notebooks keep it: pages take the <img>, PDF the picture.
 
-    PNG, unless JPEG takes less than half of it, as it does for paintings: a notebook holds both
+    PNG, unless JPEG takes less than a third of it, as it does for paintings: a notebook holds both
     the <img> and the picture.
     """
     content, kind = png(figure), "image/png"
     picture, smaller = Image.open(io.BytesIO(content)), io.BytesIO()
     picture.convert("RGB").save(smaller, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    if 2 * smaller.tell() < len(content):
+    if 3 * smaller.tell() < len(content):
         content, kind = smaller.getvalue(), "image/jpeg"
     data = base64.b64encode(content).decode()
     tag = (
