@@ -32,6 +32,7 @@ SOURCES = {
 HINTS_FORMAT = 1
 SIDE = 256  # px: the square that colours are spread on
 LARGEST = 1_000_000  # px; what is more, or no number, cannot be a place
+_HALVES = re.compile(r"[\ud800-\udfff]")  # of characters: JSON has them, no file can
 _NAMESPACE = "urn:colorkit:lost:1"
 _XMP = re.compile(rb"<lost:hints>(.*?)</lost:hints>", re.DOTALL)
 _OURS = re.compile(r"<rdf:Description[^>]*urn:colorkit:lost:1.*?</rdf:Description>", re.DOTALL)
@@ -59,7 +60,7 @@ class Hint:
         if not all(type(n) in (int, float) and abs(n) < LARGEST for n in numbers):
             told = f"must be numbers, below {LARGEST:,}"
             raise KitError(f"x, y, confidence {str(numbers)[:80]}: {told}")
-        if not isinstance(self.note, str):
+        if not isinstance(self.note, str) or _HALVES.search(self.note):
             raise KitError(f"note {self.note!a}: must be text")
         if not 0 < self.confidence <= 1:
             raise KitError(f"confidence {self.confidence}: must be above 0 and at most 1")
@@ -158,12 +159,13 @@ def read_hints(path: str | Path) -> Hints:
         if found := _XMP.search(content):
             content = html.unescape(found[1].decode()).encode()
         record = json.loads(content)
-        json.dumps(record, ensure_ascii=False).encode()  # no half characters, as JSON may have
         rows, picture = record["hints"], record["picture"]
         known = record["format"] == HINTS_FORMAT, isinstance(rows, list), isinstance(picture, dict)
         if not all(known):
             raise ValueError("another format")
         name, sha256 = str(picture["name"]), str(picture["sha256"])
+        if _HALVES.search(name + sha256):
+            raise ValueError("its picture's name is no text")
     except OSError as error:
         raise KitError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:

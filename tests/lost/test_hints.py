@@ -147,6 +147,7 @@ def test_a_hint_outside_the_picture_is_refused(picture, model, x, y):
         ({"x": "left"}, "must be numbers"),
         ({"x": float("nan")}, "must be numbers"),
         ({"x": 10**400}, "must be numbers"),
+        ({"note": "\ud800"}, "note .*must be text"),
         ({"note": None}, "note None: must be text"),
         ({"size": 3}, "size"),
     ],
