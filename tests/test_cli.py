@@ -30,18 +30,24 @@ def call(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--profile", "big"], "profile 'big': must be one of smoke, class, paper"),
-        (["--tables", "one"], "must be whole numbers"),
-        (["--profile", "class"], "must be a file resnet18-f37072fd.pth"),
-        (["--variants", "l1_onyl"], "did you mean l1_only"),
-        (["--precision", "bf61"], "did you mean bf16"),
+        ("reproduce --profile big", "profile 'big': must be one of smoke, class, paper"),
+        ("reproduce --tables one", "must be whole numbers"),
+        ("reproduce --profile class", "must be a file resnet18-f37072fd.pth"),
+        ("reproduce --variants l1_onyl", "did you mean l1_only"),
+        ("reproduce --precision bf61", "did you mean bf16"),
+        ("ledger --out .", "protocol.yaml: not a protocol"),
+        ("ledger --publish x", "--publish: needs --out"),
+        ("choice --out .", "not a folder of `colorkit reproduce`"),
+        ("votes a.votes.json", "its key rater-0.key.json is missing"),
     ],
 )
 def test_bad_requests_are_one_line_exit_2_and_write_nothing(
     call, runs, monkeypatch, tmp_path, words, says
 ):
     monkeypatch.setenv("COLORKIT_RESNET18", str(tmp_path / "none.pth"))
-    code, _, err = call("reproduce", *words)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.votes.json").write_text('{"page": "rater-0", "votes": []}')
+    code, _, err = call(*words.split())
     assert code == 2
     assert says in err
     assert err.startswith("colorkit: ")
@@ -72,23 +78,6 @@ def test_a_protocol_lists_its_jobs_folder_by_folder(call, runs, gallery, tmp_pat
     assert not runs.exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["ledger", "--out", "."], "protocol.yaml: not a protocol"),
-        (["ledger", "--publish", "x"], "--publish: needs --out"),
-        (["choice", "--out", "."], "not a folder of `colorkit reproduce`"),
-        (["votes", "a.votes.json"], "its key rater-0.key.json is missing"),
-    ],
-)
-def test_a_ledger_and_a_choice_need_runs_and_votes_a_key(call, monkeypatch, tmp_path, words, says):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.votes.json").write_text('{"page": "rater-0", "votes": []}')
-    code, _, err = call(*words)
-    assert code == 2
-    assert says in err
-
-
 def test_data_show_counts_and_compares_with_the_catalogue(call, gallery):
     (gallery / "artists.csv").write_text("name,paintings\nAda Blue,12\nDi Grey,3\n")
     code, out, _ = call("data", "show", "--data", str(gallery), "--painters", "Ada Blue")
@@ -107,27 +96,26 @@ def test_data_check_names_bad_files(call, gallery):
     assert "25 files looked at, 24 can be used" in out
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_any_terminal_and_any_backend_will_do(gallery, encoding):
-    """As on Windows, redirected, or a server without a locale; ✗ is in no such code page."""
-    (gallery / "Ada_Blue" / "✗.jpg").write_bytes(b"")
-    words = [sys.executable, "-m", "colorkit", "data", "check", "--data", str(gallery)]
-    given = os.environ | {"PYTHONIOENCODING": encoding, "MPLBACKEND": "nonsense"}
-    done = subprocess.run(words, capture_output=True, env=given, check=True)
-    assert b"24 can be used" in done.stdout
-
-
-@pytest.mark.skipif(os.name != "posix", reason="names are Unicode there")
 @pytest.mark.parametrize(
-    ("python", "says"),
-    [({}, "24 can be used"), ({"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "LC_ALL=C.UTF-8")],
+    ("terminal", "says"),
+    [
+        ({"PYTHONIOENCODING": "cp1252", "MPLBACKEND": "nonsense"}, "24 can be used"),
+        ({"PYTHONIOENCODING": "ascii"}, "24 can be used"),
+        ({"LC_ALL": "C"}, "24 can be used"),
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+            "LC_ALL=C.UTF-8",
+            marks=pytest.mark.skipif(os.name != "posix", reason="names are Unicode there"),
+        ),
+    ],
 )
-def test_in_the_c_locale_names_are_read_or_a_line_says_what_to_set(gallery, python, says):
+def test_any_terminal_will_do_or_a_line_says_what_to_set(gallery, terminal, says):
+    """As on Windows, redirected, or a server without a locale; ✗ is in no such code page."""
     (gallery / "Ada_Blue").rename(gallery / "Adé")
-    words = [sys.executable, "-W", "ignore", "-m", "colorkit", "data", "check", "--data"]
-    given = os.environ | {"LC_ALL": "C"} | python
-    done = subprocess.run([*words, str(gallery)], capture_output=True, text=True, env=given)
-    assert says in done.stdout + done.stderr
+    (gallery / "Adé" / "✗.jpg").write_bytes(b"")
+    words = [sys.executable, "-W", "ignore", "-m", "colorkit", "data", "check", "--data", gallery]
+    done = subprocess.run(words, capture_output=True, env=os.environ | terminal)
+    assert says.encode() in done.stdout + done.stderr
     assert len(done.stderr.splitlines()) == (done.returncode == 2)
 
 
