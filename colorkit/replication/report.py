@@ -18,8 +18,8 @@ from ..experiment import MODELS, VARIANTS
 from ..metrics import METRICS, ColourTable, predict_rgb
 from ..splits import PARTS
 from .grid import Grid
-from .paper import assumptions
-from .tables import LABELS, PART_NAMES, cells, collect, format_number, over_seeds, pivot
+from .paper import PAPER_PARTS, assumptions
+from .tables import LABELS, cells, collect, format_number, over_seeds, pivot
 
 TABLE = ["split", "model", "paper", "ours", "skill", "paintings"]  # columns of `tables.cells`
 RUN = ["run", "seconds", "device", "backbone", "size", "epochs", "batch", "lr", "betas"]
@@ -49,9 +49,9 @@ def dots(rows: pd.DataFrame) -> tuple[Figure, str]:
     """
     labels = list(rows["model"].unique())
     figure = Figure(figsize=(9, 1.1 + 0.27 * len(labels)), layout="constrained")
-    axes = figure.subplots(1, len(PART_NAMES), sharex=True, sharey=True)
+    axes = figure.subplots(1, len(PAPER_PARTS), sharex=True, sharey=True)
     told = []
-    for axis, part in zip(axes, PART_NAMES.values(), strict=True):
+    for axis, part in zip(axes, PAPER_PARTS.values(), strict=True):
         for row in rows[rows["part"] == part].itertuples():
             height, colour = labels.index(row.model), figures.PALETTE[row.baseline]
             axis.errorbar(row.ours, height, xerr=row.spread, fmt="o", color=colour, ms=5)
@@ -73,7 +73,7 @@ def dots(rows: pd.DataFrame) -> tuple[Figure, str]:
 def digits(rows: pd.DataFrame) -> Styler:
     """Arrange rows of `tables.pivot` for a page: a row a model, the parts side by side."""
     wide = rows.pivot(index="model", columns="part", values=["paper", "ours"])
-    wide = wide.reindex(LABELS.values()).reindex(columns=PART_NAMES.values(), level=1)
+    wide = wide.reindex(LABELS.values()).reindex(columns=PAPER_PARTS.values(), level=1)
     return wide.style.format(precision=4, na_rep="")
 
 

@@ -10,12 +10,11 @@ from ..experiment import MODELS
 from ..metrics import BASELINES, METRICS, summarize
 from ..splits import PARTS
 from .grid import Grid
-from .paper import paper_cell
+from .paper import PAPER_PARTS, paper_cell
 
 TABLE_COLUMNS = ["table", "part", "model", "variant", "metric"]
 TABLE_COLUMNS += ["paper", "ours", "n", "seed", "status"]
 LABELS = MODELS | BASELINES
-PART_NAMES = {"train": "Training", "valid": "Validation", "test": "Testing"}  # as in the paper
 
 
 def collect(grid: Grid) -> pd.DataFrame:
@@ -71,10 +70,10 @@ def pivot(frame: pd.DataFrame, table: int) -> pd.DataFrame:
         failed=("status", _failed),
     )
     rows["skill"] = over_seeds(skill, by)
-    rows = rows.reindex(pd.MultiIndex.from_product([PART_NAMES, LABELS], names=by)).reset_index()
+    rows = rows.reindex(pd.MultiIndex.from_product([PAPER_PARTS, LABELS], names=by)).reset_index()
     rows = rows.fillna({"n": 0, "failed": ""}).astype({"n": int})
     rows["baseline"] = rows["model"].isin(BASELINES)
-    return rows.replace({"part": PART_NAMES, "model": LABELS})
+    return rows.replace({"part": PAPER_PARTS, "model": LABELS})
 
 
 def over_seeds(frame: pd.DataFrame, by: list[str]) -> pd.Series:
