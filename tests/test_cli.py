@@ -59,6 +59,8 @@ def test_dry_run_lists_the_grid_and_writes_nothing(call, runs):
     code, out, _ = call("reproduce", "--dry-run", "--seeds", "0,1")
     assert code == 0
     assert out.count("to do") == 3 + 2 * 2 * 3
+    names = "01_data_curation", "05_pix2pix_resnet18-t2-s1", "06_tables_1_and_2"
+    assert [name for name in out.split() if name in names] == [*names]
     assert not runs.exists()
 
 
