@@ -147,10 +147,7 @@ def test_every_command_says_something_before_anything_slow_is_imported():
     commands += ["ledger", "ledger --out x", "choice --out x", "votes x", "colorize x -o y"]
     commands += ["demo", "gallery -o x", "export -o x", "make --data x", "course build"]
     commands += ["course marks x", "hint x y -o z", "ladder"]
-    done = subprocess.run(
-        [sys.executable, "-c", FIRST_LINES, *commands], capture_output=True, text=True, check=True
-    )
-    said = done.stdout.splitlines()
+    said = python("-c", FIRST_LINES, *commands).stdout.splitlines()
     assert [line for line in said if ": nothing slow before" not in line] == []
     names = {words.split()[0] for words in commands}
     assert names == typer.main.get_command(cli.app).commands.keys()
@@ -164,12 +161,6 @@ def test_the_command_says_its_version_and_its_help(call, word, says):
     assert says in out
 
 
-def options() -> dict:
-    """All options of all commands that complete their values, by command and name."""
-    commands = typer.main.get_command(cli.app).commands.items()
-    return {f"{n} {p.name}": p for n, c in commands for p in c.params if p.metavar}
-
-
 def test_known_values_are_shown_and_completed_as_they_are():
     from colorkit.experiment import MODELS, PRECISIONS, PROFILES, VARIANTS
     from colorkit.lost.hints import SOURCES
@@ -181,9 +172,11 @@ def test_known_values_are_shown_and_completed_as_they_are():
     known |= {"reproduce split": SCHEMES}
     known |= {"reproduce variants": VARIANTS, "reproduce precision": PRECISIONS}
     known |= {"hint without": SOURCES, "colorize model": [*BOX, "FOLDER", "OWNER/NAME"]}
-    shown = options()
+    commands = typer.main.get_command(cli.app).commands
     for name, values in known.items():
-        assert shown[name].metavar.split(" | ") == list(values)
+        command, option = name.split()
+        shown = {found.name: found.metavar for found in commands[command].params}
+        assert shown[option].split(" | ") == list(values)
     words = {"COMP_WORDS": "colorkit hint --way l", "COMP_CWORD": "3"}
     code = "import sys; sys.argv = ['colorkit']; from colorkit.cli import main; main()"
     assert "levin" in python("-c", code, _COLORKIT_COMPLETE="complete_bash", **words).stdout

@@ -203,16 +203,13 @@ QUOTING = ("1.4", "2.5", "3.5", "7.4", "9.4", "10.4")  # the numbers of the exer
 OPEN = (*QUOTING, "6.4", "8a.4", "8b.4")
 
 
-NEEDED = {  # cells of each notebook that its exercises need
+NEEDED = {  # cells of a notebook that its exercises need
     "1": ("ex1301co",),
     "2": ("ex2401co",),
     "3": ("ex3401co",),
     "4": ("6087967a", "26f3c270"),
     "5": ("40612489",),
-    "6": (),
     "7": ("e4addfe7",),
-    "8a": (),
-    "8b": (),
     "9": ("c9dist01",),
     "10": ("c10known", "c10apart"),
 }
@@ -253,13 +250,13 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
         paint(root / "paintings" / f"{n % 3}" / f"{n}.jpg", seed=n)
     folder = Folder(root / "out", data=str(root / "paintings"))
     names: dict[str, dict] = {}
-    for lesson, cells in NEEDED.items():
+    for lesson, path in BOOKS.items():
         names[lesson] = {"folder": folder, "manifest": folder.manifest} | stand_ins(folder)
-        book = nbformat.read(BOOKS[lesson], as_version=4)
+        book = nbformat.read(path, as_version=4)
         plumbing = next(c.source for c in book.cells if "plumbing" in tags(c))
         imports = re.split(r"(?m)^(?:folder|paintings|model) = ", plumbing)[0]
         begin = imports.replace("colorkit.refuse_unknown_parameters()", "import colorkit")
-        chosen = [cell.source for cell in book.cells if cell.id in cells]
+        chosen = [cell.source for cell in book.cells if cell.id in NEEDED.get(lesson, ())]
         for source in (begin, *chosen):
             for costly, cheap in CHEAPER.items():
                 source = source.replace(costly, cheap)
