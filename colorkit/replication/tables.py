@@ -56,20 +56,19 @@ def _rows(
 def pivot(frame: pd.DataFrame, table: int) -> pd.DataFrame:
     """Arrange one table as the paper does: part by part, models, then baselines.
 
-    Columns: part, model (label), paper, ours (mean over seeds), spread (standard deviation over
-    seeds, if several), n, failed ("failed", or how many of the seeds did; else empty), skill,
-    baseline. Holes are NaN; a mean over some of the seeds only is a hole.
+    Columns: part, model (label), paper, spread (standard deviation over seeds, if several), n,
+    failed ("failed", or how many of the seeds did; else empty), ours and skill (means over
+    seeds), baseline. Holes are NaN.
     """
     mine, by = frame[(frame["table"] == table) & (frame["variant"] == "")], ["part", "model"]
     mse, skill = (mine[mine["metric"] == name] for name in ("mse_ab", "skill_ab"))
     rows = mse.groupby(by).agg(
         paper=("paper", "mean"),
-        ours=("ours", _whole_mean),
         spread=("ours", lambda ours: ours.std(skipna=False)),
         n=("n", "max"),
         failed=("status", _failed),
     )
-    rows["skill"] = over_seeds(skill, by)
+    rows["ours"], rows["skill"] = over_seeds(mse, by), over_seeds(skill, by)
     rows = rows.reindex(pd.MultiIndex.from_product([PAPER_PARTS, LABELS], names=by)).reset_index()
     rows = rows.fillna({"n": 0, "failed": ""}).astype({"n": int})
     rows["baseline"] = rows["model"].isin(BASELINES)
@@ -78,11 +77,7 @@ def pivot(frame: pd.DataFrame, table: int) -> pd.DataFrame:
 
 def over_seeds(frame: pd.DataFrame, by: list[str]) -> pd.Series:
     """Average `ours` over seeds; a mean over some of them only is a hole."""
-    return frame.groupby(by)["ours"].agg(_whole_mean)
-
-
-def _whole_mean(ours: pd.Series) -> float:
-    return ours.mean(skipna=False)
+    return frame.groupby(by)["ours"].agg(lambda ours: ours.mean(skipna=False))
 
 
 def _failed(statuses: pd.Series) -> str:
