@@ -168,7 +168,7 @@ def _end(jobs: dict[str, Job], running: Running) -> None:
     for name in running:
         note = _note(jobs[name])
         if note.get("parent") == str(os.getpid()):  # a notebook opened by hand goes on
-            with suppress(psutil.NoSuchProcess):  # it has ended just now
+            with suppress(psutil.Error):  # it has ended just now
                 trainings.append(psutil.Process(note["process"]))
                 trainings[-1].terminate()
     psutil.wait_procs(trainings, timeout=WRITE_SECONDS)
