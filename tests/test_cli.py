@@ -30,18 +30,24 @@ def call(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--profile", "big"], "profile 'big': must be one of smoke, class, paper"),
-        (["--tables", "one"], "must be whole numbers"),
-        (["--profile", "class"], "must be a file resnet18-f37072fd.pth"),
-        (["--variants", "l1_onyl"], "did you mean l1_only"),
-        (["--precision", "bf61"], "did you mean bf16"),
+        ("reproduce --profile big", "profile 'big': must be one of smoke, class, paper"),
+        ("reproduce --tables one", "must be whole numbers"),
+        ("reproduce --profile class", "must be a file resnet18-f37072fd.pth"),
+        ("reproduce --variants l1_onyl", "did you mean l1_only"),
+        ("reproduce --precision bf61", "did you mean bf16"),
+        ("ledger --out .", "protocol.yaml: not a protocol"),
+        ("ledger --publish x", "--publish: needs --out"),
+        ("choice --out .", "not a folder of `colorkit reproduce`"),
+        ("votes a.votes.json", "its key rater-0.key.json is missing"),
     ],
 )
 def test_bad_requests_are_one_line_exit_2_and_write_nothing(
     call, runs, monkeypatch, tmp_path, words, says
 ):
     monkeypatch.setenv("COLORKIT_RESNET18", str(tmp_path / "none.pth"))
-    code, _, err = call("reproduce", *words)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.votes.json").write_text('{"page": "rater-0", "votes": []}')
+    code, _, err = call(*words.split())
     assert code == 2
     assert says in err
     assert err.startswith("colorkit: ")
@@ -53,6 +59,8 @@ def test_dry_run_lists_the_grid_and_writes_nothing(call, runs):
     code, out, _ = call("reproduce", "--dry-run", "--seeds", "0,1")
     assert code == 0
     assert out.count("to do") == 3 + 2 * 2 * 3
+    names = "01_data_curation", "05_pix2pix_resnet18-t2-s1", "06_tables_1_and_2"
+    assert [name for name in out.split() if name in names] == [*names]
     assert not runs.exists()
 
 
@@ -70,23 +78,6 @@ def test_a_protocol_lists_its_jobs_folder_by_folder(call, runs, gallery, tmp_pat
     assert out.count("to do") == 5 * (3 + 2 * 4)
     assert "own-gallery/rates/fold-5" in out.replace("\n", "")
     assert not runs.exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["ledger", "--out", "."], "protocol.yaml: not a protocol"),
-        (["ledger", "--publish", "x"], "--publish: needs --out"),
-        (["choice", "--out", "."], "not a folder of `colorkit reproduce`"),
-        (["votes", "a.votes.json"], "its key rater-0.key.json is missing"),
-    ],
-)
-def test_a_ledger_and_a_choice_need_runs_and_votes_a_key(call, monkeypatch, tmp_path, words, says):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.votes.json").write_text('{"page": "rater-0", "votes": []}')
-    code, _, err = call(*words)
-    assert code == 2
-    assert says in err
 
 
 def test_data_show_counts_and_compares_with_the_catalogue(call, gallery):
@@ -107,27 +98,26 @@ def test_data_check_names_bad_files(call, gallery):
     assert "25 files looked at, 24 can be used" in out
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_any_terminal_and_any_backend_will_do(gallery, encoding):
-    """As on Windows, redirected, or a server without a locale; ✗ is in no such code page."""
-    (gallery / "Ada_Blue" / "✗.jpg").write_bytes(b"")
-    words = [sys.executable, "-m", "colorkit", "data", "check", "--data", str(gallery)]
-    given = os.environ | {"PYTHONIOENCODING": encoding, "MPLBACKEND": "nonsense"}
-    done = subprocess.run(words, capture_output=True, env=given, check=True)
-    assert b"24 can be used" in done.stdout
-
-
-@pytest.mark.skipif(os.name != "posix", reason="names are Unicode there")
 @pytest.mark.parametrize(
-    ("python", "says"),
-    [({}, "24 can be used"), ({"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "LC_ALL=C.UTF-8")],
+    ("terminal", "says"),
+    [
+        ({"PYTHONIOENCODING": "cp1252", "MPLBACKEND": "nonsense"}, "24 can be used"),
+        ({"PYTHONIOENCODING": "ascii"}, "24 can be used"),
+        ({"LC_ALL": "C"}, "24 can be used"),
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+            "LC_ALL=C.UTF-8",
+            marks=pytest.mark.skipif(os.name != "posix", reason="names are Unicode there"),
+        ),
+    ],
 )
-def test_in_the_c_locale_names_are_read_or_a_line_says_what_to_set(gallery, python, says):
+def test_any_terminal_will_do_or_a_line_says_what_to_set(gallery, terminal, says):
+    """As on Windows, redirected, or a server without a locale; ✗ is in no such code page."""
     (gallery / "Ada_Blue").rename(gallery / "Adé")
-    words = [sys.executable, "-W", "ignore", "-m", "colorkit", "data", "check", "--data"]
-    given = os.environ | {"LC_ALL": "C"} | python
-    done = subprocess.run([*words, str(gallery)], capture_output=True, text=True, env=given)
-    assert says in done.stdout + done.stderr
+    (gallery / "Adé" / "✗.jpg").write_bytes(b"")
+    words = [sys.executable, "-W", "ignore", "-m", "colorkit", "data", "check", "--data", gallery]
+    done = subprocess.run(words, capture_output=True, env=os.environ | terminal)
+    assert says.encode() in done.stdout + done.stderr
     assert len(done.stderr.splitlines()) == (done.returncode == 2)
 
 
@@ -157,10 +147,7 @@ def test_every_command_says_something_before_anything_slow_is_imported():
     commands += ["ledger", "ledger --out x", "choice --out x", "votes x", "colorize x -o y"]
     commands += ["demo", "gallery -o x", "export -o x", "make --data x", "course build"]
     commands += ["course marks x", "hint x y -o z", "ladder"]
-    done = subprocess.run(
-        [sys.executable, "-c", FIRST_LINES, *commands], capture_output=True, text=True, check=True
-    )
-    said = done.stdout.splitlines()
+    said = python("-c", FIRST_LINES, *commands).stdout.splitlines()
     assert [line for line in said if ": nothing slow before" not in line] == []
     names = {words.split()[0] for words in commands}
     assert names == typer.main.get_command(cli.app).commands.keys()
@@ -174,12 +161,6 @@ def test_the_command_says_its_version_and_its_help(call, word, says):
     assert says in out
 
 
-def options() -> dict:
-    """All options of all commands that complete their values, by command and name."""
-    commands = typer.main.get_command(cli.app).commands.items()
-    return {f"{n} {p.name}": p for n, c in commands for p in c.params if p.metavar}
-
-
 def test_known_values_are_shown_and_completed_as_they_are():
     from colorkit.experiment import MODELS, PRECISIONS, PROFILES, VARIANTS
     from colorkit.lost.hints import SOURCES
@@ -191,9 +172,11 @@ def test_known_values_are_shown_and_completed_as_they_are():
     known |= {"reproduce split": SCHEMES}
     known |= {"reproduce variants": VARIANTS, "reproduce precision": PRECISIONS}
     known |= {"hint without": SOURCES, "colorize model": [*BOX, "FOLDER", "OWNER/NAME"]}
-    shown = options()
+    commands = typer.main.get_command(cli.app).commands
     for name, values in known.items():
-        assert shown[name].metavar.split(" | ") == list(values)
+        command, option = name.split()
+        shown = {found.name: found.metavar for found in commands[command].params}
+        assert shown[option].split(" | ") == list(values)
     words = {"COMP_WORDS": "colorkit hint --way l", "COMP_CWORD": "3"}
     code = "import sys; sys.argv = ['colorkit']; from colorkit.cli import main; main()"
     assert "levin" in python("-c", code, _COLORKIT_COMPLETE="complete_bash", **words).stdout

@@ -2,7 +2,6 @@
 
 import importlib.util
 import itertools
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from processes import python
 
 from colorkit import DISTRIBUTION, __version__, cli
 from colorkit.claims.board import published_verdicts
@@ -173,21 +173,15 @@ def test_an_index_can_follow_every_link_of_the_readme(installed):
     ],
 )
 def test_an_installed_kit_says_what_it_lacks_and_writes_nothing(
-    installed, tmp_path, words, without, says
+    installed, monkeypatch, tmp_path, words, without, says
 ):
     published = next((ROOT / "results").glob("*/protocol.yaml"))
     named = {"PROTOCOL": str(published), "PUBLISHED": str(published.parent)}
     code = f"import sys; sys.modules[{without!r}] = None; from colorkit.cli import main; main()"
     before = {path for path in installed.rglob("*") if "__pycache__" not in path.parts}
-    environment = os.environ | {"PYTHONPATH": str(installed)}
-    environment.pop("COLORKIT_RUNS")
-    done = subprocess.run(
-        [sys.executable, "-c", code, *(named.get(word, word) for word in words)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLORKIT_RUNS")
+    done = python("-c", code, *[named.get(word, word) for word in words], PYTHONPATH=str(installed))
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert says in done.stderr
     assert not list(tmp_path.iterdir())

@@ -75,8 +75,7 @@ def exercises(book: NotebookNode, shown: str) -> list[dict[str, Any]]:
             number, kind, minutes, text = heading.groups()
             load(number.partition(".")[0])
             about = {"number": number, "kind": kind, "minutes": int(minutes), "text": text.strip()}
-            asked = EXERCISES[number]
-            about |= {"hints": asked.hints, "choices": asked.choices, "rubric": asked.rubric}
+            about |= EXERCISES[number]._asdict()
             found.append(about | {"answers": [], "said": said.get(number, "")})
         elif found and cell.cell_type == "code":
             fenced = [dedent(part[2]).rstrip() for part in SOLUTION.finditer(cell.source)]

@@ -187,16 +187,16 @@ def missing(grid: Grid, lessons: bool = True) -> list[Job]:
     if not lessons:
         return todo
     try:
-        same = json.loads((grid.folder.path / "grid.json").read_text()) == request(grid)
-    except (OSError, ValueError):
+        same = grid_of(grid.folder.path) == grid
+    except KitError:  # there was none before
         same = False
     report = jobs[-1]
     return todo if report in todo or (same and not todo) else [*todo, report]
 
 
 def request(grid: Grid) -> dict[str, Any]:
-    """Write which grid a folder holds, as JSON has it."""
-    return json.loads(json.dumps(asdict(grid) | {"folder": _shared(grid)}))
+    """List what grid.json says of a grid, for `grid_of`."""
+    return asdict(grid) | {"folder": _shared(grid)}
 
 
 def grid_of(out: Path) -> Grid:
@@ -234,14 +234,10 @@ def check_grid(grid: Grid, audits: dict[str, Curation] | None = None) -> Curatio
 
 def fetch_weights(grid: Grid) -> None:
     """Get the ImageNet weights now if a run needs them: KitError before anything is written."""
-    if any(map(_needs_imagenet, grid.experiments())):
+    left = [run for run in grid.experiments() if not grid.folder.result_path(run.id).exists()]
+    fresh = [run for run in left if not run.first_stage]
+    if any(run.config()["weights"] == "imagenet" for run in fresh):
         imagenet_weights()
-
-
-def _needs_imagenet(experiment: Experiment) -> bool:
-    fresh = experiment.model != "pix2pix_scratch" and not experiment.first_stage
-    wanted = fresh and experiment.weights == "imagenet"
-    return wanted and not experiment.folder.result_path(experiment.id).exists()
 
 
 def standing(grid: Grid) -> str:

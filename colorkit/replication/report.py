@@ -1,7 +1,6 @@
 """The report of a results folder: tables.csv, pictures and report.html, which is one file."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,12 +14,12 @@ from .. import figures
 from ..base.files import data_name, write_atomic
 from ..base.rendering import html_table, img_tag, png
 from ..base.templates import render
-from ..experiment import MODELS
+from ..experiment import MODELS, VARIANTS
 from ..metrics import METRICS, ColourTable, predict_rgb
 from ..splits import PARTS
 from .grid import Grid
-from .paper import assumptions
-from .tables import LABELS, PART_NAMES, cells, changes, collect, format_number, pivot
+from .paper import PAPER_PARTS, assumptions
+from .tables import LABELS, cells, collect, format_number, over_seeds, pivot
 
 TABLE = ["split", "model", "paper", "ours", "skill", "paintings"]  # columns of `tables.cells`
 RUN = ["run", "seconds", "device", "backbone", "size", "epochs", "batch", "lr", "betas"]
@@ -43,22 +42,22 @@ def comparison(grid: Grid, table: int) -> tuple[dict[str, Tensor], list[str]]:
     return rows | {"truth": pixels}, titles
 
 
-def dots(rows: Sequence[dict[str, Any]]) -> tuple[Figure, str]:
+def dots(rows: pd.DataFrame) -> tuple[Figure, str]:
     """Draw rows of `tables.pivot` on one axis for each part: diamonds the paper's, dots ours.
 
     Where there are several seeds, a line is as long as their standard deviation to both sides.
     """
-    labels = list(dict.fromkeys(row["model"] for row in rows))
+    labels = list(rows["model"].unique())
     figure = Figure(figsize=(9, 1.1 + 0.27 * len(labels)), layout="constrained")
-    axes = figure.subplots(1, len(PART_NAMES), sharex=True, sharey=True)
+    axes = figure.subplots(1, len(PAPER_PARTS), sharex=True, sharey=True)
     told = []
-    for axis, part in zip(axes, PART_NAMES.values(), strict=True):
-        for row in (row for row in rows if row["part"] == part):
-            height, colour = labels.index(row["model"]), figures.PALETTE[row["baseline"]]
-            axis.errorbar(row["ours"], height, xerr=row["spread"], fmt="o", color=colour, ms=5)
-            axis.plot(row["paper"], height, "D", color="black", mfc="none", ms=6)
-            paper = "" if math.isnan(row["paper"]) else f" (paper {row['paper']:.4f})"
-            told.append(f"{part}, {row['model']}: {format_number(row['ours'], 4)}{paper}")
+    for axis, part in zip(axes, PAPER_PARTS.values(), strict=True):
+        for row in rows[rows["part"] == part].itertuples():
+            height, colour = labels.index(row.model), figures.PALETTE[row.baseline]
+            axis.errorbar(row.ours, height, xerr=row.spread, fmt="o", color=colour, ms=5)
+            axis.plot(row.paper, height, "D", color="black", mfc="none", ms=6)
+            paper = "" if math.isnan(row.paper) else f" (paper {row.paper:.4f})"
+            told.append(f"{part}, {row.model}: {format_number(row.ours, 4)}{paper}")
         axis.set_title(part, fontsize=10)
         axis.set_yticks(range(len(labels)), labels)
         axis.grid(axis="y", color="#dddddd", lw=0.8)
@@ -71,26 +70,22 @@ def dots(rows: Sequence[dict[str, Any]]) -> tuple[Figure, str]:
     return figure, f"MSE of ab/110. {'; '.join(told)}."
 
 
-def digits(rows: Sequence[dict[str, Any]]) -> Styler:
+def digits(rows: pd.DataFrame) -> Styler:
     """Arrange rows of `tables.pivot` for a page: a row a model, the parts side by side."""
-    wide = pd.DataFrame(rows).pivot(index="model", columns="part", values=["paper", "ours"])
-    wide = wide.reindex(LABELS.values()).reindex(columns=PART_NAMES.values(), level=1)
+    wide = rows.pivot(index="model", columns="part", values=["paper", "ours"])
+    wide = wide.reindex(LABELS.values()).reindex(columns=PAPER_PARTS.values(), level=1)
     return wide.style.format(precision=4, na_rep="")
 
 
 def write_report(grid: Grid) -> None:
     """Write tables.csv, the pictures, and report.html."""
     frame, folder = collect(grid), grid.folder
-    rows = {table: pivot(frame, table) for table in grid.tables}
     runs = [run for table in grid.tables for run in grid.finished(table)]
-    drawn = {table: _draw(grid, table) | {"dots": dots(rows[table])} for table in grid.tables}
     facts = {
         "grid": grid,
         "folder": folder,
         "data": data_name(folder.data),
-        "tables": {t: html_table(TABLE, map(cells, some)) for t, some in rows.items()},
-        "scores": {t: _scores(frame, t) for t in grid.tables},
-        "changes": {t: _changes(frame, t) for t in grid.tables},
+        "tables": [_section(grid, frame, table) for table in grid.tables],
         "metrics": METRICS,
         "counts": _counts(grid),
         "runs": runs,
@@ -98,36 +93,47 @@ def write_report(grid: Grid) -> None:
         "assumptions": html_table(assumptions().columns, assumptions().to_numpy()),
         "holes": int(frame["ours"].isna().sum()),
     }
-    tags: dict[int, dict[str, str]] = {}
-    for table, some in drawn.items():
-        tags[table] = {name: img_tag(*shown) for name, shown in some.items()}
-        for name, (figure, _) in some.items():
-            write_atomic(folder.path / "pictures" / f"{name}-t{table}.png", png(figure))
     write_atomic(folder.path / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
-    write_atomic(
-        folder.path / "report.html", render("replication/report.html", facts | {"pictures": tags})
-    )
+    write_atomic(folder.path / "report.html", render("replication/report.html", facts))
 
 
-def _draw(grid: Grid, table: int) -> dict[str, tuple[Figure, str]]:
-    drawn = {"comparison": figures.picture_grid(*comparison(grid, table))}
+def _section(grid: Grid, frame: pd.DataFrame, table: int) -> dict[str, Any]:
+    """Say what the report has of one table, and write its pictures."""
+    rows = pivot(frame, table)
+    drawn = {"dots": dots(rows), "comparison": figures.picture_grid(*comparison(grid, table))}
     if runs := grid.finished(table):
         curves = {MODELS[run["config"]["model"]]: run["history"] for run in runs}
         drawn["losses"] = figures.losses(curves)
-    return drawn
+    section = {
+        "number": table,
+        "pictures": {name: img_tag(*shown) for name, shown in drawn.items()},
+        "cells": html_table(TABLE, map(cells, rows.to_dict("records"))),
+        "scores": _scores(frame, table),
+        "changes": _changes(frame, table),
+    }
+    for name, (figure, _) in drawn.items():
+        write_atomic(grid.folder.path / "pictures" / f"{name}-t{table}.png", png(figure))
+    return section
 
 
 def _scores(frame: pd.DataFrame, table: int) -> str:
-    """Write all scores on the test paintings; a mean over some of the seeds only is a hole."""
+    """Write all scores on the test paintings."""
     part = frame[(frame["table"] == table) & (frame["part"] == "test") & (frame["variant"] == "")]
-    means = part.groupby(["model", "metric"])["ours"].agg(lambda ours: ours.mean(skipna=False))
-    wide = means.unstack().reindex(index=list(LABELS), columns=list(METRICS)).rename(index=LABELS)
+    wide = over_seeds(part, ["model", "metric"]).unstack()
+    wide = wide.reindex(index=list(LABELS), columns=list(METRICS)).rename(index=LABELS)
     return html_table(["model", *METRICS], wide.itertuples(name=None), ".3g")
 
 
 def _changes(frame: pd.DataFrame, table: int) -> str:
-    columns = ["changed", "model", "as in the paper", "changed", "difference"]
-    return html_table(columns, changes(frame, table))
+    """Write what each variant does to the primary metric on the test paintings."""
+    part = frame[(frame["table"] == table) & (frame["part"] == "test")]
+    means, rows = over_seeds(part[part["metric"] == "mse_ab"], ["variant", "model"]), []
+    for (variant, model), value in means.items():
+        if variant:
+            before, question = means["", model], VARIANTS[variant].question
+            difference = format_number(value - before, 4, sign=True)
+            rows.append([question, MODELS[model], before, value, difference])
+    return html_table(["changed", "model", "as in the paper", "changed", "difference"], rows)
 
 
 def _run_cells(run: dict[str, Any]) -> list[Any]:

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -129,7 +129,7 @@ def _loop(todo: list[Job], at_once: int, progress: "Progress") -> None:
     order = TopologicalSorter({job.name: set(job.needs) & set(jobs) for job in todo})
     order.prepare()
     waiting = list(order.get_ready())
-    with _ended(jobs, running):
+    try:
         while waiting or running:
             for name in list(waiting):
                 # All trainings use the first GPU: one at a time there.
@@ -144,6 +144,8 @@ def _loop(todo: list[Job], at_once: int, progress: "Progress") -> None:
             waiting += order.get_ready()
             progress.show(running)
             time.sleep(0.2)
+    finally:
+        _end(jobs, running)
     progress.show(running)
 
 
@@ -157,36 +159,24 @@ def _start(job: Job, at_once: int) -> subprocess.Popen:
         )
 
 
-@contextmanager
-def _ended(jobs: dict[str, Job], running: Running) -> Iterator[None]:
-    """End the processes and their children when the block is left in any way.
+def _end(jobs: dict[str, Job], running: Running) -> None:
+    """End the processes and their children.
 
     Trainings are told first, and given time to finish the checkpoint they are writing.
     """
-    try:
-        yield
-    finally:
-        _end_trainings([jobs[name] for name in running], running)
-        for process in running.values():
-            with suppress(OSError):  # it has ended already
-                end_all = os.name == "posix"
-                os.killpg(process.pid, signal.SIGTERM) if end_all else process.terminate()
-            process.wait()
-
-
-def _end_trainings(jobs: list[Job], running: Running) -> None:
-    trainings = set()
-    for job in jobs:
-        note = _note(job)
+    trainings = []
+    for name in running:
+        note = _note(jobs[name])
         if note.get("parent") == str(os.getpid()):  # a notebook opened by hand goes on
-            with suppress(OSError):  # it has ended just now
-                os.kill(note["process"], signal.SIGTERM)
-                trainings.add(note["process"])
-    end = time.monotonic() + WRITE_SECONDS
-    while any(map(psutil.pid_exists, trainings)) and time.monotonic() < end:
-        time.sleep(0.2)
-        for process in running.values():
-            process.poll()  # an ended child is a process until it is asked for
+            with suppress(psutil.Error):  # it has ended just now
+                trainings.append(psutil.Process(note["process"]))
+                trainings[-1].terminate()
+    psutil.wait_procs(trainings, timeout=WRITE_SECONDS)
+    for process in running.values():
+        with suppress(OSError):  # it has ended already
+            end_all = os.name == "posix"
+            os.killpg(process.pid, signal.SIGTERM) if end_all else process.terminate()
+        process.wait()
 
 
 def _note(job: Job) -> dict:
@@ -237,9 +227,8 @@ def do(name: str, lesson: str, parameters: dict) -> None:
         return
     from ..training import run
 
-    named = {key: parameters[key] for key in ("profile", "data", "painters", "split")}
-    chosen = [parameters[key] for key in ("model", "table", "seed", "options")]
-    run(Experiment.of(Folder(Path(parameters["out"]), **named), *chosen))
+    shared = {key: parameters.pop(key) for key in ("profile", "data", "painters", "split", "out")}
+    run(Experiment.of(Folder.of(**shared), **parameters))
 
 
 def _end_with(parent: int) -> None:

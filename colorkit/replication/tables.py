@@ -6,16 +6,15 @@ from typing import Any
 import pandas as pd
 import rich.table
 
-from ..experiment import MODELS, VARIANTS
+from ..experiment import MODELS
 from ..metrics import BASELINES, METRICS, summarize
 from ..splits import PARTS
 from .grid import Grid
-from .paper import paper_cell
+from .paper import PAPER_PARTS, paper_cell
 
 TABLE_COLUMNS = ["table", "part", "model", "variant", "metric"]
 TABLE_COLUMNS += ["paper", "ours", "n", "seed", "status"]
 LABELS = MODELS | BASELINES
-PART_NAMES = {"train": "Training", "valid": "Validation", "test": "Testing"}  # as in the paper
 
 
 def collect(grid: Grid) -> pd.DataFrame:
@@ -54,57 +53,31 @@ def _rows(
     return rows
 
 
-def pivot(frame: pd.DataFrame, table: int) -> list[dict[str, Any]]:
+def pivot(frame: pd.DataFrame, table: int) -> pd.DataFrame:
     """Arrange one table as the paper does: part by part, models, then baselines.
 
-    Each row: part, model (label), paper, ours (mean over seeds), spread (standard deviation
-    over seeds, if several), skill, n, failed ("failed", or how many of the seeds did; else
-    empty). Holes are NaN; a mean over some of the seeds only is a hole.
+    Columns: part, model (label), paper, spread (standard deviation over seeds, if several), n,
+    failed ("failed", or how many of the seeds did; else empty), ours and skill (means over
+    seeds), baseline. Holes are NaN.
     """
-    mine = frame[(frame["table"] == table) & (frame["variant"] == "")]
-    rows = []
-    for part, name in PART_NAMES.items():
-        for model, label in LABELS.items():
-            here = mine[(mine["part"] == part) & (mine["model"] == model)]
-            mse = here[here["metric"] == "mse_ab"]
-            skill = here[here["metric"] == "skill_ab"]["ours"]
-            complete = mse["ours"].notna().all()
-            rows.append(
-                {
-                    "part": name,
-                    "model": label,
-                    "baseline": model in BASELINES,
-                    "paper": mse["paper"].mean(),
-                    "ours": mse["ours"].mean() if complete else math.nan,
-                    "spread": mse["ours"].std() if complete and len(mse) > 1 else math.nan,
-                    "skill": skill.mean() if complete else math.nan,
-                    "n": int(mse["n"].max()) if len(mse) else 0,
-                    "failed": _failed(mse["status"]),
-                }
-            )
-    return rows
+    mine, by = frame[(frame["table"] == table) & (frame["variant"] == "")], ["part", "model"]
+    mse, skill = (mine[mine["metric"] == name] for name in ("mse_ab", "skill_ab"))
+    rows = mse.groupby(by).agg(
+        paper=("paper", "mean"),
+        spread=("ours", lambda ours: ours.std(skipna=False)),
+        n=("n", "max"),
+        failed=("status", _failed),
+    )
+    rows["ours"], rows["skill"] = over_seeds(mse, by), over_seeds(skill, by)
+    rows = rows.reindex(pd.MultiIndex.from_product([PAPER_PARTS, LABELS], names=by)).reset_index()
+    rows = rows.fillna({"n": 0, "failed": ""}).astype({"n": int})
+    rows["baseline"] = rows["model"].isin(BASELINES)
+    return rows.replace({"part": PAPER_PARTS, "model": LABELS})
 
 
-def changes(frame: pd.DataFrame, table: int) -> list[list[str]]:
-    """Tell what each variant does to the primary metric on the test paintings.
-
-    Rows: what was changed, model, test mse_ab as the paper has it and with the change (means
-    over seeds), their difference.
-    """
-    part = frame[(frame["table"] == table) & (frame["part"] == "test")]
-    mse = part[part["metric"] == "mse_ab"].groupby(["variant", "model"])["ours"]
-    means = mse.agg(lambda values: values.mean(skipna=False))
-    return [
-        [
-            VARIANTS[variant].question,
-            MODELS[model],
-            format_number(means["", model], 4),
-            format_number(value, 4),
-            format_number(value - means["", model], 4, sign=True),
-        ]
-        for (variant, model), value in means.items()
-        if variant
-    ]
+def over_seeds(frame: pd.DataFrame, by: list[str]) -> pd.Series:
+    """Average `ours` over seeds; a mean over some of them only is a hole."""
+    return frame.groupby(by)["ours"].agg(lambda ours: ours.mean(skipna=False))
 
 
 def _failed(statuses: pd.Series) -> str:
@@ -117,7 +90,7 @@ def terminal_table(frame: pd.DataFrame, table: int) -> rich.table.Table:
     shown = rich.table.Table(title=f"Table {table}: MSE of ab/110, paper and ours")
     for column in ("part", "model", "paper", "ours", "skill", "paintings"):
         shown.add_column(column, justify="left" if column in ("part", "model") else "right")
-    for row in pivot(frame, table):
+    for row in pivot(frame, table).to_dict("records"):
         last = row["model"] == list(LABELS.values())[-1]
         style = "dim" if row["baseline"] else ""
         shown.add_row(*cells(row), style=style, end_section=last)

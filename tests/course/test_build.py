@@ -67,11 +67,8 @@ def test_solutions_keep_their_outputs_and_lose_the_fences():
 def test_a_page_has_answers_and_plumbing_folded_and_opens_the_students():
     book = for_the_site(small_book())
     assert "/blob/v1/student/01_x.ipynb" in book.cells[0].source
-    assert [book.cells[place].metadata["tags"][-1] for place in (1, 3, 5)] == [
-        "hide-input",
-        "hide-input",
-        "hide-cell",
-    ]
+    folds = [book.cells[place].metadata["tags"][-1] for place in (1, 3, 5)]
+    assert folds == ["hide-input", "hide-input", "hide-cell"]
     assert "SOLUTION" not in book.cells[3].source
     assert book.cells[3].outputs
 

@@ -97,14 +97,6 @@ def test_two_at_once_the_second_leaves(folder):
         run_grid(Grid(folder))
 
 
-def test_the_plan_is_the_grid(folder):
-    names = [job.name for job in plan(Grid(folder, seeds=(0, 1)))]
-    assert len(names) == len(set(names)) == 3 + 2 * 2 * 3
-    assert names[0] == "01_data_curation"
-    assert names[-1] == "06_tables_1_and_2"
-    assert "05_pix2pix_resnet18-t2-s1" in names
-
-
 def test_without_lessons_the_plan_is_the_trainings(folder):
     jobs = plan(Grid(folder, tables=(1,), variants=("l2",)), lessons=False)
     assert [job.lesson for job in jobs] == [""] * 4

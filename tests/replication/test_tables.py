@@ -48,7 +48,8 @@ def test_ours_is_the_mean_of_the_stored_scores(grid):
 
 
 def rows_of(frame: pd.DataFrame, model: str) -> list[dict]:
-    return [row for row in pivot(frame, 1) if row["model"] == MODELS[model]]
+    rows = pivot(frame, 1)
+    return rows[rows["model"] == MODELS[model]].to_dict("records")
 
 
 def test_pivot_averages_seeds_and_shows_their_spread(grid):
@@ -103,7 +104,7 @@ def test_the_dots_are_the_tables_numbers(grid):
     rows = pivot(collect(grid), 1)
     figure, told = dots(rows)
     shown = {axis.get_title(): axis for axis in figure.axes}
-    row = next(row for row in rows if row["part"] == "Testing" and row["ours"] > 0)
+    row = rows.query("part == 'Testing' and ours > 0").iloc[0]
     drawn = [float(x) for line in shown["Testing"].lines for x in line.get_xdata()]
     assert row["ours"] in drawn
     assert paper_cell(1, "test", "unet_resnet18") in drawn
