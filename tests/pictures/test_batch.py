@@ -42,16 +42,14 @@ def folder(tmp_path) -> Path:
 
 def colour(model: Colorizer, source: Path, to: Path, **settings) -> list[Done]:
     how = Settings(**settings)
-    return colour_all(find_pairs([str(source)], str(to), beside=how.beside), model, how)
+    return list(colour_all(find_pairs([str(source)], str(to), beside=how.beside), model, how))
 
 
 def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
     pairs = find_pairs([str(folder)], str(tmp_path / "out"), recursive=True)
     names = [path.relative_to(tmp_path / "out").as_posix() for path in pairs.values()]
     assert names == ["a.jpg", "b.png", "below/a.jpg", "c.tif", "d.webp", "e.png"]
-    seen = []
-    results = colour_all(pairs, model, Settings(), seen.append)
-    assert results == seen
+    results = list(colour_all(pairs, model, Settings()))
     assert not any(done.error for done in results)
     for source, output in pairs.items():
         assert Image.open(output).size == Image.open(source).size
@@ -273,9 +271,11 @@ def test_four_hundred_damaged_files_harm_nothing(folder, model, tmp_path):
         source = sources[number % len(sources)]
         wrong = random.choice(sources).suffix if number % 7 == 0 else source.suffix
         (bad / f"{number}{wrong}").write_bytes(mutated(random, source.read_bytes()))
-    times = [time.monotonic()]
+    results, times = [], [time.monotonic()]
     pairs = find_pairs([str(bad)], str(tmp_path / "out"))
-    results = colour_all(pairs, model, Settings(), lambda _: times.append(time.monotonic()))
+    for done in colour_all(pairs, model, Settings()):
+        results.append(done)
+        times.append(time.monotonic())
     assert len(results) == 400
     assert max(np.diff(times)) < 10
     failed = [done for done in results if done.error]

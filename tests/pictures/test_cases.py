@@ -291,7 +291,7 @@ def test_a_folder_of_many_kinds_leaves_none_out(tmp_path):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"of the system")
     pairs = find_pairs([str(folder)], str(tmp_path / "out"), recursive=True)
-    results = colour_all(pairs, MODEL, Settings())
+    results = list(colour_all(pairs, MODEL, Settings()))
     errors = {done.source.name: done.error for done in results}
     assert "h.heic: cannot be read: HEIC, which is not read; save it as" in errors.pop("h.heic")
     assert list(errors.values()) == [""] * 7
@@ -301,10 +301,11 @@ def test_a_folder_of_many_kinds_leaves_none_out(tmp_path):
 
 
 def test_a_strength_and_a_size_are_refused_before_the_first_picture(tmp_path):
+    pairs = {tmp_path / "a.png": tmp_path / "b.png"}
     with pytest.raises(KitError, match="strength 5: must be between 0 and 2"):
-        Settings(strength=5)
+        next(colour_all(pairs, MODEL, Settings(strength=5)))
     with pytest.raises(KitError, match="size 100: must be a multiple of 32"):
-        colour_all({tmp_path / "a.png": tmp_path / "b.png"}, MODEL, Settings(size=100))
+        next(colour_all(pairs, MODEL, Settings(size=100)))
 
 
 def segment(iptc: bytes) -> bytes:
