@@ -191,6 +191,7 @@ def _kept_exif(image: Image.Image) -> dict[str, Any]:
         return kept | {"exif": _EXIF + raw.removeprefix(_EXIF)}
     else:
         exif.load(raw or found.tobytes())
+        exif.update(tags)
         exif.pop(_ORIENTATION, None)
     if details:
         exif.get_ifd(_DETAILS)[_COLOUR_SPACE] = 1  # sRGB
