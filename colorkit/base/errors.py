@@ -61,7 +61,7 @@ def check_choice(name: str, value: Any, choices: Any) -> None:
         raise KitError(told.rstrip("; "))
 
 
-def check_range(name: str, value: int, least: int, most: int) -> None:
+def check_range(name: str, value: float, least: float, most: float) -> None:
     """Raise KitError unless a number lies between two, or is one of them."""
     if not least <= value <= most:
         raise KitError(f"{name} {value}: must be between {least} and {most}")

@@ -24,10 +24,12 @@ PAINTINGS_KEPT = 0.9  # of new paintings, in which that holds
 
 @dataclass(frozen=True)
 class Sets:
-    """Sets of colours around a guess, in bins of 10 x 10 Lab units; see `calibrate`."""
+    """Sets of colours around a guess, in bins of 10 x 10 Lab units; see `calibrate`.
 
-    errors: Errors
-    level: float
+    inside: (LIGHTNESSES, BINS * BINS), whether a bin is in the set at a lightness.
+    """
+
+    inside: np.ndarray
 
     def size(self, L: np.ndarray) -> np.ndarray:
         """Map how much is a guess: the number of bins in each pixel's set, as L."""
@@ -36,15 +38,11 @@ class Sets:
     @property
     def counts(self) -> np.ndarray:
         """The number of bins in the set at each lightness: (LIGHTNESSES,)."""
-        return self._inside().sum(1)
+        return self.inside.sum(1)
 
     def coverage(self, L: np.ndarray, error: np.ndarray) -> np.ndarray:
         """Say for each painting which share of its pixels' true colours is in their sets: (n,)."""
-        return self._inside()[lightness_bin(L), error_bin(error)].mean((1, 2))
-
-    def _inside(self) -> np.ndarray:
-        ranks = self.errors.rank()
-        return (ranks <= self.level) | (ranks == ranks.min(1, keepdims=True))
+        return self.inside[lightness_bin(L), error_bin(error)].mean((1, 2))
 
 
 def calibrate(errors: Errors, L: np.ndarray, error: np.ndarray, per_painting: bool = True) -> Sets:
@@ -57,11 +55,13 @@ def calibrate(errors: Errors, L: np.ndarray, error: np.ndarray, per_painting: bo
     if len(L) < needed:
         rule = f"at least {needed} are needed, beside as many to count errors on"
         raise KitError(f"{len(L)} paintings to calibrate with: {rule}; add paintings")
-    scores = errors.rank()[lightness_bin(L), error_bin(error)].reshape(len(L), -1)
-    if not per_painting:
-        return Sets(errors, float(np.quantile(scores, PIXELS)))
-    levels = np.sort(np.quantile(scores, PIXELS, axis=1, method="higher"))
-    return Sets(errors, float(levels[int(np.ceil(PAINTINGS_KEPT * (len(L) + 1) - 1e-9)) - 1]))
+    ranks = errors.rank()
+    scores = ranks[lightness_bin(L), error_bin(error)].reshape(len(L), -1)
+    level = np.quantile(scores, PIXELS)
+    if per_painting:
+        levels = np.sort(np.quantile(scores, PIXELS, axis=1, method="higher"))
+        level = levels[int(np.ceil(PAINTINGS_KEPT * (len(L) + 1) - 1e-9)) - 1]
+    return Sets((ranks <= level) | (ranks == ranks.min(1, keepdims=True)))
 
 
 def calibrate_model(model: Colorizer, paintings: Paintings) -> Sets:

@@ -160,8 +160,7 @@ def read_hints(path: str | Path) -> Hints:
             content = html.unescape(found[1].decode()).encode()
         record = json.loads(content)
         rows, picture = record["hints"], record["picture"]
-        known = record["format"] == HINTS_FORMAT, isinstance(rows, list), isinstance(picture, dict)
-        if not all(known):
+        if record["format"] != HINTS_FORMAT or not isinstance(rows, list):
             raise ValueError("another format")
         name, sha256 = str(picture["name"]), str(picture["sha256"])
         if _HALVES.search(name + sha256):

@@ -4,7 +4,7 @@ Five folds test every painting once. Each rung is compared with what lightness a
 table), painting set by painting set; whether it differs is said by an interval over the folds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ..base.files import write_atomic
 from ..color import encode
 from ..curation import curate
 from ..film import CONTRAST, EXPOSURE, photograph
-from ..metrics import fit_colour_table, score
+from ..metrics import ColourTable, fit_colour_table, score
 from ..pictures.pretrained import Colorizer, load_pretrained
 from ..pixels import load_pixels
 from ..sources import open_source
@@ -37,7 +37,6 @@ OFF = 0.7  # px down and across: one along the diagonal
 OTHER_WORKS = 4.0  # paintings that the L table counts for beside a painter's own
 GREY = "its lightness: an L table"
 Plates = list[np.ndarray]  # two: greys (n, S, S)
-Guess = Callable[[np.ndarray], np.ndarray]  # numbers of paintings (n,) -> ab (n, 2, S, S)
 
 
 @dataclass(frozen=True)
@@ -129,80 +128,72 @@ def _climb_in(
     """
     part = deal(paintings.manifest, f"fold-{number}")["part"].to_numpy()
     train, valid, test = (np.flatnonzero(part == name) for name in ("train", "valid", "test"))
-    guesses = _without_plates(paintings, train)
+    asked = np.concatenate((valid, test))
+    guesses = _without_plates(paintings, train, asked)
     for evidence, (fitted, seen) in shots.items():
-        guesses[evidence] = _two_plates(paintings, train, fitted, seen)
-    for evidence, answer in networks.items():
-        guesses[evidence] = answer.__getitem__
-    rows = []
+        guesses[evidence] = _two_plates(paintings, train, asked, fitted, seen)
+    for evidence, answers in networks.items():
+        guesses[evidence] = answers[asked]
+    L, ab = torch.from_numpy(paintings.L[test])[:, None], torch.from_numpy(paintings.ab[test])
+    tables = []
     for evidence, guess in guesses.items():
-        watched = paintings.ab[valid] - guess(valid)
-        told = guess(test)
-        errors = Errors(paintings.L[valid], watched)
-        L, ab = torch.from_numpy(paintings.L[test])[:, None], torch.from_numpy(paintings.ab[test])
-        scores = score(L, torch.from_numpy(told).float(), ab)
+        watched, told = np.split(guess, [len(valid)])
+        errors = Errors(paintings.L[valid], paintings.ab[valid] - watched)
+        scores = pd.DataFrame(score(L, torch.from_numpy(told).float(), ab))
         bits = errors.bits(paintings.L[test], paintings.ab[test] - told)
-        for one, bit in zip(scores, bits, strict=True):
-            row = {"evidence": evidence, "mse_ab": one["mse_ab"]}
-            rows.append(row | {"ciede2000": one["ciede2000"], "bits": bit})
-    return pd.DataFrame(rows)
+        rows = scores[["mse_ab", "ciede2000"]].assign(evidence=evidence, bits=bits)
+        tables.append(rows)
+    return pd.concat(tables)
 
 
-def _without_plates(paintings: Paintings, train: np.ndarray) -> dict[str, Guess]:
-    """Fit the rungs that need one grey picture: a function each."""
-    pixels = paintings.pixels[train]
-    one, table = (fit_colour_table(pixels, bins) for bins in (1, LIGHTNESSES))
-
-    def read(colours: torch.nn.Module, chosen: np.ndarray) -> np.ndarray:
-        return colours(torch.from_numpy(paintings.L[chosen])[:, None]).numpy()
-
-    def shifted(chosen: np.ndarray) -> np.ndarray:
-        told = read(table, chosen)
-        return told + (paintings.ab[chosen] - told).mean((2, 3), keepdims=True)
-
-    def pointed(count: int, chosen: np.ndarray) -> np.ndarray:
-        told = zip(chosen, read(table, chosen), strict=True)
-        drawn = [(prior, random_points(paintings.ab[i], count, [count, i]), i) for i, prior in told]
-        return np.stack([spread(paintings.L[i], prior, points).ab for prior, points, i in drawn])
-
-    other_works = _other_works(paintings, train, read(table, train))
-    rungs = {"nothing: one colour": lambda chosen: read(one, chosen)}
-    rungs[GREY] = lambda chosen: read(table, chosen)
-    rungs["its painter's other works"] = lambda chosen: read(table, chosen) + other_works(chosen)
-    rungs["its mean colour"] = shifted
+def _without_plates(
+    paintings: Paintings, train: np.ndarray, asked: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Guess by the rungs that need one grey picture: the ab of the paintings asked for."""
+    L, ab = paintings.L[asked], paintings.ab[asked]
+    one, table = (fit_colour_table(paintings.pixels[train], bins) for bins in (1, LIGHTNESSES))
+    told = _table_ab(table, L)
+    rungs = {"nothing: one colour": _table_ab(one, L), GREY: told}
+    error = paintings.ab[train] - _table_ab(table, paintings.L[train])
+    rungs["its painter's other works"] = told + _other_works(paintings, train, asked, error)
+    rungs["its mean colour"] = told + (ab - told).mean((2, 3), keepdims=True)
     for count in POINTS:
-        rungs[f"{count} known points"] = lambda chosen, count=count: pointed(count, chosen)
+        drawn = [random_points(ab[n], count, [count, i]) for n, i in enumerate(asked)]
+        given = zip(L, told, drawn, strict=True)
+        rungs[f"{count} known points"] = np.stack([spread(*one).ab for one in given])
     return rungs
 
 
-def _other_works(paintings: Paintings, train: np.ndarray, told: np.ndarray) -> Guess:
-    """Say how a painter's training paintings differ from the L table, lightness by lightness."""
-    painters, error = paintings.manifest["painter"].to_numpy(), paintings.ab[train] - told
-    bins = lightness_bin(paintings.L)
-    belief = OTHER_WORKS * bins[0].size / LIGHTNESSES
+def _table_ab(table: ColourTable, L: np.ndarray) -> np.ndarray:
+    return table(torch.from_numpy(L)[:, None]).numpy()
 
-    def offset(chosen: int) -> np.ndarray:
+
+def _other_works(
+    paintings: Paintings, train: np.ndarray, asked: np.ndarray, error: np.ndarray
+) -> np.ndarray:
+    """Say how a painter's training paintings differ from the L table, lightness by lightness.
+
+    error: of the L table on the training paintings. Returns what to add to its ab.
+    """
+    painters, bins = paintings.manifest["painter"].to_numpy(), lightness_bin(paintings.L)
+    belief = OTHER_WORKS * bins[0].size / LIGHTNESSES
+    offsets = []
+    for chosen in asked:
         own = painters[train] == painters[chosen]
         index = bins[train][own].ravel()
+        sums = [np.bincount(index, e.ravel(), LIGHTNESSES) for e in error[own].swapaxes(0, 1)]
         counts = np.bincount(index, minlength=LIGHTNESSES) + belief
-        by_bin = [
-            np.bincount(index, e.ravel(), LIGHTNESSES) / counts for e in error[own].swapaxes(0, 1)
-        ]
-        return np.stack(by_bin)[:, bins[chosen]]
-
-    return lambda chosen: np.stack([offset(number) for number in chosen])
+        offsets.append((np.stack(sums) / counts)[:, bins[chosen]])
+    return np.stack(offsets)
 
 
-def _two_plates(paintings: Paintings, train: np.ndarray, fitted: Plates, seen: Plates) -> Guess:
-    """Fit a table on training paintings' plates; others are evened before it reads them."""
-    known = [plate[train] for plate in fitted]
+def _two_plates(
+    paintings: Paintings, train: np.ndarray, asked: np.ndarray, fitted: Plates, seen: Plates
+) -> np.ndarray:
+    """Guess by a table of training paintings' plates; others are evened before it reads them."""
+    known, pair = [plate[train] for plate in fitted], [plate[asked] for plate in seen]
     table = PlateTable(*known, paintings.L[train], paintings.ab[train])
-
-    def guess(chosen: np.ndarray) -> np.ndarray:
-        pair = [plate[chosen] for plate in seen]
-        return table(*(pair if seen is fitted else table.even(*pair)))[1]
-
-    return guess
+    return table(*(pair if seen is fitted else table.even(*pair)))[1]
 
 
 def network_ab(model: Colorizer, L: np.ndarray) -> np.ndarray:

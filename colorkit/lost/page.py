@@ -280,6 +280,4 @@ def _ring(image: Image.Image, at: tuple[float, float], hint: Hint, chosen: bool)
     """Draw a ring of its colour around a point, black and white outside: seen on any ground."""
     brush, size = ImageDraw.Draw(image), (10 if chosen else 6)
     for colour, more in (("black", 3), ("white", 2), (hint.hex, 0)):
-        radius = size + more
-        box = [at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius]
-        brush.ellipse(box, fill=colour)
+        brush.circle(at, size + more, fill=colour)

@@ -31,16 +31,10 @@ def compare_candidates(folder: Folder) -> pd.DataFrame:
     seeds' own extremes ("luckiest", "unluckiest").
     """
     reference = read_result(folder.result_path("baselines"))["scores"]
-    rows = [_row(BASELINES[name], [{"scores": s}], reference) for name, s in reference.items()]
-    made = _runs(folder)
-    for name in CANDIDATES:
-        if runs := made.get(name):
-            facts = {
-                "parameters": runs[0]["parameters"],
-                "core minutes": np.mean([run["history"][-1]["core_minutes"] for run in runs]),
-                "epochs": np.mean([len(run["history"]) for run in runs]),
-            }
-            rows.append(_row(name, runs, reference) | facts)
+    made = {BASELINES[name]: [{"scores": scores}] for name, scores in reference.items()}
+    names = [*made, *CANDIDATES]
+    made |= _runs(folder)
+    rows = [_row(name, made[name], reference) for name in names if name in made]
     return pd.DataFrame(rows).set_index("candidate")
 
 
@@ -54,6 +48,9 @@ def _row(name: str, runs: list[dict[str, Any]], reference: dict[str, Any]) -> di
     if name in CANDIDATES:
         row["luckiest"], row["unluckiest"] = min(ratios), max(ratios)
         row["least"], row["most"] = interval(errors, table)
+        row["parameters"] = runs[0]["parameters"]
+        row["core minutes"] = np.mean([run["history"][-1]["core_minutes"] for run in runs])
+        row["epochs"] = np.mean([len(run["history"]) for run in runs])
     return row
 
 

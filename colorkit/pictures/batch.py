@@ -3,11 +3,12 @@
 import glob
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ..base.errors import KitError
@@ -15,7 +16,7 @@ from ..base.files import is_systems, refuse_overwriting, user_path
 from ..base.reading import PICTURES
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
 from .guessed import counts_of, guess_map
-from .paint import check_size, check_strength, colorize_picture, grey_version
+from .paint import check_asked, colorize_picture, grey_version
 from .pretrained import Colorizer
 
 COMPARED = 768  # px, the longer side of each picture of a comparison
@@ -23,7 +24,7 @@ COMPARED = 768  # px, the longer side of each picture of a comparison
 
 @dataclass(frozen=True)
 class Settings:
-    """How pictures are coloured and written. Raises KitError for a wrong strength."""
+    """How pictures are coloured and written."""
 
     strength: float = 1.0
     size: int = 0
@@ -35,9 +36,6 @@ class Settings:
     def beside(self) -> tuple[str, ...]:
         """What the further pictures' names end with."""
         return ("-compared",) * self.compare + ("-guess",) * self.guess_map
-
-    def __post_init__(self) -> None:
-        check_strength(self.strength)
 
 
 @dataclass(frozen=True)
@@ -83,17 +81,15 @@ def colour_all(
     pairs: dict[Path, Path],
     model: Colorizer,
     settings: Settings,
-    report: Callable[[Done], None] = lambda done: None,
-) -> list[Done]:
-    """Colour every file; `report` is called after each. Errors are told in what is returned.
+) -> Iterator[Done]:
+    """Colour one file after the other, and say what became of it; its errors are told there.
 
-    Raises KitError, before the first, for a size that the model cannot see, or without the numbers
-    for a map of guesses.
+    Raises KitError, before the first, for a wrong strength, a size that the model cannot see, or
+    without the numbers for a map of guesses.
     """
-    check_size(model, settings.size)
+    check_asked(model, settings.strength, settings.size)
     if settings.guess_map:
         counts_of(model)
-    results = []
     for source, output in pairs.items():
         try:
             done = _colorize_file(source, output, model, settings)
@@ -101,9 +97,7 @@ def colour_all(
             done = Done(source, output, str(error))
         except Exception as error:  # whatever one file does, the rest go on
             done = Done(source, output, f"{source}: {type(error).__name__}: {error}")
-        results.append(done)
-        report(done)
-    return results
+        yield done
 
 
 def summary(results: list[Done], began: float) -> str:
@@ -138,12 +132,7 @@ def _side_by_side(picture: Picture, coloured: Image.Image) -> Image.Image:
     """Put the grey picture, its colouring and, if it had colours, the picture side by side."""
     grey = grey_version(picture)
     shown = [grey, coloured, *([] if picture.grey else [picture.image])]
-    shown = [fitted(image, COMPARED) for image in shown]
-    width, height = shown[0].size
-    together = Image.new("RGB", (width * len(shown), height))
-    for number, image in enumerate(shown):
-        together.paste(image, (number * width, 0))
-    return together
+    return Image.fromarray(np.hstack([fitted(image, COMPARED) for image in shown]))
 
 
 def _written(output: Path, beside: Iterable[str]) -> list[Path]:

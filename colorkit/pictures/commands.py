@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
+from rich.progress import track
 
 from ..base.terminal import Device, Model, console, printable
 
@@ -44,9 +44,9 @@ def colorize_files(
     colorizer = load_pretrained(model).to(choose_device(device))
     console.print(f"{len(pairs)} to colour by {colorizer.name}")
     began = time.monotonic()
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("colouring", total=len(pairs))
-        results = colour_all(pairs, colorizer, settings, lambda _: progress.advance(task))
+    done = colour_all(pairs, colorizer, settings)
+    shown = {"total": len(pairs), "console": console, "transient": True}
+    results = list(track(done, "colouring", **shown))
     failed = [done.error for done in results if done.error]
     for error in failed:
         print(f"failed: {printable(error)}", file=sys.stderr)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,12 +156,19 @@ def answer(
     return shown, said
 
 
-def save_coloured(model: Colorizer, path: Path, strength: float, to: Path, suffix: str) -> Path:
-    """Colour an upload at full size, with all that it carries, as <to>/<its name>-<suffix>."""
+def save_coloured(
+    model: Colorizer, name: str, example: Path, to: Path, upload: str | None, strength: float
+) -> Path:
+    """Colour an upload, or the example, at full size, with all that it carries.
+
+    Returns the file, which lies in a folder of its own in `to` and is called after both.
+    """
+    path = Path(upload or example)
     picture = open_upload(path)
     coloured, _ = colorize_picture(picture, model, strength)
     ending = ".png" if picture.alpha else ".jpg"
-    file = to / f"{path.stem[:60]}-{slug(suffix).strip('-')}{ending}"
+    called = f"{path.stem[:60]}-{slug(name).strip('-')}{ending}"
+    file = Path(tempfile.mkdtemp(dir=to)) / called
     save_picture(replace(picture, image=coloured), file)
     return file
 
@@ -186,7 +193,7 @@ def page(
 
 def _lay_out(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) -> None:
     gr, first, example = load_gradio(), next(iter(models)), next(iter(examples.values()))
-    colour = _colouring(models, example, to)
+    colour = partial(_colour, models, example, to)
     trouble, preview, slid, beside, baselines, numbers = colour(None, 1.0)
     gr.Markdown(ABOUT)
     with gr.Row(elem_classes="sides"):
@@ -206,7 +213,7 @@ def _lay_out(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) 
             asked = [upload, strength]
             with gr.Row():
                 for name, model in models.items():
-                    file = _saving(model, name, example, to)
+                    file = partial(save_coloured, model, name, example, to)
                     offer(f"Save {name} at full size", file, asked, trouble)
             with gr.Accordion("More: numbers and baselines", open=False, elem_classes="later"):
                 baselines = gr.HTML(baselines)
@@ -258,34 +265,24 @@ def in_trouble(error: KitError) -> str:
     return f'<p role="alert">{html.escape(str(error))}</p>'
 
 
-def _colouring(models: dict[str, Colorizer], example: Path, to: Path) -> Callable[..., tuple]:
-    """Make what answers an upload, or shows the example without one."""
-
-    def colour(upload: str | None, strength: float) -> tuple[Any, ...]:
-        try:
-            seen = read_upload(str(upload or example))
-            files, said = answer(models, seen, strength, Path(tempfile.mkdtemp(dir=to)))
-        except KitError as error:
-            return in_trouble(error), "", None, "", "", ""
-        own = files["as it was"] if seen.colours != "none" else files.pop("as it was")
-        more = {label: files.pop(label) for label in BASELINES.values() if label in files}
-        slid = files["grey"], next(file for label, file in files.items() if label in models)
-        preview = _beside({"as it was read": own})
-        return "", preview, slid, _beside(files), _beside(more), said
-
-    return colour
+def _colour(
+    models: dict[str, Colorizer], example: Path, to: Path, upload: str | None, strength: float
+) -> tuple[Any, ...]:
+    """Answer an upload, or show the example without one."""
+    try:
+        seen = read_upload(str(upload or example))
+        files, said = answer(models, seen, strength, Path(tempfile.mkdtemp(dir=to)))
+    except KitError as error:
+        return in_trouble(error), "", None, "", "", ""
+    own = files["as it was"] if seen.colours != "none" else files.pop("as it was")
+    more = {label: files.pop(label) for label in BASELINES.values() if label in files}
+    slid = files["grey"], next(file for label, file in files.items() if label in models)
+    preview = _beside({"as it was read": own})
+    return "", preview, slid, _beside(files), _beside(more), said
 
 
 def _beside(files: dict[str, str]) -> str:
     return render("pictures/beside.html", {"shown": files}) if files else ""
-
-
-def _saving(model: Colorizer, name: str, example: Path, to: Path) -> Callable[..., Path]:
-    def save(upload: str | None, strength: float) -> Path:
-        folder = Path(tempfile.mkdtemp(dir=to))
-        return save_coloured(model, Path(upload or example), strength, folder, name)
-
-    return save
 
 
 def serve(out: str, port: int, share: bool, more: Pages) -> None:

@@ -4,7 +4,7 @@ How a file is read is base/reading.py's, as in training.
 """
 
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -67,10 +67,10 @@ def open_picture(source: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Pictu
     """
     name = source if isinstance(source, Path) else getattr(source, "name", "the picture")
     try:
-        if isinstance(source, Path):
-            with source.open("rb") as file:  # by its path Pillow maps some TIFFs, turned wrongly
-                return _open(file, max_pixels)
-        return _open(source, max_pixels)
+        # Opened here: by its path Pillow maps some TIFFs, turned wrongly.
+        found = source.open("rb") if isinstance(source, Path) else nullcontext(source)
+        with found as file, opened(file, max_pixels) as image:
+            return as_picture(image)
     except KitError as error:
         raise KitError(f"{name}: {error}") from error
     except OSError as error:
@@ -133,11 +133,6 @@ def fitted(image: Image.Image, side: int) -> Image.Image:
     return image.resize([max(1, round(scale * length)) for length in image.size])
 
 
-def _open(file: BinaryIO, max_pixels: int) -> Picture:
-    with opened(file, max_pixels) as image:
-        return as_picture(image)
-
-
 def _without_colour(image: Image.Image) -> bool:
     for box in bands(image):
         red, green, blue = image.crop(box).split()
@@ -191,6 +186,7 @@ def _kept_exif(image: Image.Image) -> dict[str, Any]:
         return kept | {"exif": _EXIF + raw.removeprefix(_EXIF)}
     else:
         exif.load(raw or found.tobytes())
+        exif.update(tags)
         exif.pop(_ORIENTATION, None)
     if details:
         exif.get_ifd(_DETAILS)[_COLOUR_SPACE] = 1  # sRGB

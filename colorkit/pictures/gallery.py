@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from ..base.errors import KitError
@@ -89,15 +90,12 @@ def _show(
 
 def _sheet(folder: Path, kinds: list[str]) -> Image.Image:
     """Put six paintings side by side, a row for each kind of picture and one as painted."""
-    width, height = TILE
-    kinds, numbers = [*kinds, "painted"], [number for number in SHEET if number in PAINTINGS]
-    sheet = Image.new("RGB", (width * len(numbers), height * len(kinds)))
-    for row, kind in enumerate(kinds):
-        for column, number in enumerate(numbers):
-            with Image.open(folder / "pictures" / f"{number}-{kind}.jpg") as picture:
-                tile = ImageOps.fit(picture.convert("RGB"), TILE, centering=(0.5, 0.3))
-            sheet.paste(tile, (column * width, row * height))
-    return sheet
+    rows, numbers = [], [number for number in SHEET if number in PAINTINGS]
+    for kind in (*kinds, "painted"):
+        pictures = [Image.open(folder / "pictures" / f"{n}-{kind}.jpg") for n in numbers]
+        tiles = [ImageOps.fit(p.convert("RGB"), TILE, centering=(0.5, 0.3)) for p in pictures]
+        rows.append(np.hstack(tiles))
+    return Image.fromarray(np.vstack(rows))
 
 
 def _as_jpeg(image: Image.Image) -> bytes:

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ..base.errors import KitError
+from ..base.errors import KitError, check_range
 from ..base.icc import bands
 from ..color import AB_SCALE, encode, grey_input, join, lab_to_paler_rgb
 from .files import Picture, as_picture, open_picture
@@ -64,7 +64,7 @@ def colorize_picture(
     The lightness is the input's everywhere, within the rounding to 8 bits: where sRGB lacks the
     predicted colour, chroma is lowered. Raises KitError for a size that the model cannot see.
     """
-    check_strength(strength)
+    check_asked(model, strength, size)
     return paint_ab(picture.image, strength * predict_ab(picture, model, size))
 
 
@@ -89,14 +89,12 @@ def colours_of(picture: Picture) -> str:
     return "toned" if untold < ONE_TONE * chroma else "many"
 
 
-def check_strength(strength: float) -> None:
-    """Raise KitError unless a strength is from 0 (grey) to 2."""
-    if not 0 <= strength <= 2:
-        raise KitError(f"strength {strength}: must be between 0 and 2")
+def check_asked(model: Colorizer, strength: float, size: int) -> None:
+    """Raise KitError unless a strength is from 0 (grey) to 2, and a model sees squares of a size.
 
-
-def check_size(model: Colorizer, size: int) -> None:
-    """Raise KitError unless a model can see squares of `size` px; 0 is its own."""
+    size: px; 0 is the model's own.
+    """
+    check_range("strength", strength, 0, 2)
     size = size or model.size
     if size != model.size and not model.any_size:
         raise KitError(f"size {size}: this model sees squares of {model.size} px and no others")
@@ -106,7 +104,6 @@ def check_size(model: Colorizer, size: int) -> None:
 
 def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
     """Show a model the picture as a square, as in training: ab (2, size, size), on the CPU."""
-    check_size(model, size)
     size = size or model.size
     device = next(iter(model.state_dict().values())).device
     with torch.inference_mode():

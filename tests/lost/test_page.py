@@ -113,12 +113,6 @@ def test_points_can_be_put_on_an_upload_that_has_been_forgotten(page, picture):
         page.save_picture(str(picture), record, list(SOURCES))
 
 
-def test_what_is_no_picture_is_refused_in_a_line(page, tmp_path):
-    (tmp_path / "text.png").write_bytes(b"hello")
-    with pytest.raises(KitError, match="cannot be read: not a picture"):
-        page.begin(str(tmp_path / "text.png"))
-
-
 @pytest.fixture
 def address() -> Iterator[str]:
     with demo() as (found, _):

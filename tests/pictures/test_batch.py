@@ -42,22 +42,32 @@ def folder(tmp_path) -> Path:
 
 def colour(model: Colorizer, source: Path, to: Path, **settings) -> list[Done]:
     how = Settings(**settings)
-    return colour_all(find_pairs([str(source)], str(to), beside=how.beside), model, how)
+    return list(colour_all(find_pairs([str(source)], str(to), beside=how.beside), model, how))
 
 
-def test_a_folder_is_coloured_file_by_file(folder, model, tmp_path):
+def test_a_folder_is_coloured_file_by_file_and_none_is_left_out(folder, model, tmp_path):
+    for name in ("f.jp2", "g.bmp", "h.gif", "i.avif", "j.jfif"):
+        Image.open(folder / "b.png").save(folder / name)
+    (folder / "k.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    for name in ("._a.jpg", ".DS_Store", "__MACOSX/a.jpg", ".ipynb_checkpoints/a.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"of the system")
     pairs = find_pairs([str(folder)], str(tmp_path / "out"), recursive=True)
-    names = [path.relative_to(tmp_path / "out").as_posix() for path in pairs.values()]
-    assert names == ["a.jpg", "b.png", "below/a.jpg", "c.tif", "d.webp", "e.png"]
-    seen = []
-    results = colour_all(pairs, model, Settings(), seen.append)
-    assert results == seen
+    results = list(colour_all(pairs, model, Settings()))
+    bad = results.pop()
+    assert "k.heic: cannot be read: HEIC, which is not read; save it as" in bad.error
     assert not any(done.error for done in results)
-    for source, output in pairs.items():
-        assert Image.open(output).size == Image.open(source).size
-        assert Image.open(output).format == Image.open(source).format
-    assert summary(results, time.monotonic()).startswith("6 of 6 pictures coloured in 0 s")
-    assert len(find_pairs([str(folder)], str(tmp_path / "out"))) == len(FORMATS)
+    written = [path for path in (tmp_path / "out").rglob("*.*")]
+    names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in written)
+    assert names[:6] == ["a.jpg", "b.png", "below/a.jpg", "c.tif", "d.webp", "e.png"]
+    assert names[6:] == ["f.png", "g.png", "h.png", "i.png", "j.jfif"]
+    for done in results:
+        assert Image.open(done.output).size == Image.open(done.source).size
+        if done.output.suffix == done.source.suffix:
+            assert Image.open(done.output).format == Image.open(done.source).format
+    said = summary([*results, bad], time.monotonic())
+    assert said.startswith("11 of 12 pictures coloured in 0 s")
+    assert len(find_pairs([str(folder)], str(tmp_path / "out"))) == len(FORMATS) + 6
 
 
 def test_nothing_is_written_over_unless_asked(folder, model, tmp_path):
@@ -273,9 +283,11 @@ def test_four_hundred_damaged_files_harm_nothing(folder, model, tmp_path):
         source = sources[number % len(sources)]
         wrong = random.choice(sources).suffix if number % 7 == 0 else source.suffix
         (bad / f"{number}{wrong}").write_bytes(mutated(random, source.read_bytes()))
-    times = [time.monotonic()]
+    results, times = [], [time.monotonic()]
     pairs = find_pairs([str(bad)], str(tmp_path / "out"))
-    results = colour_all(pairs, model, Settings(), lambda _: times.append(time.monotonic()))
+    for done in colour_all(pairs, model, Settings()):
+        results.append(done)
+        times.append(time.monotonic())
     assert len(results) == 400
     assert max(np.diff(times)) < 10
     failed = [done for done in results if done.error]

@@ -5,10 +5,11 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import is_for_everybody, model_of
-from PIL import Image, ImageChops
+from PIL import Image
 
 from colorkit.base.errors import KitError
 from colorkit.pictures import gallery as room
@@ -88,16 +89,15 @@ def test_a_keyboard_opens_divides_turns_over_and_closes(browser, page):
     tab.keyboard.press("Enter")
     tab.wait_for_selector("dialog[open]")
     assert tab.url.endswith(f"#{TWO[0]}")
-    seen = [seen_now(tab)]
+    before = coloured(tab, 0.55, 0.65)
     for _ in range(10):
         tab.keyboard.press("ArrowRight")
     assert tab.get_attribute("#divider", "aria-valuenow") == "70"
-    seen.append(seen_now(tab))
-    before, after = (colour(box(image, 0.55, 0.65)) for image in seen)
+    after = coloured(tab, 0.55, 0.65)
     assert before > 20 > 5 > after  # it was right of the line and is left of it, where grey is
     tab.keyboard.press("Home")
     tab.fill("#strength", "0")
-    assert colour(box(seen_now(tab), 0.2, 0.8)) < 5  # no strength is grey
+    assert coloured(tab, 0.2, 0.8) < 5  # no strength is grey
     tab.check("input[name=right][value=painted]", force=True)
     assert tab.get_attribute("#right .top", "alt") == f"{room.PAINTINGS[TWO[0]]}, as painted"
     assert tab.is_disabled("#strength")
@@ -133,19 +133,13 @@ def test_a_link_opens_a_painting_a_mouse_drags_the_line_and_back_closes(browser,
     tab.close()
 
 
-def seen_now(tab) -> Image.Image:
+def coloured(tab, left: float, right: float) -> int:
+    """Measure how far apart red, green and blue are at most, between two shares of the width.
+
+    And below the labels, above the knob.
+    """
     tab.wait_for_function("[...document.querySelectorAll('#stage img')].every((i) => i.complete)")
-    shot = tab.locator("#stage").screenshot()
-    return Image.open(io.BytesIO(shot)).convert("RGB")
-
-
-def box(image: Image.Image, left: float, right: float) -> Image.Image:
-    """Cut out what lies between two shares of the width, below the labels, above the knob."""
-    width, height = image.size
-    return image.crop((round(left * width), height // 5, round(right * width), height // 3))
-
-
-def colour(image: Image.Image) -> int:
-    """Measure how far apart red, green and blue are at most."""
-    red, green, blue = image.split()
-    return max(ImageChops.difference(red, other).getextrema()[1] for other in (green, blue))
+    shot = Image.open(io.BytesIO(tab.locator("#stage").screenshot())).convert("RGB")
+    width, height = shot.size
+    part = shot.crop((round(left * width), height // 5, round(right * width), height // 3))
+    return np.ptp(part, axis=-1).max()

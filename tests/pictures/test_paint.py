@@ -6,13 +6,14 @@ import pytest
 import torch
 from conftest import model_of
 from PIL import Image
+from profiles import lightness
 from skimage import data
 from torch.nn import functional
 
 from colorkit import colorize
 from colorkit.base.errors import KitError
 from colorkit.base.icc import BAND
-from colorkit.color import encode, join, lab_to_paler_rgb, rgb_to_lab
+from colorkit.color import encode, join, lab_to_paler_rgb
 from colorkit.pictures.files import Picture, open_picture
 from colorkit.pictures.paint import colorize_picture, colours_of, compare
 from colorkit.pictures.pretrained import BOX, Colorizer
@@ -32,15 +33,11 @@ def grey() -> Image.Image:
     return Image.fromarray(values)
 
 
-def lightness(image: Image.Image) -> np.ndarray:
-    rgb = torch.from_numpy(np.asarray(image.convert("RGB")) / np.float32(255)).movedim(-1, 0)
-    return rgb_to_lab(rgb)[0].numpy()
-
-
 def test_a_grey_pictures_lightness_is_kept_but_for_rounding(grey, model):
     coloured, paler = colorize_picture(Picture(grey), model)
     assert coloured.size == grey.size
-    difference = np.abs(lightness(coloured) - lightness(grey))
+    seen, given = (lightness(np.asarray(image) / 255) for image in (coloured, grey))
+    difference = np.abs(seen - given)
     assert difference.max() < 0.5  # half a step of 8 bits in R, G and B is at most that in L*
     assert 0 < paler < 0.5
     assert np.asarray(coloured).std(axis=-1).mean() > 5  # it has colours
