@@ -45,7 +45,7 @@ class LiteUnet(nn.Module):
             channels = width
         self.last = nn.Conv2d(channels, outputs, 3, padding=1)
         if imagenet:
-            self.load_state_dict(self.state_dict() | _imagenet_weights(self))
+            self.load_state_dict(self.state_dict() | _imagenet_weights(self.blocks))
 
     def forward(self, L: Tensor) -> Tensor:
         skips, x = [], self.stem(L)
@@ -82,13 +82,21 @@ def _convolution(
     return nn.Sequential(convolution, nn.BatchNorm2d(n_out, eps=1e-3), nn.ReLU6())
 
 
-def _imagenet_weights(network: LiteUnet) -> dict[str, Tensor]:
-    """Read Lite0's file under our names: its layers lie in it in the order of ours.
-
-    Its classifier and seventh stage come last, and are not used.
-    """
-    ours = [name for name in network.state_dict() if name.startswith(("stem", "blocks"))]
-    found = dict(zip(ours, _read_imagenet().values(), strict=False))
+def _imagenet_weights(blocks: nn.ModuleList) -> dict[str, Tensor]:
+    """Read Lite0's file under our names. Its classifier and seventh stage are not used."""
+    theirs = _read_imagenet()
+    pairs = {"stem": ("_conv_stem", "_bn0")}
+    for index, block in enumerate(blocks):
+        ours, its = f"blocks.{index}.", f"_blocks.{index}."
+        if isinstance(block.widen, nn.Sequential):
+            pairs[f"{ours}widen"] = f"{its}_expand_conv", f"{its}_bn0"
+        pairs[f"{ours}depthwise"] = f"{its}_depthwise_conv", f"{its}_bn1"
+        pairs[f"{ours}narrow"] = f"{its}_project_conv", f"{its}_bn2"
+    found = {}
+    for ours, (convolution, norm) in pairs.items():
+        found[f"{ours}.0.weight"] = theirs[f"{convolution}.weight"]
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            found[f"{ours}.1.{name}"] = theirs[f"{norm}.{name}"]
     found["stem.0.weight"] = found["stem.0.weight"].sum(1, keepdim=True)
     return found
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from colorkit.base.errors import KitError
 from colorkit.models import count_parameters
@@ -15,20 +16,47 @@ def test_any_multiple_of_32_becomes_colours():
     assert ab.abs().max() <= 1
 
 
-def test_imagenet_weights_fill_the_whole_encoder_and_nothing_else(monkeypatch):
-    """By a stand-in of the package's file: its order, its shapes, other numbers."""
+@pytest.fixture
+def weights(monkeypatch):
+    """A stand-in of the package with ImageNet's weights: its names, its shapes, other numbers."""
+    theirs = {"_conv_head.weight": torch.zeros(1280, 320, 1, 1), "_fc.weight": torch.zeros(1000, 8)}
+
+    def put(name: str, norm: str, ours: nn.Sequential, red_green_blue: bool = False) -> None:
+        weight = torch.rand_like(ours[0].weight)
+        theirs[f"{name}.weight"] = weight.expand(-1, 3, -1, -1) if red_green_blue else weight
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            theirs[f"{norm}.{part}"] = torch.rand_like(ours[1].weight)
+
+    unet = lite.LiteUnet()
+    put("_conv_stem", "_bn0", unet.stem, red_green_blue=True)
+    for index, block in enumerate(unet.blocks):
+        its = f"_blocks.{index}."
+        if index:  # the first block does not widen
+            put(f"{its}_expand_conv", f"{its}_bn0", block.widen)
+        put(f"{its}_depthwise_conv", f"{its}_bn1", block.depthwise)
+        put(f"{its}_project_conv", f"{its}_bn2", block.narrow)
+    monkeypatch.setattr(lite, "_read_imagenet", lambda: theirs)
+    return theirs
+
+
+def test_imagenet_weights_fill_the_whole_encoder_and_nothing_else(weights):
     torch.manual_seed(0)
-    random = lite.LiteUnet().state_dict()
-    encoder = {name: part for name, part in random.items() if name.startswith(("stem", "blocks"))}
-    theirs = {name: part + 1 for name, part in encoder.items()}
-    theirs["stem.0.weight"] = theirs["stem.0.weight"].expand(-1, 3, -1, -1)
-    last = {"_conv_head.weight": torch.zeros(1280, 320, 1, 1), "_fc.weight": torch.zeros(1000, 8)}
-    monkeypatch.setattr(lite, "_read_imagenet", lambda: theirs | last)
+    unet = lite.LiteUnet(imagenet=True)
     torch.manual_seed(0)
-    found = lite.LiteUnet(imagenet=True).state_dict()
-    assert torch.equal(found["stem.0.weight"], theirs["stem.0.weight"].sum(1, keepdim=True))
-    wanted = random | theirs | {"stem.0.weight": found["stem.0.weight"]}
-    assert all(torch.equal(found[name], part) for name, part in wanted.items())
+    random = lite.LiteUnet()
+    assert torch.equal(unet.stem[0].weight, weights["_conv_stem.weight"].sum(1, keepdim=True))
+    assert torch.equal(
+        unet.blocks[14].narrow[1].running_var, weights["_blocks.14._bn2.running_var"]
+    )
+    changed = {
+        name
+        for (name, one), other in zip(
+            unet.state_dict().items(), random.state_dict().values(), strict=True
+        )
+        if not torch.equal(one, other)
+    }
+    counted = {name for name in unet.state_dict() if not name.endswith("num_batches_tracked")}
+    assert changed == {name for name in counted if name.startswith(("stem", "blocks"))}
 
 
 def test_imagenet_weights_that_are_not_there_are_named(monkeypatch):
