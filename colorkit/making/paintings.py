@@ -5,9 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..base.errors import KitError
-from ..curation import audit
+from ..curation import Curation, audit, manifest_text, save
 from ..folder import Folder
-from ..manifest import manifest_text, save
 from ..sources import Source, open_source
 from ..splits import SPARE, stratify
 
@@ -46,7 +45,7 @@ def gather(data: Sequence[str], folder: Folder) -> None:
     manifest.loc[ours.index, "part"] = dealt
     if folder.manifest_path.exists() and manifest_text(manifest) != manifest_text(folder.listed):
         raise KitError(f"{folder.path}: holds models of other paintings; choose another --out")
-    save(folder.path, manifest, curation.remarks)
+    save(folder.path, Curation(manifest, curation.remarks))
 
 
 def link(path: Path, target: Path) -> None:
