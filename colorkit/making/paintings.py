@@ -41,8 +41,7 @@ def gather(data: Sequence[str], folder: Folder) -> None:
     if len(ours) < MIN_TO_TRAIN:
         rule = f"a model needs {MIN_TO_TRAIN}, and hundreds to be good; add paintings"
         raise KitError(f"{', '.join(data)}: {len(ours)} paintings; {rule}")
-    dealt = stratify(ours["painter"], ours["group"], 0, PART_SHARES)
-    manifest.loc[ours.index, "part"] = dealt
+    manifest.loc[ours.index, "part"] = stratify(ours, 0, PART_SHARES)
     if folder.manifest_path.exists() and manifest_text(manifest) != manifest_text(folder.listed):
         raise KitError(f"{folder.path}: holds models of other paintings; choose another --out")
     save(folder.path, Curation(manifest, curation.remarks))
