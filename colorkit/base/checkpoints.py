@@ -138,8 +138,8 @@ def state(learn: Learner) -> tuple[dict[str, Tensor], dict[str, Any]]:
         for role, network in _networks(learn).items()
         for name, tensor in network.state_dict().items()
     }
-    for role, parameter, moments in _moments(learn):
-        tensors |= {f"{role}.{parameter}.{name}": tensor for name, tensor in moments.items()}
+    for start, _, moments in _moments(learn):
+        tensors |= {f"{start}.{name}": tensor for name, tensor in moments.items()}
     tensors["chance.torch"] = torch.get_rng_state()
     tensors["chance.batches"] = learn.dls.train.generator.get_state()
     if torch.cuda.is_available():
@@ -159,11 +159,12 @@ def state(learn: Learner) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def restore(learn: Learner, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Bring a Learner to a state that `state` described."""
     for role, network in _networks(learn).items():
-        start = f"{role}."
-        own = {n[len(start) :]: t for n, t in tensors.items() if n.startswith(start)}
-        network.load_state_dict(own)
-    for role, optimizer in _optimizers(learn).items():
-        _restore_moments(role, optimizer, tensors)
+        network.load_state_dict(_under(role, tensors))
+    for start, parameter, moments in _moments(learn):
+        for name, saved in _under(start, tensors).items():
+            if saved.ndim:  # as the parameter lies in memory: fused Adam relies on it
+                saved = torch.empty_like(parameter).copy_(saved)
+            moments[name] = saved.to(parameter.device).detach()  # fused Adam counts steps there
     learn.history.rows, learn.history.data_order = facts["history"], facts["data_order"]
     learn.history.seconds = facts["seconds"]
     if facts["scaler"]:
@@ -202,21 +203,14 @@ def _optimizers(learn: Learner) -> dict[str, torch.optim.Adam]:
     return {"generator_adam": learn.opt.opt} | critic
 
 
-def _moments(learn: Learner) -> Iterator[tuple[str, int, dict[str, Tensor]]]:
-    """Give Adam's memory of each parameter: step count and two running means."""
+def _moments(learn: Learner) -> Iterator[tuple[str, nn.Parameter, dict[str, Tensor]]]:
+    """Give Adam's memory of each parameter: step count and two running means; and its name here."""
     for role, optimizer in _optimizers(learn).items():
         for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
-            yield role, index, optimizer.state[parameter]
+            yield f"{role}.{index}", parameter, optimizer.state[parameter]
 
 
-def _restore_moments(role: str, optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
-    group = optimizer.param_groups[0]
-    for index, parameter in enumerate(group["params"]):
-        start, moments = f"{role}.{index}.", optimizer.state[parameter]
-        for name in (n for n in tensors if n.startswith(start)):
-            saved = tensors[name]
-            if saved.ndim:  # as the parameter lies in memory: fused Adam relies on it
-                saved = torch.empty_like(parameter).copy_(saved)
-            elif group["fused"]:  # the step count, on the CPU otherwise
-                saved = saved.to(parameter.device)
-            moments[name[len(start) :]] = saved.detach()
+def _under(start: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the tensors whose names begin with a role, by the rest of their names."""
+    start = f"{start}."
+    return {n.removeprefix(start): tensor for n, tensor in tensors.items() if n.startswith(start)}
