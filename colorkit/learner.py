@@ -16,7 +16,7 @@ from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
 from .adversarial import AdversarialCallback
-from .base.device import adam, best_precision, compute_in, default_device, loss_scaler, prepare
+from .base.device import adam, best_precision, choose_device, compute_in, loss_scaler, prepare
 from .base.errors import DivergedError
 from .batches import Batches
 from .experiment import Experiment, Recipe
@@ -102,7 +102,7 @@ def make_learner(
     of new weights; device: the GPU if there is one. Call `fit(epochs)` on it;
     `learn.history.rows` has the losses. Paper: section 3.3.
     """
-    device = device or default_device()
+    device = device or choose_device()
     prepare(experiment.seed, experiment.deterministic)
     generator = _generator(experiment, pixels["train"].shape[-1], start).to(device)
     critic = PatchCritic() if experiment.recipe.critic else None
