@@ -143,16 +143,7 @@ def manifest_text(manifest: pd.DataFrame) -> str:
 
 def read_manifest(path: Path) -> pd.DataFrame:
     """Read a manifest; KitError if it is not one."""
-    try:
-        numbers = ("width", "height", "group", "mirrored")
-        text = {name: str for name in COLUMNS if name not in numbers}
-        content = io.BytesIO(path.read_bytes())
-        table = pd.read_csv(content, dtype=text, keep_default_na=False)
-        return table.rename(columns={"split": "part"})[COLUMNS]  # its name until 0.3.0
-    except (OSError, KeyError, ValueError) as error:
-        raise KitError(
-            f"{path}: not a manifest ({error}); delete it, and notebook 01 makes it anew"
-        ) from error
+    return _read_table(path, "a manifest", COLUMNS)
 
 
 def save(out: Path, curation: Curation) -> None:
@@ -165,9 +156,11 @@ def save(out: Path, curation: Curation) -> None:
 def check_manifest(path: Path, source: Source, painters: str, split: str) -> pd.DataFrame:
     """Read a manifest; KitError unless it is of the files there are now, and of this split."""
     manifest = read_manifest(path)
+    remarks = _read_table(path.with_name("audit.csv"), "an audit", REMARKS)
+    left_out = remarks.loc[remarks["action"] == LEFT_OUT, "path"]
     offered = {painting.path for painting in choose_paintings(source, painters)}
     files = manifest.drop_duplicates("path").set_index("path")["sha256"]
-    known = offered == {*files.index, *_left_out(path.with_name("audit.csv"))}
+    known = offered == {*files.index, *left_out}
     if not known or any(file_sha256(source.root / name) != was for name, was in files.items()):
         raise KitError(
             f"{path.parent}: holds results of other paintings than {source.name} "
@@ -230,12 +223,13 @@ def _alike(usable: pd.DataFrame) -> pd.DataFrame:
     return alike.assign(rule="near-duplicate", detail=detail, action="same split")
 
 
-def _left_out(path: Path) -> list[str]:
+def _read_table(path: Path, kind: str, columns: list[str]) -> pd.DataFrame:
+    numbers = ("width", "height", "group", "mirrored")
+    text = {name: str for name in columns if name not in numbers}
     try:
-        remarks = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return remarks.loc[remarks["action"] == LEFT_OUT, "path"].tolist()
+        content = io.BytesIO(path.read_bytes())
+        table = pd.read_csv(content, dtype=text, keep_default_na=False)
+        return table.rename(columns={"split": "part"})[columns]  # its name until 0.3.0
     except (OSError, KeyError, ValueError) as error:
-        raise KitError(
-            f"{path}: not an audit ({error}); delete it and manifest.csv, and notebook 01 makes "
-            "them anew"
-        ) from error
+        remedy = "delete manifest.csv and audit.csv, and notebook 01 makes them anew"
+        raise KitError(f"{path}: not {kind} ({error}); {remedy}") from error

@@ -41,7 +41,7 @@ def call(monkeypatch, capsys):
     ],
 )
 def test_bad_requests_are_one_line_exit_2_and_write_nothing(
-    call, runs, monkeypatch, tmp_path, words, says
+    call, monkeypatch, tmp_path, words, says
 ):
     monkeypatch.setenv("COLORKIT_RESNET18", "none.pth")
     monkeypatch.chdir(tmp_path)

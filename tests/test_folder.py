@@ -59,11 +59,12 @@ def test_what_was_left_out_is_written_beside_the_manifest(folder, gallery):
     assert "zero.jpg,Ada Blue,unreadable,cannot be read: an empty file,left out" in audit
 
 
-def test_damaged_manifest_is_named(folder):
-    folder.path.mkdir()
-    folder.manifest_path.write_text("half a li")
-    with pytest.raises(KitError, match="not a manifest"):
-        folder.listed  # noqa: B018
+@pytest.mark.parametrize(("name", "kind"), [("manifest", "a manifest"), ("audit", "an audit")])
+def test_a_damaged_table_is_named(folder, name, kind):
+    folder.manifest  # noqa: B018
+    (folder.path / f"{name}.csv").write_text("half a li")
+    with pytest.raises(KitError, match=f"{name}.csv: not {kind}"):
+        anew(folder).manifest  # noqa: B018
 
 
 def test_manifest_round_trip_keeps_its_bytes(gallery, tmp_path):
