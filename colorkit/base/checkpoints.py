@@ -21,7 +21,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from torch import Tensor, nn
 
-from .backup import Backup, target
+from .backup import keep_checkpoint, target
 from .errors import KitError, differing
 from .files import is_whole, remove_parts, write_checked
 
@@ -34,16 +34,17 @@ class Checkpoints(Callback):
     identity: what must be the same for a checkpoint to be used ("id", "config",
     "manifest_sha256", "version").
     Every COLORKIT_CHECKPOINT_EVERY epochs (1) a copy of the state is taken on the device and
-    written by a thread of its own, while training goes on. No checkpoint follows the last
-    epoch: the result does.
+    written by a thread of its own, while training goes on; another one copies it to the backup,
+    unless it is still at the one before. No checkpoint follows the last epoch: the result does.
     """
 
     order = 10  # after History: an epoch that diverged is not kept
 
     def __init__(self, out: Path, identity: dict[str, Any], epochs: int):
-        self.folder, self.identity, self.epochs = folder_of(out, identity["id"]), identity, epochs
-        self.every, self.resumed_after = _every(), []
-        self.backup, self.writer, self.writing = Backup(out), ThreadPoolExecutor(1), Future()
+        self.out, self.identity, self.epochs = out, identity, epochs
+        self.folder, self.every, self.resumed_after = folder_of(out, identity["id"]), _every(), []
+        self.writer, self.copier = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self.writing = self.copying = Future()
         self.writing.set_result(None)
         self.stream = torch.cuda.Stream() if torch.cuda.is_available() else None
 
@@ -51,9 +52,9 @@ class Checkpoints(Callback):
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        """Finish the write that is under way, whatever ended the training."""
+        """Finish the write and the copy that are under way, whatever ended the training."""
         self.writer.shutdown(wait=True)
-        self.backup.close()
+        self.copier.shutdown(wait=True)
         if error is None:
             self.writing.result()
 
@@ -94,7 +95,8 @@ class Checkpoints(Callback):
             tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         content = safetensors.torch.save(tensors, {"state": facts})
         path = write_checked(self.folder, f"epoch-{done:05d}", ".safetensors", [content])
-        self.backup.copy(path)
+        if self.copying.done():  # else a later one follows
+            self.copying = self.copier.submit(keep_checkpoint, self.out, path)
         for old in files(self.folder)[KEPT_CHECKPOINTS:]:
             old.unlink()
 
