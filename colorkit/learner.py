@@ -104,7 +104,10 @@ def make_learner(
     """
     device = device or choose_device()
     prepare(experiment.seed, experiment.deterministic)
-    generator = _generator(experiment, pixels["train"].shape[-1], start).to(device)
+    weights = "random" if start else experiment.weights
+    generator = build_generator(experiment.model, pixels["train"].shape[-1], weights).to(device)
+    if start:
+        generator.load_state_dict(start)
     critic = PatchCritic() if experiment.recipe.critic else None
     loaders = _loaders(experiment, pixels, device)
     precision = precision_on(experiment, device)
@@ -148,14 +151,6 @@ def put_together(
     learn.scaler = scaler
     learn.create_opt()
     return learn
-
-
-def _generator(experiment: Experiment, size: int, start: dict[str, Tensor] | None) -> nn.Module:
-    if not start:
-        return build_generator(experiment.model, size, experiment.weights)
-    generator = build_generator(experiment.model, size, "random")
-    generator.load_state_dict(start)
-    return generator
 
 
 def _loaders(
