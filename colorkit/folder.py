@@ -138,13 +138,10 @@ class Folder:
         """Score a model painting by painting: {"train": [{"path", "painter", "mse_ab", …}], …}."""
         named = {}
         for part, pixels in self.pixels.items():
-            mine = self.manifest[self.manifest["part"] == part]
-            rows = zip(
-                mine[["path", "painter"]].to_dict("records"),
-                evaluate(predict, pixels, device, mode, grey),
-                strict=True,
-            )
-            named[part] = [painting | scores for painting, scores in rows]
+            mine = self.manifest.loc[self.manifest["part"] == part, ["path", "painter"]]
+            rows = evaluate(predict, pixels, device, mode, grey)
+            pairs = zip(mine.to_dict("records"), rows, strict=True)
+            named[part] = [painting | scores for painting, scores in pairs]
         return named
 
     def describe(self, run_id: str, device: torch.device) -> dict[str, Any]:
