@@ -61,13 +61,12 @@ class Batches:
 
     def _draw(self) -> tuple[Tensor, list[int]]:
         """Draw an epoch: the order, and how many of each batch come before the mirrored ones."""
-        if not self.generator:
-            sizes = torch.arange(len(self.pixels)).split(self.batch_size)
-            return torch.arange(len(self.pixels)), [len(part) for part in sizes]
-        order = torch.randperm(len(self.pixels), generator=self.generator)
-        if not self.shuffle:
-            order = torch.arange(len(self.pixels))
-        mirrored = torch.rand(len(order), generator=self.generator) < FLIP_PROBABILITY
+        count = len(self.pixels)
+        order, mirrored = torch.arange(count), torch.zeros(count, dtype=torch.bool)
+        if self.generator:
+            shuffled = torch.randperm(count, generator=self.generator)
+            order = shuffled if self.shuffle else order
+            mirrored = torch.rand(count, generator=self.generator) < FLIP_PROBABILITY
         batches = order.split(self.batch_size), mirrored.split(self.batch_size)
         halves = [(i[~m], i[m]) for i, m in zip(*batches, strict=True)]
         return torch.cat([torch.cat(pair) for pair in halves]), [len(plain) for plain, _ in halves]

@@ -61,18 +61,17 @@ def check_source(data: Data = "sample", painters: Painters = "") -> None:
     """Audit every picture file and say what is done with it. Writes nothing."""
     console.print("looking at every file")
     from .curation import audit
-    from .sources import choose_painters, open_source
+    from .sources import choose_paintings, open_source
 
     source = open_source(data)
-    chosen = choose_painters(source, painters) if painters else ()
-    paintings = [p for p in source.paintings if not chosen or p.painter in chosen]
+    paintings = choose_paintings(source, painters or "all")
     curation = audit(source, paintings)
     table = Table(title=f"{source.name}: remarks")
     for column in ("file", "rule", "detail", "action"):
         table.add_column(column, overflow="fold")
-    for remark in curation.remarks:
+    for remark in curation.remarks.itertuples():
         table.add_row(remark.path, remark.rule, remark.detail, remark.action)
-    if curation.remarks:
+    if table.rows:
         console.print(table)
     console.print(f"{len(paintings)} files looked at, {len(curation.manifest)} can be used")
 

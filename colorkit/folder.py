@@ -21,9 +21,8 @@ from .base.device import device_name
 from .base.errors import KitError, check_choice, differing
 from .base.files import data_name, file_sha256, runs_root, slug, user_path, write_atomic
 from .batches import CPU
-from .curation import curate
+from .curation import check_manifest, curate, read_manifest, save
 from .experiment import PROFILES, Profile
-from .manifest import check_manifest, read_manifest, save
 from .metrics import Predictor, evaluate, fit_baselines, predict_rgb
 from .models import build_generator
 from .pixels import evenly, split_pixels
@@ -87,8 +86,7 @@ class Folder:
         Raises KitError if the folder holds results of other paintings, or of another split.
         """
         if not self.manifest_path.exists():
-            curation = curate(self.source, self.painters, self.split)
-            save(self.path, curation.manifest, curation.remarks)
+            save(self.path, curate(self.source, self.painters, self.split))
         manifest = check_manifest(self.manifest_path, self.source, self.painters, self.split)
         self.manifest_sha256  # noqa: B018  (of what was checked)
         return manifest
@@ -140,13 +138,10 @@ class Folder:
         """Score a model painting by painting: {"train": [{"path", "painter", "mse_ab", …}], …}."""
         named = {}
         for part, pixels in self.pixels.items():
-            mine = self.manifest[self.manifest["part"] == part]
-            rows = zip(
-                mine[["path", "painter"]].to_dict("records"),
-                evaluate(predict, pixels, device, mode, grey),
-                strict=True,
-            )
-            named[part] = [painting | scores for painting, scores in rows]
+            mine = self.manifest.loc[self.manifest["part"] == part, ["path", "painter"]]
+            rows = evaluate(predict, pixels, device, mode, grey)
+            pairs = zip(mine.to_dict("records"), rows, strict=True)
+            named[part] = [painting | scores for painting, scores in pairs]
         return named
 
     def describe(self, run_id: str, device: torch.device) -> dict[str, Any]:

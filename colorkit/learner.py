@@ -16,7 +16,7 @@ from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
 from .adversarial import AdversarialCallback
-from .base.device import adam, best_precision, compute_in, default_device, loss_scaler, prepare
+from .base.device import adam, best_precision, choose_device, compute_in, loss_scaler, prepare
 from .base.errors import DivergedError
 from .batches import Batches
 from .experiment import Experiment, Recipe
@@ -102,9 +102,12 @@ def make_learner(
     of new weights; device: the GPU if there is one. Call `fit(epochs)` on it;
     `learn.history.rows` has the losses. Paper: section 3.3.
     """
-    device = device or default_device()
+    device = device or choose_device()
     prepare(experiment.seed, experiment.deterministic)
-    generator = _generator(experiment, pixels["train"].shape[-1], start).to(device)
+    weights = "random" if start else experiment.weights
+    generator = build_generator(experiment.model, pixels["train"].shape[-1], weights).to(device)
+    if start:
+        generator.load_state_dict(start)
     critic = PatchCritic() if experiment.recipe.critic else None
     loaders = _loaders(experiment, pixels, device)
     precision = precision_on(experiment, device)
@@ -148,14 +151,6 @@ def put_together(
     learn.scaler = scaler
     learn.create_opt()
     return learn
-
-
-def _generator(experiment: Experiment, size: int, start: dict[str, Tensor] | None) -> nn.Module:
-    if not start:
-        return build_generator(experiment.model, size, experiment.weights)
-    generator = build_generator(experiment.model, size, "random")
-    generator.load_state_dict(start)
-    return generator
 
 
 def _loaders(

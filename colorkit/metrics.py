@@ -62,9 +62,7 @@ def score(L: Tensor, predicted_ab: Tensor, ab: Tensor) -> list[dict[str, float]]
         "chroma_true": mean_chroma(truth).tolist(),
         "clipped": (~in_gamut(join(L, predicted_ab))).float().mean(dim=(1, 2)).tolist(),
     }
-    return [
-        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
-    ]
+    return pd.DataFrame(columns).to_dict("records")
 
 
 def colourfulness(rgb: Tensor) -> Tensor:

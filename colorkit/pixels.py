@@ -18,7 +18,7 @@ from torch import Tensor
 from .base.errors import KitError
 from .base.files import is_whole, write_checked
 from .base.reading import read_picture
-from .manifest import manifest_hash
+from .curation import manifest_text
 from .splits import PARTS
 
 DECODED_AT_ONCE = 64  # paintings decoded at a time, which bounds the memory it takes
@@ -42,7 +42,8 @@ def split_pixels(out: Path, root: Path, manifest: pd.DataFrame, size: int) -> di
     """
     parts = {name: manifest[manifest["part"] == name] for name in PARTS}
     ordered = pd.concat(parts.values())
-    folder, stem = out / "pixels", f"{manifest_hash(manifest)[:16]}-{size}px"
+    digest = hashlib.sha256(manifest_text(manifest).encode()).hexdigest()
+    folder, stem = out / "pixels", f"{digest[:16]}-{size}px"
     for path in folder.glob(f"{stem}-*.npy"):
         if is_whole(path):
             break

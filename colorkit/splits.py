@@ -13,6 +13,7 @@ import pandas as pd
 from .base.errors import KitError, check_choice, close_names
 
 PARTS = {"train": 0.70, "test": 0.10, "valid": 0.20}  # in the paper's own order
+WITHOUT_TEST = {"train": 7 / 9, "valid": 2 / 9}
 FOLDS = 5
 SCHEMES = {
     "paper": "70:10:20 for training, testing and validation, as the paper says; painters in "
@@ -45,68 +46,62 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
     name, _, detail = split.partition("-")
     check_choice("split", name, SCHEMES)
     paintings = paintings.reset_index(drop=True).assign(mirrored=0)
-    if name == "fold":
-        return paintings.assign(part=_fold(paintings, _number(split, detail, 1, FOLDS)))
-    if name in SHARES:
+    if name == "fold" or name in SHARES:
         dealt = paintings.assign(part=_fold(paintings, _number(split, detail, 1, FOLDS)))
-        pool, kept = dealt["part"] == "train", SHARES[name]
-        dealt.loc[pool, "part"] = _stratified(dealt[pool], 0, {"train": kept, SPARE: 1 - kept})
+        if name in SHARES:
+            pool, kept = dealt["part"] == "train", SHARES[name]
+            dealt.loc[pool, "part"] = stratify(dealt[pool], 0, {"train": kept, SPARE: 1 - kept})
         return dealt
     if name == "draw":
         drawn = paintings.sample(_number(split, detail, 3, len(paintings)), random_state=0)
-        drawn = drawn.sort_index()
-        dealt = pd.Series(_stratified(drawn, 0), index=drawn.index)
-        return paintings.assign(part=dealt.reindex(paintings.index, fill_value=SPARE))
+        part = stratify(drawn.sort_index())
+        return paintings.assign(part=part.reindex(paintings.index, fill_value=SPARE))
     if name == "without":
         return paintings.assign(part=_without(paintings, detail))
     seed = _number(split, detail or "0", 0, 2**32 - 1)
     if name == "usual":
         shares = {"train": 0.70, "test": 0.20, "valid": 0.10}
-        return paintings.assign(part=_stratified(paintings, seed, shares))
+        return paintings.assign(part=stratify(paintings, seed, shares))
     if name == "plain":
-        anyhow = paintings.assign(painter="", group=range(len(paintings)))
-        return paintings.assign(part=_stratified(anyhow, seed))
+        return paintings.assign(part=stratify(_alone(paintings), seed))
     if name == "sorted":
         sizes, order = part_sizes(len(paintings)), ("train", "valid", "test")
         names = np.repeat(order, [sizes[part] for part in order])
         return paintings.sort_values("path", kind="stable").assign(part=names).sort_index()
-    clean = paintings.assign(part=_stratified(paintings, seed))
+    clean = paintings.assign(part=stratify(paintings, seed))
     return clean if name == "paper" else {"flips": _flips, "inside": _inside}[name](clean, seed)
 
 
 def stratify(
-    painters: Sequence[str],
-    groups: Sequence[int],
-    seed: int = 0,
-    shares: Mapping[str, float] = PARTS,
-) -> list[str]:
+    paintings: pd.DataFrame, seed: int = 0, shares: Mapping[str, float] = PARTS
+) -> pd.Series:
     """Deal 70:10:20 to train, test and valid (or by other shares), stratified by painter.
 
-    Groups of near-duplicates stay whole. Painter after painter, each group (shuffled) goes to
-    the part that lags most behind its share, so every painter is spread in proportion and the
-    totals are exact up to the size of a group: 363, 52 and 104 of 519. No part is empty;
-    KitError if there are fewer groups than parts.
+    paintings: columns painter and group. Groups of near-duplicates stay whole. Painter after
+    painter, each group (shuffled) goes to the part that lags most behind its share, so every
+    painter is spread in proportion and the totals are exact up to the size of a group: 363, 52
+    and 104 of 519. Returns a part for each row; none is empty: KitError if there are fewer groups
+    than parts.
     """
-    table = pd.DataFrame({"painter": list(painters), "group": list(groups)})
-    turn = sorted(set(table["painter"]))
+    turn = sorted(set(paintings["painter"]))
     if seed:  # seed 0: the order that published results were dealt in; in one order for all seeds,
         # a painter's only painting would always come to the same part
         turn = np.random.default_rng(seed).permutation(turn).tolist()
-    shuffled = table.sample(frac=1, random_state=seed)
+    shuffled = paintings.sample(frac=1, random_state=seed)
     by_painter = shuffled.groupby("group").agg(painter=("painter", "min"), size=("painter", "size"))
     by_painter = by_painter.loc[shuffled["group"].unique()]
     by_painter = by_painter.iloc[by_painter["painter"].map(turn.index).argsort(kind="stable")]
-    targets = pd.Series(part_sizes(len(table), shares), dtype=float)
+    targets = pd.Series(part_sizes(len(paintings), shares), dtype=float)
     placed, seen, chosen = targets * 0, 0, {}
     for group, size in by_painter["size"].items():
         seen += size
-        lag = targets * seen / len(table) - placed
+        lag = targets * seen / len(paintings) - placed
         room = targets - placed >= size
         name = (lag[room] if room.any() else targets - placed).idxmax()
         placed[name] += size
         chosen[group] = name
     _fill_empty_parts(chosen, list(shares))
-    return [chosen[group] for group in groups]
+    return paintings["group"].map(chosen)
 
 
 def part_sizes(count: int, shares: Mapping[str, float] = PARTS) -> dict[str, int]:
@@ -131,21 +126,18 @@ def _fill_empty_parts(chosen: dict[int, str], names: Sequence[str]) -> None:
             chosen[last] = name
 
 
-def _stratified(
-    paintings: pd.DataFrame, seed: int, shares: Mapping[str, float] = PARTS
-) -> list[str]:
-    return stratify(paintings["painter"], paintings["group"], seed, shares)
+def _alone(paintings: pd.DataFrame) -> pd.DataFrame:
+    """Take paintings as if they were by one painter, and each in a group of its own."""
+    return paintings.assign(painter="", group=range(len(paintings)))
 
 
-def _fold(paintings: pd.DataFrame, number: int) -> list[str]:
+def _fold(paintings: pd.DataFrame, number: int) -> pd.Series:
     """Two tenths are tested, the next one validates, seven train."""
     tenths = [str(tenth) for tenth in range(2 * FOLDS)]
-    dealt = _stratified(paintings, 0, dict.fromkeys(tenths, 1 / len(tenths)))
     first = 2 * (number - 1)
-    tested, watched = tenths[first : first + 2], tenths[(first + 2) % len(tenths)]
-    return [
-        "test" if tenth in tested else "valid" if tenth == watched else "train" for tenth in dealt
-    ]
+    parts = dict.fromkeys(tenths, "train") | dict.fromkeys(tenths[first : first + 2], "test")
+    parts[tenths[(first + 2) % len(tenths)]] = "valid"
+    return stratify(paintings, 0, dict.fromkeys(tenths, 1 / len(tenths))).map(parts)
 
 
 def _without(paintings: pd.DataFrame, painter: str) -> pd.Series:
@@ -156,17 +148,15 @@ def _without(paintings: pd.DataFrame, painter: str) -> pd.Series:
             f"split 'without-{painter}': must name one of several painters here; {meant}"
             "see `colorkit data show`"
         )
-    names = pd.Series("test", index=paintings.index)
-    shares = {"train": 7 / 9, "valid": 2 / 9}
-    names[~tested] = _stratified(paintings[~tested], 0, shares)
-    return names
+    others = stratify(paintings[~tested], 0, WITHOUT_TEST)
+    return others.reindex(paintings.index, fill_value="test")
 
 
 def _flips(clean: pd.DataFrame, seed: int) -> pd.DataFrame:
     pool = clean[clean["part"] != "test"]
     pool = pd.concat([pool, pool.assign(mirrored=1)])
-    anyhow = stratify([""] * len(pool), range(len(pool)), seed, {"train": 7 / 9, "valid": 2 / 9})
-    return _in_order(pd.concat([clean[clean["part"] == "test"], pool.assign(part=anyhow)]))
+    pool["part"] = stratify(_alone(pool), seed, WITHOUT_TEST)
+    return _in_order(pd.concat([clean[clean["part"] == "test"], pool]))
 
 
 def _inside(clean: pd.DataFrame, seed: int) -> pd.DataFrame:

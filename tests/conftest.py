@@ -15,7 +15,8 @@ from torch import nn
 
 from colorkit import learner, models
 from colorkit.base.reading import read_picture
-from colorkit.experiment import PROFILES, Profile
+from colorkit.experiment import PROFILES, Experiment, Profile
+from colorkit.folder import Folder
 from colorkit.pictures.pretrained import Colorizer, build_network
 from colorkit.saving import describe_model
 from colorkit.sources import open_source
@@ -146,18 +147,15 @@ def pixels() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def folder(gallery: Path, tmp_path: Path):
+def folder(gallery: Path, tmp_path: Path) -> Folder:
     """A results folder of the gallery's paintings."""
-    from colorkit.folder import Folder
-
     return Folder(tmp_path / "out", data=str(gallery))
 
 
-def nowhere(model: str, table: int = 1, seed: int = 0, profile: str = "smoke", **settings):
+def nowhere(
+    model: str, table: int = 1, seed: int = 0, profile: str = "smoke", **settings
+) -> Experiment:
     """Describe an experiment whose folder is never looked at."""
-    from colorkit.experiment import Experiment
-    from colorkit.folder import Folder
-
     return Experiment(Folder(Path("nowhere"), profile), model, table, seed, **settings)
 
 

@@ -42,7 +42,7 @@ def call(monkeypatch, capsys):
     ],
 )
 def test_bad_requests_are_one_line_exit_2_and_write_nothing(
-    call, runs, monkeypatch, tmp_path, words, says
+    call, monkeypatch, tmp_path, words, says
 ):
     monkeypatch.setenv("COLORKIT_RESNET18", str(tmp_path / "none.pth"))
     monkeypatch.chdir(tmp_path)
@@ -52,7 +52,7 @@ def test_bad_requests_are_one_line_exit_2_and_write_nothing(
     assert says in err
     assert err.startswith("colorkit: ")
     assert len(err.strip().splitlines()) == 1
-    assert not runs.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.votes.json"]
 
 
 def test_dry_run_lists_the_grid_and_writes_nothing(call, runs):

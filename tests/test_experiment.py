@@ -3,7 +3,6 @@ from conftest import nowhere
 
 from colorkit.base.errors import KitError
 from colorkit.experiment import MODELS, Experiment
-from colorkit.folder import Folder
 
 
 @pytest.mark.parametrize(
@@ -57,12 +56,10 @@ def test_another_grey_has_another_id_and_lightness_leaves_results_as_they_were()
     assert nowhere("pix2pix_resnet18", grey="mixture").first_stage.grey == "mixture"
 
 
-def test_an_unknown_option_or_profile_is_refused():
+def test_an_unknown_option_is_refused():
     folder = nowhere("unet_resnet18").folder
     with pytest.raises(KitError, match="option 'epoch': unknown; did you mean epochs?"):
         Experiment.of(folder, "unet_resnet18", 1, 0, {"epoch": 5})
-    with pytest.raises(KitError, match="profile 'big': must be one of smoke, class, paper"):
-        Folder.of("big")
 
 
 def test_backbone_weights_follow_the_profile_or_the_variable(monkeypatch):

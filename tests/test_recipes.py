@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 from conftest import nowhere
+from torch import nn
 
 from colorkit.experiment import GANS, VARIANTS, Experiment
 from colorkit.learner import make_learner
@@ -42,19 +43,17 @@ def test_first_stages():
     ]
 
 
-@pytest.mark.parametrize("model", GANS)
-def test_without_a_critic_there_is_none(small, pixels, model):
-    learn = make_learner(nowhere(model, variant="l1_only"), pixels)
+@pytest.mark.parametrize(
+    ("variant", "model", "loss", "name"),
+    [("l2", "unet_resnet18", nn.MSELoss, "l2"), *(("l1_only", m, nn.L1Loss, "l1") for m in GANS)],
+)
+def test_without_a_critic_there_is_one_loss_and_its_name_says_which(
+    small, pixels, variant, model, loss, name
+):
+    learn = make_learner(nowhere(model, variant=variant), pixels)
     learn.fit(1)
-    assert not hasattr(learn, "adversarial")
-    assert set(learn.history.rows[0]) == {"epoch", "train_l1", "valid_l1"}
-
-
-def test_squared_errors_are_called_so(small, pixels):
-    learn = make_learner(nowhere("unet_resnet18", variant="l2"), pixels)
-    learn.fit(1)
-    assert isinstance(learn.loss_func, torch.nn.MSELoss)
-    assert set(learn.history.rows[0]) == {"epoch", "train_l2", "valid_l2"}
+    assert isinstance(learn.loss_func, loss)
+    assert set(learn.history.rows[0]) == {"epoch", f"train_{name}", f"valid_{name}"}
 
 
 def test_unshuffled_batches_come_in_the_same_order_and_are_still_mirrored(small, pixels):

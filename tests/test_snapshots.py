@@ -5,6 +5,7 @@ from conftest import equal
 from PIL import Image
 
 from colorkit import snapshots, training
+from colorkit.base.files import kit_file
 from colorkit.experiment import Experiment
 from colorkit.learner import make_learner
 from colorkit.metrics import BASELINES
@@ -53,18 +54,9 @@ def test_looking_changes_no_bit_of_the_training(folder, quick, long):
     assert json.loads((folder.path / "seen" / "epoch-002.json").read_text())["epoch"] == 2
 
 
-def test_what_is_published_of_a_run_stands_beside_its_baselines(tmp_path):
-    def kept(name, *errors):
-        parts = ("train", "test", "valid")
-        scores = {p: {"mse_ab": [e, 3 * e]} for p, e in zip(parts, errors, strict=True)}
-        scores = {"mean_ab": scores} if name == "baselines" else scores
-        (tmp_path / "runs" / f"{name}.json").write_text(json.dumps({"scores": scores}))
-
-    (tmp_path / "runs").mkdir()
-    kept("baselines", 0.01, 0.01, 0.01)
-    kept("t1", 0.002, 0.004, 0.006)
-    table = snapshots.published_errors(tmp_path, {"ours": "t1"})
-    assert table.loc["ours"].to_dict() == pytest.approx(
-        {"train": 0.004, "test": 0.008, "valid": 0.012}
-    )
-    assert table.loc[BASELINES["mean_ab"], "test"] == pytest.approx(0.02)
+def test_what_is_published_of_a_run_stands_beside_its_baselines():
+    folder, run = kit_file("results", "unet-gpu-2026-11-26"), "t1-unet_resnet18-s1000"
+    table = snapshots.published_errors(folder, {"ours": run})
+    assert set(table.index) == {"ours", *BASELINES.values()}
+    tested = json.loads((folder / "runs" / f"{run}.json").read_text())["scores"]["test"]
+    assert table.loc["ours", "test"] == pytest.approx(sum(tested["mse_ab"]) / len(tested["mse_ab"]))

@@ -9,6 +9,12 @@ from colorkit import splits
 from colorkit.base.errors import KitError
 
 
+def parts_of(painters, groups=None, seed: int = 0) -> pd.Series:
+    """Deal paintings, each in a group of its own if nothing else is said."""
+    groups = range(len(painters)) if groups is None else groups
+    return splits.stratify(pd.DataFrame({"painter": painters, "group": groups}), seed)
+
+
 def test_papers_part_sizes():
     assert splits.part_sizes(519) == {"train": 363, "test": 52, "valid": 104}
 
@@ -16,7 +22,7 @@ def test_papers_part_sizes():
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from("abcd"), min_size=10, max_size=200), st.integers(0, 1000))
 def test_split_is_exact_and_nearly_in_proportion(painters, seed):
-    result = pd.Series(splits.stratify(painters, range(len(painters)), seed))
+    result = parts_of(painters, seed=seed)
     assert result.value_counts().to_dict() == splits.part_sizes(len(painters))
     for painter in set(painters):
         here = result[[p == painter for p in painters]]
@@ -29,18 +35,18 @@ def test_split_is_exact_and_nearly_in_proportion(painters, seed):
 def test_groups_stay_whole_and_no_split_is_empty(groups, seed):
     if len(set(groups)) < 3:
         with pytest.raises(KitError, match="too few for 3 parts"):
-            splits.stratify(["x"] * len(groups), groups, seed)
+            parts_of(["x"] * len(groups), groups, seed)
         return
-    parts = splits.stratify(["x"] * len(groups), groups, seed)
+    parts = parts_of(["x"] * len(groups), groups, seed)
     table = pd.DataFrame({"group": groups, "part": parts})
     assert (table.groupby("group")["part"].nunique() == 1).all()
     assert set(table["part"]) == set(splits.PARTS)
 
 
 def test_split_depends_on_its_seed_only():
-    painters, groups = ["a"] * 30 + ["b"] * 30, list(range(60))
-    assert splits.stratify(painters, groups, 1) == splits.stratify(painters, groups, 1)
-    assert splits.stratify(painters, groups, 1) != splits.stratify(painters, groups, 2)
+    one, again, other = (parts_of(["a"] * 30 + ["b"] * 30, seed=seed) for seed in (1, 1, 2))
+    assert one.equals(again)
+    assert not one.equals(other)
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def paintings() -> pd.DataFrame:
 
 
 def test_painters_with_one_painting_each_are_dealt_anew_by_every_draw():
-    draws = [splits.stratify([f"{n:02}" for n in range(40)], range(40), s) for s in range(1, 61)]
+    draws = [parts_of([f"{n:02}" for n in range(40)], seed=seed) for seed in range(1, 61)]
     tested = (pd.DataFrame(draws) == "test").sum()
     assert tested.min() >= 1
     assert tested.max() <= 20

@@ -2,6 +2,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -15,7 +16,7 @@ from colorkit.base.files import only_one
 from colorkit.experiment import LEARNING_RATES, Experiment
 from colorkit.folder import Folder
 from colorkit.learner import make_learner
-from colorkit.metrics import evaluate, predict_rgb
+from colorkit.metrics import BASELINES, evaluate, predict_rgb
 from colorkit.models import ScratchUnet
 from colorkit.pictures.pretrained import load_pretrained
 from colorkit.training import run
@@ -58,11 +59,26 @@ def test_stored_weights_are_the_scored_model(finished, folder):
     assert evaluate(model, folder.pixels["test"]) == again
 
 
-def test_a_finished_run_is_read_not_repeated(finished, folder):
-    experiment, result = finished
-    before = folder.result_path(experiment.id).stat().st_mtime_ns
-    assert run(experiment) == result
-    assert folder.result_path(experiment.id).stat().st_mtime_ns == before
+def test_a_card_says_what_the_runs_json_says_and_whether_it_is_a_second_stage(finished, folder):
+    _, result = finished
+    run(Experiment(folder, "pix2pix_resnet18"))
+    card, second = (
+        (folder.model(f"t1-{model}-s0") / "README.md").read_text()
+        for model in ("pix2pix_scratch", "pix2pix_resnet18")
+    )
+    baselines = folder.baselines["scores"]
+    scores = {name: baselines[key]["test"] for key, name in BASELINES.items()}
+    scores["pix2pix (scratch UNet)"] = result["scores"]["test"]
+    for label, rows in scores.items():
+        mse = np.mean([row["mse_ab"] for row in rows])
+        assert f"| {label} | {mse:.4f} |" in card
+    for painter in ("Ada Blue", "Bo Green", "Cy Red"):
+        count = sum(row["painter"] == painter for row in result["scores"]["train"])
+        assert f"{painter} ({count})" in card
+    assert result["weights_sha256"] in card
+    assert "license: mit" in card
+    assert "ResNet-18" not in card
+    assert ", from the U-Net of the same table and seed; ResNet-18 weights" in second
 
 
 @pytest.mark.parametrize("grey", ["plate:ortho", "mixture"])
@@ -149,9 +165,11 @@ def test_too_little_gpu_memory_is_one_line_with_the_setting_to_try(quick, folder
         run(experiment)
 
 
-def test_a_result_is_used_whatever_the_precision_unless_one_is_asked_for(finished):
+def test_a_result_is_read_whatever_the_precision_unless_one_is_asked_for(finished, folder):
     experiment, result = finished
-    assert run(replace(experiment, precision="fp32")) == result
+    before = folder.result_path(experiment.id).stat().st_mtime_ns
+    assert run(experiment) == run(replace(experiment, precision="fp32")) == result
+    assert folder.result_path(experiment.id).stat().st_mtime_ns == before
     with pytest.raises(KitError, match="made with precision fp32, not bf16"):
         run(replace(experiment, precision="bf16"))
 

@@ -3,43 +3,12 @@ with the session. COLORKIT_BACKUP names the folder.
 """
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from .errors import KitError
 from .files import file_sha256, user_path, write_atomic
 
 _FETCHED = ".fetched"  # in a results folder: what is deleted there after that stays deleted
-
-
-class Backup:
-    """Copies checkpoints of a results folder, one at a time, without holding training up; and what
-    a run has shown on the way (snapshots/), which its result will list.
-
-    A checkpoint that comes while the one before is still being copied is left out: a later one
-    follows. A copy that fails is said, and training goes on.
-    """
-
-    def __init__(self, out: Path):
-        self.out, self.target = out, target(out)
-        self.pool, self.copying = ThreadPoolExecutor(1), Future()
-        self.copying.set_result(None)
-
-    def copy(self, path: Path) -> None:
-        """Begin to copy a checkpoint; older ones of the same run go once it is there."""
-        if self.target and self.copying.done():
-            self.copying = self.pool.submit(self._replace, path)
-
-    def close(self) -> None:
-        """Finish the copy that is under way."""
-        self.pool.shutdown(wait=True)
-
-    def _replace(self, path: Path) -> None:
-        copy = self.target / path.relative_to(self.out)
-        keep(self.out, *(self.out / "snapshots" / path.parent.name).glob("[!.]*"))
-        if _copy(path, copy):
-            for old in set(copy.parent.glob(f"*{copy.suffix}")) - {copy}:
-                old.unlink(missing_ok=True)
 
 
 def target(out: Path) -> Path | None:
@@ -59,6 +28,20 @@ def keep(out: Path, *paths: Path) -> None:
     if folder := target(out):
         for path in paths:
             _copy(path, folder / path.relative_to(out))
+
+
+def keep_checkpoint(out: Path, path: Path) -> None:
+    """Copy a checkpoint, and what its run has shown on the way, which its result will list.
+
+    Older checkpoints of the run go once it is there. A copy that fails is said, and no more.
+    """
+    if not (folder := target(out)):
+        return
+    keep(out, *(out / "snapshots" / path.parent.name).glob("[!.]*"))
+    copy = folder / path.relative_to(out)
+    if _copy(path, copy):
+        for old in set(copy.parent.glob(f"*{copy.suffix}")) - {copy}:
+            old.unlink(missing_ok=True)
 
 
 def fetch(out: Path) -> None:

@@ -21,7 +21,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from torch import Tensor, nn
 
-from .backup import Backup, target
+from .backup import keep_checkpoint, target
 from .errors import KitError, differing
 from .files import is_whole, remove_parts, write_checked
 
@@ -34,16 +34,17 @@ class Checkpoints(Callback):
     identity: what must be the same for a checkpoint to be used ("id", "config",
     "manifest_sha256", "version").
     Every COLORKIT_CHECKPOINT_EVERY epochs (1) a copy of the state is taken on the device and
-    written by a thread of its own, while training goes on. No checkpoint follows the last
-    epoch: the result does.
+    written by a thread of its own, while training goes on; another one copies it to the backup,
+    unless it is still at the one before. No checkpoint follows the last epoch: the result does.
     """
 
     order = 10  # after History: an epoch that diverged is not kept
 
     def __init__(self, out: Path, identity: dict[str, Any], epochs: int):
-        self.folder, self.identity, self.epochs = folder_of(out, identity["id"]), identity, epochs
-        self.every, self.resumed_after = _every(), []
-        self.backup, self.writer, self.writing = Backup(out), ThreadPoolExecutor(1), Future()
+        self.out, self.identity, self.epochs = out, identity, epochs
+        self.folder, self.every, self.resumed_after = folder_of(out, identity["id"]), _every(), []
+        self.writer, self.copier = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self.writing = self.copying = Future()
         self.writing.set_result(None)
         self.stream = torch.cuda.Stream() if torch.cuda.is_available() else None
 
@@ -51,9 +52,9 @@ class Checkpoints(Callback):
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        """Finish the write that is under way, whatever ended the training."""
+        """Finish the write and the copy that are under way, whatever ended the training."""
         self.writer.shutdown(wait=True)
-        self.backup.close()
+        self.copier.shutdown(wait=True)
         if error is None:
             self.writing.result()
 
@@ -94,7 +95,8 @@ class Checkpoints(Callback):
             tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         content = safetensors.torch.save(tensors, {"state": facts})
         path = write_checked(self.folder, f"epoch-{done:05d}", ".safetensors", [content])
-        self.backup.copy(path)
+        if self.copying.done():  # else a later one follows
+            self.copying = self.copier.submit(keep_checkpoint, self.out, path)
         for old in files(self.folder)[KEPT_CHECKPOINTS:]:
             old.unlink()
 
@@ -138,8 +140,8 @@ def state(learn: Learner) -> tuple[dict[str, Tensor], dict[str, Any]]:
         for role, network in _networks(learn).items()
         for name, tensor in network.state_dict().items()
     }
-    for role, parameter, moments in _moments(learn):
-        tensors |= {f"{role}.{parameter}.{name}": tensor for name, tensor in moments.items()}
+    for start, _, moments in _moments(learn):
+        tensors |= {f"{start}.{name}": tensor for name, tensor in moments.items()}
     tensors["chance.torch"] = torch.get_rng_state()
     tensors["chance.batches"] = learn.dls.train.generator.get_state()
     if torch.cuda.is_available():
@@ -159,11 +161,12 @@ def state(learn: Learner) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def restore(learn: Learner, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Bring a Learner to a state that `state` described."""
     for role, network in _networks(learn).items():
-        start = f"{role}."
-        own = {n[len(start) :]: t for n, t in tensors.items() if n.startswith(start)}
-        network.load_state_dict(own)
-    for role, optimizer in _optimizers(learn).items():
-        _restore_moments(role, optimizer, tensors)
+        network.load_state_dict(_under(role, tensors))
+    for start, parameter, moments in _moments(learn):
+        for name, saved in _under(start, tensors).items():
+            if saved.ndim:  # as the parameter lies in memory: fused Adam relies on it
+                saved = torch.empty_like(parameter).copy_(saved)
+            moments[name] = saved.to(parameter.device).detach()  # fused Adam counts steps there
     learn.history.rows, learn.history.data_order = facts["history"], facts["data_order"]
     learn.history.seconds = facts["seconds"]
     if facts["scaler"]:
@@ -202,21 +205,14 @@ def _optimizers(learn: Learner) -> dict[str, torch.optim.Adam]:
     return {"generator_adam": learn.opt.opt} | critic
 
 
-def _moments(learn: Learner) -> Iterator[tuple[str, int, dict[str, Tensor]]]:
-    """Give Adam's memory of each parameter: step count and two running means."""
+def _moments(learn: Learner) -> Iterator[tuple[str, nn.Parameter, dict[str, Tensor]]]:
+    """Give Adam's memory of each parameter: step count and two running means; and its name here."""
     for role, optimizer in _optimizers(learn).items():
         for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
-            yield role, index, optimizer.state[parameter]
+            yield f"{role}.{index}", parameter, optimizer.state[parameter]
 
 
-def _restore_moments(role: str, optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
-    group = optimizer.param_groups[0]
-    for index, parameter in enumerate(group["params"]):
-        start, moments = f"{role}.{index}.", optimizer.state[parameter]
-        for name in (n for n in tensors if n.startswith(start)):
-            saved = tensors[name]
-            if saved.ndim:  # as the parameter lies in memory: fused Adam relies on it
-                saved = torch.empty_like(parameter).copy_(saved)
-            elif group["fused"]:  # the step count, on the CPU otherwise
-                saved = saved.to(parameter.device)
-            moments[name[len(start) :]] = saved.detach()
+def _under(start: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the tensors whose names begin with a role, by the rest of their names."""
+    start = f"{start}."
+    return {n.removeprefix(start): tensor for n, tensor in tensors.items() if n.startswith(start)}

@@ -17,17 +17,13 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 RESIDENT_SHARE = 0.25  # of the device's memory that the paintings may take; the rest is training's
 
 
-def default_device() -> torch.device:
-    """Return the GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device a user named, the default if none was; KitError if it is not there."""
+def choose_device(name: str = "") -> torch.device:
+    """Return the device a user named, or the GPU if there is one; KitError if it is not there."""
+    available = torch.cuda.is_available()
     if not name:
-        return default_device()
+        return torch.device("cuda" if available else "cpu")
     check_choice("device", name, ("cuda", "cpu"))
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not available:
         raise KitError("device 'cuda': no GPU that PyTorch can use; choose cpu")
     return torch.device(name)
 

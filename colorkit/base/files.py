@@ -105,13 +105,27 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, name: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
     """Open a file to write that is `path` once the block has ended well, and else is gone.
 
-    Parents are made. Raises KitError as `write_atomic` does.
+    Parents are made. name: gives its name at the end, where the content decides it. Raises
+    KitError as `write_atomic` does.
     """
-    with _replacing(path.parent, path.name) as file:
-        yield file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{_PART}{secrets.token_hex(8)}")
+        file = part.open("xb")  # with the permissions that the user's umask leaves
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path.with_name(name()) if name else path)
+        except BaseException:
+            part.unlink()
+            raise
+    except OSError as error:
+        raise _explain(error, path) from error
 
 
 def write_checked(folder: Path, stem: str, suffix: str, chunks: Iterable[bytes]) -> Path:
@@ -125,7 +139,7 @@ def write_checked(folder: Path, stem: str, suffix: str, chunks: Iterable[bytes])
     def name() -> str:
         return f"{stem}-{digest.hexdigest()[:CHECKSUM]}{suffix}"
 
-    with _replacing(folder, name) as file:
+    with replacing(folder / stem, name) as file:
         for chunk in chunks:
             digest.update(chunk)
             file.write(chunk)
@@ -168,25 +182,6 @@ def remove_parts(folder: Path) -> None:
     """Delete what a kill left half-written in a folder, not in those inside it."""
     for part in folder.glob(f"{_PART}*"):
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _replacing(folder: Path, name: str | Callable[[], str]) -> Iterator[BinaryIO]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{_PART}{secrets.token_hex(8)}"
-        file = part.open("xb")  # with the permissions that the user's umask leaves
-        try:
-            with file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, folder / (name if isinstance(name, str) else name()))
-        except BaseException:
-            part.unlink()
-            raise
-    except OSError as error:
-        raise _explain(error, folder / name if isinstance(name, str) else folder) from error
 
 
 def _explain(error: OSError, path: Path) -> KitError:

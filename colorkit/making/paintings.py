@@ -5,9 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..base.errors import KitError
-from ..curation import audit
+from ..curation import Curation, audit, manifest_text, save
 from ..folder import Folder
-from ..manifest import manifest_text, save
 from ..sources import Source, open_source
 from ..splits import SPARE, stratify
 
@@ -42,11 +41,10 @@ def gather(data: Sequence[str], folder: Folder) -> None:
     if len(ours) < MIN_TO_TRAIN:
         rule = f"a model needs {MIN_TO_TRAIN}, and hundreds to be good; add paintings"
         raise KitError(f"{', '.join(data)}: {len(ours)} paintings; {rule}")
-    dealt = stratify(ours["painter"], ours["group"], 0, PART_SHARES)
-    manifest.loc[ours.index, "part"] = dealt
+    manifest.loc[ours.index, "part"] = stratify(ours, 0, PART_SHARES)
     if folder.manifest_path.exists() and manifest_text(manifest) != manifest_text(folder.listed):
         raise KitError(f"{folder.path}: holds models of other paintings; choose another --out")
-    save(folder.path, manifest, curation.remarks)
+    save(folder.path, Curation(manifest, curation.remarks))
 
 
 def link(path: Path, target: Path) -> None:

@@ -34,11 +34,10 @@ from ..base.files import file_sha256, slug, write_atomic
 from ..base.templates import render, replace_section
 from ..batches import Batches
 from ..color import AB_SCALE, L_CENTER
-from ..curation import PAPER_TOTAL
+from ..curation import COLUMNS, PAPER_TOTAL
 from ..experiment import MODELS, PROFILES, Experiment
 from ..folder import Folder
 from ..learner import make_learner
-from ..manifest import COLUMNS
 from ..pixels import load_pixels
 from ..sources import open_source
 from ..splits import part_sizes

@@ -23,10 +23,9 @@ import torch
 from ..base.errors import KitError, need, sigterm_as_interrupt
 from ..base.files import check_name, only_one, remove_parts, write_atomic
 from ..base.terminal import can_print_anything, console
-from ..curation import Curation
+from ..curation import Curation, save
 from ..experiment import Experiment
 from ..folder import Folder
-from ..manifest import save
 from .grid import Grid, Job, check_grid, fetch_weights, missing, plan, request, standing
 
 WRITE_SECONDS = 120  # that a training may take to finish its checkpoint when it is stopped
@@ -75,7 +74,7 @@ def complete(
     with only_one(out / ".lock", busy), sigterm_as_interrupt():
         try:
             if curation:
-                save(out, curation.manifest, curation.remarks)
+                save(out, curation)
             if not lessons:
                 grid.folder.baselines  # noqa: B018  (made here: no job of its own does it)
             _run(grid, jobs, lessons, runner or _loop)

@@ -70,9 +70,7 @@ def test_a_copy_that_fails_is_said_and_harms_nothing(out, capsys):
     first.parent.mkdir(parents=True)
     first.write_text("whole")
     for path in (first, second):  # the second is not there
-        kept = backup.Backup(out)
-        kept.copy(path)
-        kept.close()
+        backup.keep_checkpoint(out, path)
     assert "no backup of epoch-2.safetensors" in capsys.readouterr().out
     assert tree(backup.target(out)) == {"checkpoints/run/epoch-1.safetensors"}
 
