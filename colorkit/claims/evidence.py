@@ -69,10 +69,17 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Runs that stand for models and tables: {(table, model): the study they are of}."""
+    """Runs that stand for models and tables: {(table, model): the study they are of}.
+
+    Errors are of the protocol's primary metric unless another is named; variant: of runs changed
+    so; splits: of these, all if none is named.
+    """
 
     archive: Archive
     studies: dict[Cell, str]
+    metric: str = ""
+    variant: str = ""
+    splits: tuple[str, ...] = ()
 
     @property
     def tables(self) -> list[int]:
@@ -114,8 +121,9 @@ class Evidence:
 
     def errors(self, cell: Cell, part: str = "test", baseline: str = "") -> list[np.ndarray]:
         """Return errors for each split, (seeds, paintings), or a baseline's: (1, paintings)."""
-        study, metric = self.studies[cell], self.archive.protocol.analysis.primary
-        return self.archive.cell(*((0, baseline) if baseline else cell), part, metric, study)
+        metric = self.metric or self.archive.protocol.analysis.primary
+        named, variant = ((0, baseline), "") if baseline else (cell, self.variant)
+        return self.archive.cell(*named, part, metric, self.studies[cell], variant, self.splits)
 
     def means(self, cell: Cell, part: str = "test", baseline: str = "") -> np.ndarray:
         """Average `errors` over the paintings: (splits, seeds), a baseline's (splits, 1)."""
