@@ -145,16 +145,25 @@ def _in_columns(text: str) -> str:
 
 
 def _distances(grid: Grid, records: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Read how far runs' pictures are apart, where a rule asks for such pairs."""
     configs = {record["id"]: record["config"] for record in records}
     found = grid.folder.result("distances", by="")
     if not found or found["config"] != made_of(records):  # of other runs than there are now
         return
     for pair in found["pairs"]:
         a, b = configs[pair["a"]], configs[pair["b"]]
-        runs = {"table": a["table"], "a": a["model"], "a_seed": a["seed"]}
-        runs |= {"b": b["model"], "b_seed": b["seed"]}
-        for path, value in pair["ciede2000"].items():
-            yield runs | {"path": path, "ciede2000": value}
+        kind = {"table": a["table"], "kind": _kind(a["model"], b["model"], a["seed"] == b["seed"])}
+        for path, value in pair["ciede2000"].items() if kind["kind"] else ():
+            yield kind | {"path": path, "ciede2000": value}
+
+
+def _kind(a: str, b: str, same_seed: bool) -> str:
+    """Say what a distance between two models' pictures is about; empty if about nothing asked."""
+    if a == b:
+        return {"unet_resnet18": "unets", "pix2pix_resnet18": "pretrained"}.get(a, "")
+    if not same_seed:
+        return ""
+    return "scratch" if "pix2pix_scratch" in (a, b) else "pair"
 
 
 def _votes(out: Path, studies: Iterable[str]) -> pd.DataFrame:

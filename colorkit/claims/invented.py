@@ -1,7 +1,7 @@
 """Archives invented from a known truth: what a protocol's runs would give if it held."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,15 @@ LEVELS = {"grey": 0.0196, "mean_ab": 0.0149, "L_table": 0.0138}  # of a quartet 
 OWN = 0.35  # of a painting's error, what is one model's own: standard deviation on the log scale
 Truth = dict[tuple[int, str, str], float]  # (table, model, part): the mean error
 Sizes = dict[str, int]  # paintings in each part
-Pair = tuple[str, str, int, int, float]  # two models, their seeds, CIEDE2000
+Apart = tuple[float, float, float]  # CIEDE2000 of a pair, to scratch, of two seeds
 
 
 def invent(
     protocol: Protocol,
     random: np.random.Generator,
     truth: Truth | None = None,
-    sizes: dict[str, int] | None = None,
-    apart: tuple[float, float, float] = (6.0, 9.0, 6.0),
+    sizes: Sizes | None = None,
+    apart: Apart = (6.0, 9.0, 6.0),
     studies: tuple[str, ...] = (),
 ) -> Archive:
     """Invent what a protocol's runs would give if `truth` were true (the paper's if None).
@@ -47,8 +47,7 @@ def invent(
             scores += _made_scores(random, noise, truth, sizes, keys)
             runs |= {key: _record(protocol, study, key) for key in keys if key.table}
             if set(study.models) == set(MODELS):
-                asked = itertools.product(study.tables, _made_pairs(study.seeds_of(split), *apart))
-                made = _made_distances(random, asked, sizes["test"])
+                made = _made_distances(random, study, apart, sizes["test"])
                 distances += [table.assign(**where) for table in made]
     return Archive(
         protocol,
@@ -113,22 +112,15 @@ def _record(protocol: Protocol, study: Study, key: RunKey) -> dict[str, Any]:
     return facts | {"versions": {"colorkit": "0"}, "manifest_sha256": "0" * 64}
 
 
-def _made_pairs(own: tuple[int, ...], pair: float, scratch: float, seeds: float) -> list[Pair]:
-    """List what is compared, and how far it is apart: the pair, to scratch, a model's two seeds."""
-    unet, pretrained = "unet_resnet18", "pix2pix_resnet18"
-    asked = [(unet, pretrained, seed, seed, pair) for seed in own]
-    for model, seed in itertools.product((unet, pretrained), own):
-        asked.append((model, "pix2pix_scratch", seed, seed, scratch))
-    for model in (unet, pretrained):
-        asked += [(model, model, one, other, seeds) for one, other in itertools.pairwise(own)]
-    return asked
-
-
 def _made_distances(
-    random: np.random.Generator, asked: Iterable[tuple[int, Pair]], size: int
+    random: np.random.Generator, study: Study, apart: Apart, size: int
 ) -> Iterator[pd.DataFrame]:
-    for table, (a, b, a_seed, b_seed, mean) in asked:
+    """Draw the distances of a split's runs: a pair for each seed, two of the next two seeds."""
+    pair, scratch, seeds = apart
+    count = len(study.seeds)
+    asked = [("pair", pair)] * count + [("scratch", scratch)] * 2 * count
+    asked += [("unets", seeds)] * (count - 1) + [("pretrained", seeds)] * (count - 1)
+    for table, (kind, mean) in itertools.product(study.tables, asked):
         values = mean + random.normal(0, 0.3) + random.normal(0, 1, size)
-        facts = {"table": table, "a": a, "a_seed": a_seed, "b": b, "b_seed": b_seed}
         paths = [f"test/{n}.jpg" for n in range(size)]
-        yield pd.DataFrame(facts | {"ciede2000": values, "path": paths})
+        yield pd.DataFrame({"table": table, "kind": kind, "path": paths, "ciede2000": values})
