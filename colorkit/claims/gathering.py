@@ -76,20 +76,20 @@ def publish_runs(out: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shown, targets = set(), protocol.grids(target)
     for (study, split), grid in protocol.grids(out).items():
-        there, source = targets[study, split].folder, grid.folder.path
+        source = grid.folder.path
         if not any(source.glob("runs/t*.json")):
             continue
-        for path in sorted(source.glob("runs/*.json")):
-            text = _in_columns(path.read_text(encoding="utf-8"))
-            write_atomic(there.result_path(path.stem), text)
-        for path in [*source.glob("manifest.csv"), *sorted(source.glob("choice/*.json"))]:
-            write_atomic(there.path / path.relative_to(source), path.read_bytes())
+        kept = [*source.glob("manifest.csv"), *source.glob("runs/*.json")]
+        kept += source.glob("choice/*.json")
         for e in grid.experiments():
             pictures = grid.folder.snapshots(e.id)
             if (study, e.table) not in shown and (pictures / "paintings.jpg").exists():
                 shown.add((study, e.table))
-                for path in sorted(pictures.iterdir()):  # copytree asks for chmod
-                    write_atomic(there.snapshots(e.id) / path.name, path.read_bytes())
+                kept += pictures.iterdir()
+        for path in kept:  # copytree asks for chmod
+            content = path.read_bytes()
+            content = _in_columns(content) if path.parent.name == "runs" else content
+            write_atomic(targets[study, split].folder.path / path.relative_to(source), content)
     for name in ("protocol.yaml", HISTORY):
         write_atomic(target / name, (out / name).read_bytes())
 
@@ -120,27 +120,24 @@ def _score_tables(key: RunKey, scores: dict[str, Any]) -> Iterable[pd.DataFrame]
     """Make a table of each part of a run, or of each baseline."""
     for model, parts in ({key.model: scores} if key.table else scores).items():
         for part, rows in parts.items():
-            columns = _columns(rows)
-            keys = key._replace(model=model)._asdict() | {"part": part}
-            yield pd.DataFrame(columns | keys | {"painting": range(len(columns["path"]))})
+            table, facts = _columns(rows), key._replace(model=model)._asdict()
+            yield table.assign(**facts, part=part, painting=table.index)
 
 
-def _columns(rows: list[dict[str, Any]] | dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Turn a part's scores into columns with six digits; what is published has them already."""
-    if isinstance(rows, dict):
-        return rows
-    columns = {"path": [row["path"] for row in rows]}
-    for name in SCORES:
-        columns[name] = [float(f"{row[name]:.{DIGITS}g}") for row in rows]
-    return columns
+def _columns(rows: list[dict[str, Any]] | dict[str, list[Any]]) -> pd.DataFrame:
+    """Make a part's scores a table with six digits; what is published has columns already."""
+    table = pd.DataFrame(rows)[["path", *SCORES]]
+    if not isinstance(rows, dict):
+        table[SCORES] = table[SCORES].map(lambda score: float(f"{score:.{DIGITS}g}"))
+    return table
 
 
-def _in_columns(text: str) -> str:
+def _in_columns(content: bytes) -> str:
     """Write a run's JSON small: its scores as columns."""
-    result = json.loads(text)
+    result = json.loads(content)
     scores = result.get("scores", {})
     for parts in scores.values() if result["id"] == "baselines" else [scores]:
-        parts |= {part: _columns(rows) for part, rows in parts.items()}
+        parts |= {part: _columns(rows).to_dict("list") for part, rows in parts.items()}
     return json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n"
 
 
