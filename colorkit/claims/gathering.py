@@ -29,17 +29,17 @@ def read_archive(out: Path) -> Archive:
     protocol = read_protocol(str(out / "protocol.yaml"))
     runs, holes, paintings, scores, distances = {}, {}, [], [], []
     for (study, split), grid in protocol.grids(out).items():
-        where = {"study": study, "split": split}
-        here = _records(grid, study, split)
-        lost = {key: found for key, found in here.items() if isinstance(found, str)}
-        holes |= {key: why for key, why in lost.items() if key.table}  # baselines are no runs
-        records = {key: found for key, found in here.items() if key not in lost}
-        if grid.folder.manifest_path.exists():
+        where, records = {"study": study, "split": split}, {}
+        if begun := grid.folder.manifest_path.exists():
             listed = grid.folder.listed
             number = listed.groupby("part").cumcount()
             paintings.append(listed.assign(painting=number, **where))
-        for key, record in records.items():
-            scores += _score_tables(key, record.pop("scores"))
+        for key, (name, asked) in _wanted(grid, study, split).items():
+            if begun and (record := grid.folder.result(name, asked, by="")):
+                scores += _score_tables(key, record.pop("scores"))
+                records[key] = record
+            elif key.table:  # baselines are no runs
+                holes[key] = _why_not(grid.folder.failure(name))
         plain = [record for key, record in records.items() if key.table and not key.variant]
         distances += [row | where for row in _distances(grid, plain)]
         runs |= records
@@ -100,20 +100,18 @@ def published(results: Path) -> dict[str, Archive]:
     return {name: read_archive(found[name]) for name in newest_first(found)}
 
 
-def _records(grid: Grid, study: str, split: str) -> dict[RunKey, Any]:
-    """Read a split's records, or why there is none."""
+def _wanted(grid: Grid, study: str, split: str) -> dict[RunKey, tuple[str, dict[str, Any]]]:
+    """List what a split's folder may hold: its name there, and the settings it must have."""
     wanted = {RunKey(study, split, 0, "baselines", 0): ("baselines", {})}
     for e in grid.experiments():
         key = RunKey(study, split, e.table, e.model, e.seed, e.variant)
         wanted[key] = e.id, {name: e.config()[name] for name in ASKED}
-    found: dict[RunKey, Any] = dict.fromkeys(wanted, NOT_THERE)
-    for key, (name, asked) in wanted.items() if grid.folder.manifest_path.exists() else ():
-        failed = grid.folder.failure(name)
-        if record := grid.folder.result(name, asked, by=""):
-            found[key] = record
-        elif failed.exists():
-            found[key] = json.loads(failed.read_text(encoding="utf-8"))["reason"]
-    return found
+    return wanted
+
+
+def _why_not(failed: Path) -> str:
+    """Say why a run has no result."""
+    return json.loads(failed.read_bytes())["reason"] if failed.exists() else NOT_THERE
 
 
 def _score_tables(key: RunKey, scores: dict[str, Any]) -> Iterable[pd.DataFrame]:
