@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
-from PIL import Image
 from torch import Tensor
+from torchvision.utils import save_image
 
 from ..base.errors import KitError
 from ..base.files import write_atomic
@@ -142,9 +141,8 @@ def _negative(pixels: Tensor) -> Tensor:
 
 
 def _png(rgb: Tensor) -> str:
-    values = (255 * rgb).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, "PNG")
+    save_image(rgb, buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
 
 
