@@ -159,9 +159,7 @@ def deal_at_random(
     random, (first, second) = np.random.default_rng(0), sizes
     if len(errors) >= first + second:
         lots = random.random((DEALS, len(errors)))  # the lowest are dealt, in their order
-        lowest = lots.argpartition(first + second - 1, axis=1)[:, : first + second]
-        by_lot = np.take_along_axis(lots, lowest, axis=1).argsort(axis=1)
-        order = np.take_along_axis(lowest, by_lot, axis=1)
+        order = lots.argsort(axis=1)[:, : first + second]
     else:
         order = random.integers(0, len(errors), (DEALS, first + second))
     drawn = errors[order]
