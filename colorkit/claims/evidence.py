@@ -5,6 +5,7 @@ the mean colour's on the same paintings, so another set of paintings is another 
 meaning. It never looks at settings: whether these runs may decide anything is for `verdicts.judge`.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -213,6 +214,13 @@ class Evidence:
     def confidence(self) -> float:
         """Return the confidence of intervals: both one-sided tests at alpha."""
         return 1 - 2 * self.alpha
+
+
+def main_evidence(archive: Archive, metric: str = "") -> Evidence:
+    """Take the main study's runs: what is shown where nothing is decided."""
+    study = archive.protocol.main
+    cells = itertools.product(study.tables, study.models)
+    return Evidence(archive, dict.fromkeys(cells, study.name), metric)
 
 
 def by_intervals(findings: Sequence[Finding], border: float, sign: int = 1) -> str:

@@ -22,7 +22,7 @@ from ..replication.paper import claim as claim_of
 from ..replication.paper import claims, paper_text
 from .archive import Archive
 from .board import NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE, Verdict
-from .evidence import Evidence, Finding, Judged
+from .evidence import Evidence, Finding, Judged, main_evidence
 from .invented import invent
 from .protocol import ARITHMETIC, LEAST_ASSURANCE, UNDECIDABLE, Analysis, Protocol, Study, Terms
 from .protocol_file import read_protocol
@@ -122,13 +122,6 @@ def meets(archive: Archive, study: str, runs: list[dict[str, Any]], needs: dict[
             return False
     paintings = archive.training_paintings(study)
     return paintings >= needs.get("training_paintings", 0) and len(runs) >= needs.get("runs", 1)
-
-
-def main_evidence(archive: Archive) -> Evidence:
-    """Take the main study's runs: what is shown where nothing is decided."""
-    study = archive.protocol.main
-    cells = itertools.product(study.tables, study.models)
-    return Evidence(archive, dict.fromkeys(cells, study.name))
 
 
 def untrusted(archive: Archive) -> str:
