@@ -50,10 +50,8 @@ def _small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[F
     told = ""
     for archive in archives:
         terms, main = archive.protocol.claims[claim_id], archive.protocol.main.name
-        if (
-            terms.rule == ARITHMETIC or "device" in terms.needs
-        ):  # another machine's hours say nothing
-            return "", []
+        if terms.rule == ARITHMETIC or "device" in terms.needs:
+            return "", []  # another machine's hours say nothing
         if archive.protocol.version > 1 and main in deciding(archive, terms).studies.values():
             continue  # they are not small: they decide
         try:

@@ -106,10 +106,8 @@ def tally(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     for model in MODELS:
         mine = rows[rows["model"] == model]
         if len(mine):
-            fooled = mine["fooled"].to_numpy(float)
-            drawn = stats.cluster_bootstrap(fooled, mine["rater"], mine["path"])
-            interval = np.quantile(drawn, [0.025, 0.975])
-            found[model] = [len(mine), mine["rater"].nunique(), fooled.mean(), *interval]
+            interval = np.quantile(stats.cluster_bootstrap(mine), [0.025, 0.975])
+            found[model] = [len(mine), mine["rater"].nunique(), mine["fooled"].mean(), *interval]
     columns = ["votes", "raters", "rate", "low", "high"]
     return pd.DataFrame.from_dict(found, "index", columns=columns)
 
