@@ -137,11 +137,6 @@ class Archive:
         found = {kind: means[kind].to_numpy(float)[:, None] for kind in KINDS}
         return found | {"seeds": (found["unets"] + found["pretrained"]) / 2}
 
-    def missing(self, key: RunKey) -> str:
-        """Say that a run has no result, and why: a hole is never dropped in silence."""
-        unknown = "not in the protocol" if key.table else NOT_THERE  # baselines are in each
-        return f"{key} has no result ({self.holes.get(key, unknown)})"
-
     def _wanted(
         self, study: str, split: str, table: int, model: str, variant: str = ""
     ) -> list[RunKey]:
@@ -151,8 +146,9 @@ class Archive:
 
     def _scores(self, key: RunKey, part: str, metric: str, grouped: bool) -> np.ndarray:
         """Return a run's scores on a part, (paintings,), or the mean of each group, (groups,)."""
-        if (*key, part) not in self._rows:
-            raise KitError(self.missing(key))
+        if (*key, part) not in self._rows:  # a hole is never dropped in silence
+            unknown = "not in the protocol" if key.table else NOT_THERE  # baselines are in each
+            raise KitError(f"{key} has no result ({self.holes.get(key, unknown)})")
         scores = self.scores[metric].to_numpy(float)[self._rows[(*key, part)]]
         groups, fine = self._groups[(*key[:2], part)], int(np.isfinite(scores).sum())
         if not fine == len(scores) == len(groups):
