@@ -4,6 +4,7 @@ Everything later is a re-read of these tables: nothing trains, and nothing needs
 pictures. How they come together is claims/gathering.py's.
 """
 
+import itertools
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -19,7 +20,8 @@ from .protocol import Protocol, Study
 KEYS = ["study", "split", "table", "model", "variant", "seed", "part", "painting"]
 SCORES = ["mse_ab", "mse_rgb", "ciede2000", "chroma", "chroma_true", "clipped"]
 PAINTING_COLUMNS = ["study", "split", "painting", "part", "mirrored", "path", "painter", "group"]
-DISTANCES = ["study", "split", "table", "a", "a_seed", "b", "b_seed", "path", "ciede2000"]
+DISTANCES = ["study", "split", "table", "kind", "path", "ciede2000"]
+KINDS = ("pair", "scratch", "unets", "pretrained")  # of distances; see Archive
 NOT_THERE = "not run yet, or stopped by an error: see its logs"  # why a run has no result
 VOTES = ["study", "table", "rater", "model", "path", "fooled"]
 
@@ -49,9 +51,10 @@ class Archive:
     """What a protocol's runs gave. `holes` says which runs have no result, and why.
 
     scores: KEYS and SCORES, a row a run and painting. paintings: PAINTING_COLUMNS, numbered within
-    each part. Both are in the paintings' order. distances: DISTANCES, between the pictures of two
-    runs of a table, models a and b. votes: VOTES, of the forced choice. runs: their records without
-    scores.
+    each part. Both are in the paintings' order. distances: DISTANCES, between the pictures of pairs
+    of runs; kind: "pair", a U-Net and the pix2pix that begins with it; "scratch", either of them
+    and scratch; "unets", "pretrained", two seeds of the one, the other. votes: VOTES, of the forced
+    choice. runs: their records without scores.
     """
 
     protocol: Protocol
@@ -122,27 +125,17 @@ class Archive:
         return int(counts.min()) if len(counts) else 0
 
     def distances_by_kind(self, study: str, table: int) -> dict[str, np.ndarray]:
-        """Average CIEDE2000 between the pictures of pairs of runs, by kind: (splits, 1) each.
+        """Average a table's distances by kind: (splits, 1) each. KitError if a split lacks one.
 
-        "pair": a U-Net and the pix2pix that begins with it; "scratch": either of them and
-        scratch; "unets", "pretrained", "seeds": two seeds of the one, the other, of either (their
-        mean). KitError if a split lacks one.
+        "seeds" is the mean of the two kinds that are of two seeds.
         """
         here = self.distances.query("study == @study and table == @table")
-        kinds = list(map(_kind, here["a"], here["b"], here["a_seed"], here["b_seed"]))
-        means = here.assign(kind=kinds).groupby(["kind", "split"])["ciede2000"].mean().to_dict()
-        found = {}
-        for kind in ("pair", "scratch", "unets", "pretrained"):
-            for split in self.study(study).splits:
-                if (kind, split) not in means:
-                    raise KitError(f"Table {table}, {split}: distances ({kind}) are missing")
-            found[kind] = np.array([[means[kind, split]] for split in self.study(study).splits])
+        means = here.groupby(["kind", "split"])["ciede2000"].mean()
+        means = means.reindex(itertools.product(KINDS, self.study(study).splits))
+        for kind, split in means.index[means.isna()]:
+            raise KitError(f"Table {table}, {split}: distances ({kind}) are missing")
+        found = {kind: means[kind].to_numpy(float)[:, None] for kind in KINDS}
         return found | {"seeds": (found["unets"] + found["pretrained"]) / 2}
-
-    def missing(self, key: RunKey) -> str:
-        """Say that a run has no result, and why: a hole is never dropped in silence."""
-        unknown = "not in the protocol" if key.table else NOT_THERE  # baselines are in each
-        return f"{key} has no result ({self.holes.get(key, unknown)})"
 
     def _wanted(
         self, study: str, split: str, table: int, model: str, variant: str = ""
@@ -153,8 +146,9 @@ class Archive:
 
     def _scores(self, key: RunKey, part: str, metric: str, grouped: bool) -> np.ndarray:
         """Return a run's scores on a part, (paintings,), or the mean of each group, (groups,)."""
-        if (*key, part) not in self._rows:
-            raise KitError(self.missing(key))
+        if (*key, part) not in self._rows:  # a hole is never dropped in silence
+            unknown = "not in the protocol" if key.table else NOT_THERE  # baselines are in each
+            raise KitError(f"{key} has no result ({self.holes.get(key, unknown)})")
         scores = self.scores[metric].to_numpy(float)[self._rows[(*key, part)]]
         groups, fine = self._groups[(*key[:2], part)], int(np.isfinite(scores).sum())
         if not fine == len(scores) == len(groups):
@@ -173,12 +167,3 @@ class Archive:
         """Number the groups of near-duplicates of each part's paintings."""
         parts = self.paintings.groupby(["study", "split", "part"])["group"]
         return {key: np.unique(part, return_inverse=True)[1] for key, part in parts}
-
-
-def _kind(a: str, b: str, a_seed: int, b_seed: int) -> str:
-    """Say what a distance between two runs' pictures is about; "other" if about nothing asked."""
-    if a == b:
-        return {"unet_resnet18": "unets", "pix2pix_resnet18": "pretrained"}.get(a, "other")
-    if a_seed != b_seed:
-        return "other"
-    return "scratch" if "pix2pix_scratch" in (a, b) else "pair"

@@ -4,7 +4,6 @@ The yardstick for "they look alike" is two trainings that differ in their seed o
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -29,24 +28,19 @@ def look_at_pictures(grid: "Grid") -> None:
     compared: {"pairs": [{"a": run, "b": run, "ciede2000": {path: …}}]}.
     """
     runs, folder = grid.finished(), grid.folder
-    made = {"config": made_of(runs)}
+    config = made_of(runs)
     with suppress(KitError):  # of other runs than there are now
-        if len(runs) < 2 or folder.result("distances", made["config"]):
+        if len(runs) < 2 or folder.result("distances", config):
             return
     tested, pixels = folder.listed.query("part == 'test'"), folder.pixels["test"]
     shown = {run["id"]: _lab_of(folder.coloured(run, pixels)) for run in runs}
-    pairs = list(_pairs(runs, shown, tested["path"]))
-    folder.keep(folder.describe("distances", CPU) | made | {"pairs": pairs})
-
-
-def _pairs(
-    runs: list[Record], shown: dict[str, np.ndarray], paths: Iterable[str]
-) -> Iterator[Record]:
+    pairs = []
     for a, b in itertools.combinations(runs, 2):
         if a["config"]["table"] == b["config"]["table"]:
             apart = map(_apart, shown[a["id"]], shown[b["id"]])
-            by_path = dict(zip(paths, apart, strict=True))
-            yield {"a": a["id"], "b": b["id"], "ciede2000": by_path}
+            by_path = dict(zip(tested["path"], apart, strict=True))
+            pairs.append({"a": a["id"], "b": b["id"], "ciede2000": by_path})
+    folder.keep(folder.describe("distances", CPU) | {"config": config, "pairs": pairs})
 
 
 def made_of(runs: list[Record]) -> Record:

@@ -5,6 +5,7 @@ the mean colour's on the same paintings, so another set of paintings is another 
 meaning. It never looks at settings: whether these runs may decide anything is for `verdicts.judge`.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,10 +70,17 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Runs that stand for models and tables: {(table, model): the study they are of}."""
+    """Runs that stand for models and tables: {(table, model): the study they are of}.
+
+    Errors are of the protocol's primary metric unless another is named; variant: of runs changed
+    so; splits: of these, all if none is named.
+    """
 
     archive: Archive
     studies: dict[Cell, str]
+    metric: str = ""
+    variant: str = ""
+    splits: tuple[str, ...] = ()
 
     @property
     def tables(self) -> list[int]:
@@ -114,8 +122,9 @@ class Evidence:
 
     def errors(self, cell: Cell, part: str = "test", baseline: str = "") -> list[np.ndarray]:
         """Return errors for each split, (seeds, paintings), or a baseline's: (1, paintings)."""
-        study, metric = self.studies[cell], self.archive.protocol.analysis.primary
-        return self.archive.cell(*((0, baseline) if baseline else cell), part, metric, study)
+        metric = self.metric or self.archive.protocol.analysis.primary
+        named, variant = ((0, baseline), "") if baseline else (cell, self.variant)
+        return self.archive.cell(*named, part, metric, self.studies[cell], variant, self.splits)
 
     def means(self, cell: Cell, part: str = "test", baseline: str = "") -> np.ndarray:
         """Average `errors` over the paintings: (splits, seeds), a baseline's (splits, 1)."""
@@ -205,6 +214,13 @@ class Evidence:
     def confidence(self) -> float:
         """Return the confidence of intervals: both one-sided tests at alpha."""
         return 1 - 2 * self.alpha
+
+
+def main_evidence(archive: Archive, metric: str = "") -> Evidence:
+    """Take the main study's runs: what is shown where nothing is decided."""
+    study = archive.protocol.main
+    cells = itertools.product(study.tables, study.models)
+    return Evidence(archive, dict.fromkeys(cells, study.name), metric)
 
 
 def by_intervals(findings: Sequence[Finding], border: float, sign: int = 1) -> str:

@@ -29,17 +29,17 @@ def read_archive(out: Path) -> Archive:
     protocol = read_protocol(str(out / "protocol.yaml"))
     runs, holes, paintings, scores, distances = {}, {}, [], [], []
     for (study, split), grid in protocol.grids(out).items():
-        where = {"study": study, "split": split}
-        here = _records(grid, study, split)
-        lost = {key: found for key, found in here.items() if isinstance(found, str)}
-        holes |= {key: why for key, why in lost.items() if key.table}  # baselines are no runs
-        records = {key: found for key, found in here.items() if key not in lost}
-        if grid.folder.manifest_path.exists():
+        where, records = {"study": study, "split": split}, {}
+        if begun := grid.folder.manifest_path.exists():
             listed = grid.folder.listed
             number = listed.groupby("part").cumcount()
             paintings.append(listed.assign(painting=number, **where))
-        for key, record in records.items():
-            scores += _score_tables(key, record.pop("scores"))
+        for key, (name, asked) in _wanted(grid, study, split).items():
+            if begun and (record := grid.folder.result(name, asked, by="")):
+                scores += _score_tables(key, record.pop("scores"))
+                records[key] = record
+            elif key.table:  # baselines are no runs
+                holes[key] = _why_not(grid.folder.failure(name))
         plain = [record for key, record in records.items() if key.table and not key.variant]
         distances += [row | where for row in _distances(grid, plain)]
         runs |= records
@@ -76,20 +76,20 @@ def publish_runs(out: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shown, targets = set(), protocol.grids(target)
     for (study, split), grid in protocol.grids(out).items():
-        there, source = targets[study, split].folder, grid.folder.path
+        source = grid.folder.path
         if not any(source.glob("runs/t*.json")):
             continue
-        for path in sorted(source.glob("runs/*.json")):
-            text = _in_columns(path.read_text(encoding="utf-8"))
-            write_atomic(there.result_path(path.stem), text)
-        for path in [*source.glob("manifest.csv"), *sorted(source.glob("choice/*.json"))]:
-            write_atomic(there.path / path.relative_to(source), path.read_bytes())
+        kept = [*source.glob("manifest.csv"), *source.glob("runs/*.json")]
+        kept += source.glob("choice/*.json")
         for e in grid.experiments():
             pictures = grid.folder.snapshots(e.id)
             if (study, e.table) not in shown and (pictures / "paintings.jpg").exists():
                 shown.add((study, e.table))
-                for path in sorted(pictures.iterdir()):  # copytree asks for chmod
-                    write_atomic(there.snapshots(e.id) / path.name, path.read_bytes())
+                kept += pictures.iterdir()
+        for path in kept:  # copytree asks for chmod
+            content = path.read_bytes()
+            content = _in_columns(content) if path.parent.name == "runs" else content
+            write_atomic(targets[study, split].folder.path / path.relative_to(source), content)
     for name in ("protocol.yaml", HISTORY):
         write_atomic(target / name, (out / name).read_bytes())
 
@@ -100,61 +100,65 @@ def published(results: Path) -> dict[str, Archive]:
     return {name: read_archive(found[name]) for name in newest_first(found)}
 
 
-def _records(grid: Grid, study: str, split: str) -> dict[RunKey, Any]:
-    """Read a split's records, or why there is none."""
+def _wanted(grid: Grid, study: str, split: str) -> dict[RunKey, tuple[str, dict[str, Any]]]:
+    """List what a split's folder may hold: its name there, and the settings it must have."""
     wanted = {RunKey(study, split, 0, "baselines", 0): ("baselines", {})}
     for e in grid.experiments():
         key = RunKey(study, split, e.table, e.model, e.seed, e.variant)
         wanted[key] = e.id, {name: e.config()[name] for name in ASKED}
-    found: dict[RunKey, Any] = dict.fromkeys(wanted, NOT_THERE)
-    for key, (name, asked) in wanted.items() if grid.folder.manifest_path.exists() else ():
-        failed = grid.folder.failure(name)
-        if record := grid.folder.result(name, asked, by=""):
-            found[key] = record
-        elif failed.exists():
-            found[key] = json.loads(failed.read_text(encoding="utf-8"))["reason"]
-    return found
+    return wanted
+
+
+def _why_not(failed: Path) -> str:
+    """Say why a run has no result."""
+    return json.loads(failed.read_bytes())["reason"] if failed.exists() else NOT_THERE
 
 
 def _score_tables(key: RunKey, scores: dict[str, Any]) -> Iterable[pd.DataFrame]:
     """Make a table of each part of a run, or of each baseline."""
     for model, parts in ({key.model: scores} if key.table else scores).items():
         for part, rows in parts.items():
-            columns = _columns(rows)
-            keys = key._replace(model=model)._asdict() | {"part": part}
-            yield pd.DataFrame(columns | keys | {"painting": range(len(columns["path"]))})
+            table, facts = _columns(rows), key._replace(model=model)._asdict()
+            yield table.assign(**facts, part=part, painting=table.index)
 
 
-def _columns(rows: list[dict[str, Any]] | dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Turn a part's scores into columns with six digits; what is published has them already."""
-    if isinstance(rows, dict):
-        return rows
-    columns = {"path": [row["path"] for row in rows]}
-    for name in SCORES:
-        columns[name] = [float(f"{row[name]:.{DIGITS}g}") for row in rows]
-    return columns
+def _columns(rows: list[dict[str, Any]] | dict[str, list[Any]]) -> pd.DataFrame:
+    """Make a part's scores a table with six digits; what is published has columns already."""
+    table = pd.DataFrame(rows)[["path", *SCORES]]
+    if not isinstance(rows, dict):
+        table[SCORES] = table[SCORES].map(lambda score: float(f"{score:.{DIGITS}g}"))
+    return table
 
 
-def _in_columns(text: str) -> str:
+def _in_columns(content: bytes) -> str:
     """Write a run's JSON small: its scores as columns."""
-    result = json.loads(text)
+    result = json.loads(content)
     scores = result.get("scores", {})
     for parts in scores.values() if result["id"] == "baselines" else [scores]:
-        parts |= {part: _columns(rows) for part, rows in parts.items()}
+        parts |= {part: _columns(rows).to_dict("list") for part, rows in parts.items()}
     return json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _distances(grid: Grid, records: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Read how far runs' pictures are apart, where a rule asks for such pairs."""
     configs = {record["id"]: record["config"] for record in records}
     found = grid.folder.result("distances", by="")
     if not found or found["config"] != made_of(records):  # of other runs than there are now
         return
     for pair in found["pairs"]:
         a, b = configs[pair["a"]], configs[pair["b"]]
-        runs = {"table": a["table"], "a": a["model"], "a_seed": a["seed"]}
-        runs |= {"b": b["model"], "b_seed": b["seed"]}
-        for path, value in pair["ciede2000"].items():
-            yield runs | {"path": path, "ciede2000": value}
+        kind = {"table": a["table"], "kind": _kind(a["model"], b["model"], a["seed"] == b["seed"])}
+        for path, value in pair["ciede2000"].items() if kind["kind"] else ():
+            yield kind | {"path": path, "ciede2000": value}
+
+
+def _kind(a: str, b: str, same_seed: bool) -> str:
+    """Say what a distance between two models' pictures is about; empty if about nothing asked."""
+    if a == b:
+        return {"unet_resnet18": "unets", "pix2pix_resnet18": "pretrained"}.get(a, "")
+    if not same_seed:
+        return ""
+    return "scratch" if "pix2pix_scratch" in (a, b) else "pair"
 
 
 def _votes(out: Path, studies: Iterable[str]) -> pd.DataFrame:

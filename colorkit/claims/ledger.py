@@ -98,15 +98,17 @@ def model_table(archive: Archive) -> pd.DataFrame:
     Columns: mse_ab, skill (1 - mse_ab / that of the mean colour), and how many times the mean
     colour's error it is, with a 90 % interval.
     """
-    evidence, rows = main_evidence(archive), {}
-    colour = _mean(archive, 0, MEAN_COLOUR)
-    for table, model, label in _labelled(archive):
-        mse, times = _mean(archive, table, model), [math.nan] * 3
-        if table:
-            times = evidence.log_relative((table, model)).ratio(evidence.confidence)
-        rows[label] = [mse, 1 - mse / colour, *times]
-    columns = ["mse_ab", "skill", "times the mean colour's", "low", "high"]
-    return pd.DataFrame.from_dict(rows, "index", columns=columns)
+    evidence = main_evidence(archive)
+    models = {f"Table {table}: {MODELS[model]}": (table, model) for table, model in evidence.cells}
+    baselines = {label: (0, name) for name, label in BASELINES.items()}
+    table = pd.DataFrame(index=[*models, *baselines])
+    # Every painting counts once here; what is tested averages near-duplicates first.
+    errors = [archive.cell(*cell, grouped=False) for cell in (models | baselines).values()]
+    table["mse_ab"] = [np.mean([split.mean() for split in cell]) for cell in errors]
+    table["skill"] = 1 - table["mse_ab"] / table.loc[BASELINES[MEAN_COLOUR], "mse_ab"]
+    times = [evidence.log_relative(cell).ratio(evidence.confidence) for cell in models.values()]
+    columns = ["times the mean colour's", "low", "high"]
+    return table.join(pd.DataFrame(times, index=[*models], columns=columns))
 
 
 def change_table(archive: Archive) -> pd.DataFrame:
@@ -187,15 +189,3 @@ def _interval(archive: Archive, each: np.ndarray) -> dict[str, float]:
     analysis = archive.protocol.analysis
     low, high = stats.over_paintings(each, 1 - analysis.alpha, analysis.draws)
     return {"low": low, "high": high}
-
-
-def _labelled(archive: Archive) -> list[tuple[int, str, str]]:
-    """List models (table, name, label) and then baselines, whose table is 0."""
-    models = itertools.product(archive.protocol.main.tables, archive.protocol.main.models)
-    named = [(table, model, f"Table {table}: {MODELS[model]}") for table, model in models]
-    return named + [(0, baseline, label) for baseline, label in BASELINES.items()]
-
-
-def _mean(archive: Archive, table: int, model: str) -> float:
-    """Average the main study's test errors, every painting once."""
-    return float(np.mean([cell.mean() for cell in archive.cell(table, model, grouped=False)]))

@@ -90,9 +90,8 @@ def _failures_told(evidence: Evidence, table: int) -> str:
     told = ""
     for model in evidence.models(table):
         failed = evidence.relative((table, model)) > FAILED
-        told += (
-            f", {failed.sum()} of {failed.size} {SHORT[model]} runs fail" if failed.any() else ""
-        )
+        if failed.any():
+            told += f", {failed.sum()} of {failed.size} {SHORT[model]} runs fail"
     return told
 
 
@@ -219,9 +218,8 @@ def by_votes(evidence: Evidence, terms: Terms) -> Judged:
         raise KitError(f"no vote on {', '.join(SHORT[model] for model in lacking)}")
     drawn, rates = {}, {}
     for model, mine in votes.groupby("model"):
-        fooled = mine["fooled"].to_numpy(float)
-        drawn[model] = stats.cluster_bootstrap(fooled, mine["rater"], mine["path"])
-        rates[model] = float(fooled.mean())
+        drawn[model] = stats.cluster_bootstrap(mine)
+        rates[model] = float(mine["fooled"].mean())
     for other in OTHERS:
         count = min(len(drawn[SCRATCH]), len(drawn[other]))
         differences = drawn[SCRATCH][:count] - drawn[other][:count]

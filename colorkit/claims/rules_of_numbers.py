@@ -22,6 +22,7 @@ from .evidence import (
     Finding,
     Judged,
     by_intervals,
+    main_evidence,
 )
 from .protocol import Terms
 
@@ -105,18 +106,16 @@ def _predictors(archive: Archive) -> list[np.ndarray]:
     Each baseline on all paintings of the main study's first split, which needs no training, and
     each model on all its test paintings, without runs that failed.
     """
-    main, found = archive.protocol.main, []
+    seen, found = main_evidence(archive, "mse_ab"), []
+    first = archive.protocol.main.splits[:1]
     for name in BASELINES:
-        parts = [archive.cell(0, name, part, splits=main.splits[:1])[0][0] for part in PAPER_PARTS]
+        parts = [archive.cell(0, name, part, splits=first)[0][0] for part in PAPER_PARTS]
         found.append(np.concatenate(parts))
-    for table, model in itertools.product(main.tables, main.models):
-        fine = []
+    for cell in seen.cells:
         with suppress(KitError):  # what is missing is no predictor
-            for e, c in zip(archive.cell(table, model), archive.cell(0, "mean_ab"), strict=True):
-                if len(kept := e[e.mean(1) <= FAILED * c.mean()]):
-                    fine.append(kept.mean(0))
-        if fine:
-            found.append(np.concatenate(fine))
+            runs = zip(seen.errors(cell), seen.relative(cell) <= FAILED, strict=True)
+            if fine := [errors[learnt].mean(0) for errors, learnt in runs if learnt.any()]:
+                found.append(np.concatenate(fine))
     return found
 
 

@@ -8,9 +8,9 @@ are compared on the log scale, because a run fails upwards. Every verdict comes 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from ..base.errors import KitError
@@ -159,9 +159,7 @@ def deal_at_random(
     random, (first, second) = np.random.default_rng(0), sizes
     if len(errors) >= first + second:
         lots = random.random((DEALS, len(errors)))  # the lowest are dealt, in their order
-        lowest = lots.argpartition(first + second - 1, axis=1)[:, : first + second]
-        by_lot = np.take_along_axis(lots, lowest, axis=1).argsort(axis=1)
-        order = np.take_along_axis(lowest, by_lot, axis=1)
+        order = lots.argsort(axis=1)[:, : first + second]
     else:
         order = random.integers(0, len(errors), (DEALS, first + second))
     drawn = errors[order]
@@ -179,18 +177,19 @@ def middle(values: np.ndarray) -> np.ndarray:
     return np.median(values, axis=1) if few else stats.trim_mean(values, 0.25, axis=1)
 
 
-def cluster_bootstrap(
-    values: np.ndarray, raters: Sequence[Any], paintings: Sequence[Any]
-) -> np.ndarray:
-    """Draw raters and paintings anew, both with replacement; (2000,) means of votes (n,)."""
+def cluster_bootstrap(votes: pd.DataFrame) -> np.ndarray:
+    """Draw raters and paintings of votes anew, both with replacement; (2000,) shares of fooled.
+
+    votes: columns rater, path, fooled.
+    """
     random = np.random.default_rng(0)
-    weights = np.ones((2000, len(values)))
-    for clusters in (raters, paintings):
-        names, index = np.unique(clusters, return_inverse=True)
+    weights = np.ones((2000, len(votes)))
+    for clusters in ("rater", "path"):
+        names, index = np.unique(votes[clusters], return_inverse=True)
         shares = np.full(len(names), 1 / len(names))
         weights *= random.multinomial(len(names), shares, 2000)[:, index]
     sums = weights.sum(1)
-    return (weights[sums > 0] @ values) / sums[sums > 0]
+    return (weights[sums > 0] @ votes["fooled"].to_numpy(float)) / sums[sums > 0]
 
 
 def over_paintings(values: np.ndarray, confidence: float, draws: int) -> tuple[float, float]:

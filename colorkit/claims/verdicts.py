@@ -22,7 +22,7 @@ from ..replication.paper import claim as claim_of
 from ..replication.paper import claims, paper_text
 from .archive import Archive
 from .board import NOT, NOT_TESTED, ODDS, REPLICATED, UNTESTABLE, Verdict
-from .evidence import Evidence, Finding, Judged
+from .evidence import Evidence, Finding, Judged, main_evidence
 from .invented import invent
 from .protocol import ARITHMETIC, LEAST_ASSURANCE, UNDECIDABLE, Analysis, Protocol, Study, Terms
 from .protocol_file import read_protocol
@@ -50,10 +50,8 @@ def _small_runs(archives: Sequence[Archive], claim_id: str) -> tuple[str, list[F
     told = ""
     for archive in archives:
         terms, main = archive.protocol.claims[claim_id], archive.protocol.main.name
-        if (
-            terms.rule == ARITHMETIC or "device" in terms.needs
-        ):  # another machine's hours say nothing
-            return "", []
+        if terms.rule == ARITHMETIC or "device" in terms.needs:
+            return "", []  # another machine's hours say nothing
         if archive.protocol.version > 1 and main in deciding(archive, terms).studies.values():
             continue  # they are not small: they decide
         try:
@@ -122,13 +120,6 @@ def meets(archive: Archive, study: str, runs: list[dict[str, Any]], needs: dict[
             return False
     paintings = archive.training_paintings(study)
     return paintings >= needs.get("training_paintings", 0) and len(runs) >= needs.get("runs", 1)
-
-
-def main_evidence(archive: Archive) -> Evidence:
-    """Take the main study's runs: what is shown where nothing is decided."""
-    study = archive.protocol.main
-    cells = itertools.product(study.tables, study.models)
-    return Evidence(archive, dict.fromkeys(cells, study.name))
 
 
 def untrusted(archive: Archive) -> str:

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
-from PIL import Image
 from torch import Tensor
+from torchvision.utils import save_image
 
 from ..base.errors import KitError
 from ..base.files import write_atomic
@@ -82,15 +81,10 @@ def read_votes(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
     out. Remarks name both. Raises KitError for a file that is not a page's, whose key is missing,
     or that repeats a trial.
     """
-    rows, remarks, counted = [], [], set()
+    counted, found, remarks = set(), [], []
     for file in files:
-        page, votes, table, key = _votes_and_key(file)
-        mine = []
-        for vote in votes:
-            trial = key[vote["trial"]]
-            fooled = vote["side"] != trial["painting"]
-            mine.append({"model": trial["model"], "path": trial["path"], "fooled": fooled})
-        caught = [row["fooled"] for row in mine if row["model"] == CATCH]
+        page, rows = _votes_of(file)
+        caught = [row["fooled"] for row in rows if row["model"] == CATCH]
         if page in counted:
             remarks.append(f"{file.name}: left out, {page.name}'s votes are counted already")
         elif not caught or 1 - np.mean(caught) < PASS:
@@ -98,9 +92,8 @@ def read_votes(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
             remarks.append(f"{file.name}: left out, {missed}")
         else:
             counted.add(page)
-            whose = {"table": table, "rater": page.name.rpartition("-")[0]}
-            rows += [whose | row for row in mine if row["model"] != CATCH]
-    return rows, remarks
+            found += [row for row in rows if row["model"] != CATCH]
+    return found, remarks
 
 
 def tally(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
@@ -113,10 +106,8 @@ def tally(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     for model in MODELS:
         mine = rows[rows["model"] == model]
         if len(mine):
-            fooled = mine["fooled"].to_numpy(float)
-            drawn = stats.cluster_bootstrap(fooled, mine["rater"], mine["path"])
-            interval = np.quantile(drawn, [0.025, 0.975])
-            found[model] = [len(mine), mine["rater"].nunique(), fooled.mean(), *interval]
+            interval = np.quantile(stats.cluster_bootstrap(mine), [0.025, 0.975])
+            found[model] = [len(mine), mine["rater"].nunique(), mine["fooled"].mean(), *interval]
     columns = ["votes", "raters", "rate", "low", "high"]
     return pd.DataFrame.from_dict(found, "index", columns=columns)
 
@@ -148,21 +139,18 @@ def _negative(pixels: Tensor) -> Tensor:
 
 
 def _png(rgb: Tensor) -> str:
-    values = (255 * rgb).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, "PNG")
+    save_image(rgb, buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _votes_and_key(
-    file: Path,
-) -> tuple[Path, list[dict[str, Any]], int, dict[int, dict[str, str]]]:
-    """Read a file of votes: its page, the votes, the table they are on, the key by trial."""
+def _votes_of(file: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """Read a file of votes: its page, and what was shown and chosen in each trial."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         page, votes = file.with_name(Path(content["page"]).name), content["votes"]
-        trials = {vote["trial"] for vote in votes}
-        sides = {vote["side"] for vote in votes}
+        chosen = {vote["trial"]: vote["side"] for vote in votes}
+        fit = len(chosen) == len(votes) and set(chosen.values()) <= {"left", "right"}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KitError(f"{file}: not a file of votes ({error})") from error
     key_file = page.with_name(f"{page.name}.key.json")
@@ -173,6 +161,11 @@ def _votes_and_key(
         raise KitError(
             f"{file}: its key {key_file.name} is missing or damaged; put it beside it"
         ) from error
-    if len(trials) < len(votes) or not trials <= set(key) or not sides <= {"left", "right"}:
+    if not (fit and chosen.keys() <= key.keys()):
         raise KitError(f"{file}: does not fit {key_file.name}: trials repeated or unknown")
-    return page, votes, table, key
+    rows, whose = [], {"table": table, "rater": page.name.rpartition("-")[0]}
+    for number, side in chosen.items():
+        trial = key[number]
+        shown = {"model": trial["model"], "path": trial["path"]}
+        rows.append(whose | shown | {"fooled": side != trial["painting"]})
+    return page, rows

@@ -19,6 +19,7 @@ from .evidence import MEAN_COLOUR, SCRATCH, Evidence
 from .ledger import steps
 from .verdicts import main_evidence
 
+CELL = (1, SCRATCH)  # whose runs the leak laboratory looks at
 YARDSTICKS = {"unets": "two U-Nets", "pretrained": "two pretrained pix2pix"}
 YARDSTICKS |= {"seeds": "two seeds of either", "scratch": "either and scratch"}
 Way = tuple[str, str, str, str, str]
@@ -73,7 +74,7 @@ def _source(archive: Archive, scheme: str, tested_as: str) -> tuple[str, tuple[s
     fits = {n: s for n, s in fits.items() if s and tested_as in ("", *studies[n].variants)}
     if not fits:
         raise KitError(f"no runs of split {scheme} {tested_as}")
-    name = max(fits, key=lambda fit: len(archive.runs_of({(1, SCRATCH): fit})))
+    name = max(fits, key=lambda fit: len(archive.runs_of({CELL: fit})))
     done = {key.split for key in archive.runs if key.study == name and key.model == SCRATCH}
     return name, tuple(split for split in fits[name] if split in done) or fits[name]
 
@@ -81,35 +82,27 @@ def _source(archive: Archive, scheme: str, tested_as: str) -> tuple[str, tuple[s
 def _both_ratios(archive: Archive, scheme: str, tested_as: str, space: str) -> dict[str, Any]:
     """Return runs, steps, and both ratios with their intervals, of Table 1's scratch."""
     name, splits = _source(archive, scheme, tested_as)
-    logs, chance, analysis = {}, {}, archive.protocol.analysis
-    ways = {"train": ("", space), "valid": ("", space), "test": (tested_as, "mse_ab")}
-    for part, (variant, metric) in ways.items():
-        cells = archive.cell(1, SCRATCH, part, metric, name, variant, splits)
-        colours = archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits)
-        level = _level(archive, name, splits, metric)  # in ab and in RGB errors differ by a factor
-        runs = np.array([cell.mean(1) for cell in cells])
-        relative = runs / np.array([colour.mean(1) for colour in colours])
-        logs[part] = np.log(relative * level)
-        chance[part] = stats.log_ratio_error(cells[0].mean(0), colours[0][0])
-    numbers = []
+    watched = Evidence(archive, {CELL: name}, space, "", splits)
+    tested = Evidence(archive, {CELL: name}, "mse_ab", tested_as, splits)
+    seen = {"train": watched, "valid": watched, "test": tested}
+    logs = {part: np.log(one.relative(CELL, part) * _level(one)) for part, one in seen.items()}
+    chance = {part: one.by_chance(CELL, part) for part, one in seen.items()}
+    numbers, analysis = [], archive.protocol.analysis
     for over, under in (("valid", "train"), ("test", "valid")):
-        values, paintings = logs[over] - logs[under], math.hypot(chance[over], chance[under])
-        if len(values) == 1:
-            e = stats.of_one_split(values[0], paintings, analysis.noise["ratios"])
-        else:
-            e = stats.over_splits(values, archive.tested(name))
-        numbers += e.ratio(1 - 2 * analysis.alpha)
+        paintings = math.hypot(chance[over], chance[under])
+        e = watched.estimate(CELL, logs[over] - logs[under], paintings, "ratios")
+        numbers += e.ratio(watched.confidence)
     fits = numbers[0] <= analysis.like_training and numbers[3] >= analysis.twice
     found = {"runs": logs["test"].size, "the paper's pattern": "yes" if fits else "no"}
-    if run := archive.runs_of({(1, SCRATCH): name}):
+    if run := archive.runs_of(watched.studies):
         trained = archive.cell(0, MEAN_COLOUR, "train", "mse_ab", name, "", splits[:1], False)
         found["steps"] = steps(run[0], trained[0].size)
     return found | dict(zip(RATIOS, numbers, strict=True))
 
 
-def _level(archive: Archive, name: str, splits: tuple[str, ...], metric: str) -> float:
-    """Return the mean colour's error over all parts: what an error is in another space."""
-    found = [archive.cell(0, MEAN_COLOUR, part, metric, name, "", splits) for part in PAPER_PARTS]
+def _level(evidence: Evidence) -> float:
+    """Return the mean colour's error over all parts: in ab and in RGB errors differ by a factor."""
+    found = [evidence.errors(CELL, part, MEAN_COLOUR) for part in PAPER_PARTS]
     return float(np.concatenate([split[0] for cell in found for split in cell]).mean())
 
 
@@ -174,10 +167,8 @@ def _ways_to_be_alike(evidence: Evidence) -> list[Way]:
     rows = []
     for table in evidence.tables:
         study = evidence.studies[table, "unet_resnet18"]
-        apart, tested = (
-            evidence.archive.distances_by_kind(study, table),
-            evidence.archive.tested(study),
-        )
+        apart = evidence.archive.distances_by_kind(study, table)
+        tested = evidence.archive.tested(study)
         for yardstick, named in YARDSTICKS.items():
             e = stats.over_splits(list(apart["pair"] - apart[yardstick]), tested)
             low, high = e.interval(evidence.confidence)

@@ -1,5 +1,6 @@
 """A protocol whose studies meet every need, and archives invented for it with a known truth."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from colorkit.claims.archive import Archive
 from colorkit.claims.invented import LEVELS, invent
 from colorkit.claims.protocol import Protocol
 from colorkit.claims.protocol_file import read_protocol
+from colorkit.claims.votes import CATCH
 from colorkit.experiment import MODELS
 from colorkit.replication.paper import PAPER_PARTS
 
@@ -49,12 +51,24 @@ def known(truth=None, seed: int = 0, sizes=None, apart=(6.0, 9.0, 6.0), **study)
     return invent(protocol, np.random.default_rng(seed), truth, sizes or SIZES, apart)
 
 
-def scaled(truth: dict, factor: float) -> dict:
-    """Multiply every error of a truth."""
-    return {cell: factor * error for cell, error in truth.items()}
-
-
 def little(truth=None, seed: int = 0, apart=(6.0, 9.0, 6.0), **study) -> Archive:
     """Invent a quick archive: three folds of two own seeds, few paintings."""
     folds = {"splits": ("fold-1", "fold-2", "fold-3"), "seeds": (0, 1)}
     return known(truth, seed, {"train": 24, "valid": 12, "test": 16}, apart, **(folds | study))
+
+
+def key_of(page: Path) -> list[dict]:
+    """Read what is shown in each trial of a rater's page."""
+    return json.loads(page.with_suffix(".key.json").read_text())["trials"]
+
+
+def answer(page: Path, truthful: bool = True, caught: bool = True) -> Path:
+    """Write the votes of a rater who sees through everything, or through nothing."""
+    votes = []
+    for number, trial in enumerate(key_of(page)):
+        right = caught if trial["model"] == CATCH else truthful
+        other = {"left": "right", "right": "left"}[trial["painting"]]
+        votes.append({"trial": number, "side": trial["painting"] if right else other, "ms": 900})
+    path = page.with_name(f"{page.stem}.votes.json")
+    path.write_text(json.dumps({"page": page.stem, "votes": votes}))
+    return path

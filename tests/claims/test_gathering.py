@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from known import kits_protocol, protocol_of
+from known import answer, key_of, kits_protocol, protocol_of
 
 from colorkit import __version__
 from colorkit.base.errors import KitError
@@ -17,7 +17,7 @@ from colorkit.claims.board import NOT_TESTED, UNTESTABLE
 from colorkit.claims.gathering import NOT_THERE, publish_runs, published, read_archive
 from colorkit.claims.ledger import scope
 from colorkit.claims.protocol_file import keep_protocol, read_protocol
-from colorkit.claims.votes import make_page
+from colorkit.claims.votes import CATCH, make_page
 
 TABLES = ("scores", "paintings", "distances", "votes")
 FIRST = "t1-unet_resnet18-s1000"
@@ -48,10 +48,9 @@ def test_what_is_published_is_the_same_without_weights(out, grid, tmp_path):
     tested = here.paintings.query("study == 'tables' and part == 'test'")
     assert tested["path"].is_unique
     assert here.paintings.query("study == 'leaks' and part == 'train'")["mirrored"].sum() > 0
-    pairs = here.distances.query("split == 'fold-1'").drop_duplicates(
-        ["a", "a_seed", "b", "b_seed"]
-    )
-    assert len(pairs) == 6 * 5 / 2
+    apart = here.distances.query("split == 'fold-1'")
+    pairs = apart["kind"].value_counts() / apart["path"].nunique()
+    assert pairs.to_dict() == {"scratch": 4, "pair": 2, "unets": 1, "pretrained": 1}
     shown = out / "leaks/flips/snapshots/t1-pix2pix_scratch-s1000/paintings.jpg"
     write_atomic(shown, b"JPEG")
     publish_runs(out, tmp_path / "published")
@@ -91,7 +90,7 @@ def test_another_protocol_is_not_published_over_and_nothing_old_is_left(out, tmp
 
 
 def test_missing_and_failed_runs_are_holes_with_their_reason(out, grid):
-    for run in (FIRST, "t1-pix2pix_scratch-s1000"):
+    for run in (FIRST, "t1-pix2pix_scratch-s1000", "baselines"):
         grid.folder.result_path(run).unlink()
     told = {"id": FIRST, "reason": "epoch 2: the training diverged"}
     write_atomic(grid.folder.failure(FIRST), json.dumps(told))
@@ -108,15 +107,11 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, grid):
     assert "not run" not in scope([archive, elsewhere])[-2]
     with pytest.raises(KitError, match="the training diverged"):
         archive.cell(1, "unet_resnet18")
+    with pytest.raises(KitError, match=r"baselines has no result \(not run yet"):
+        archive.cell(0, "grey")
     with pytest.raises(KitError, match="other: no such study"):
         archive.cell(1, "unet_resnet18", study="other")
     assert len(archive.cell(1, "pix2pix_resnet18")) == 2
-
-
-def test_a_missing_baseline_is_not_called_foreign(out, grid):
-    grid.folder.result_path("baselines").unlink()
-    with pytest.raises(KitError, match=r"baselines has no result \(not run yet"):
-        read_archive(out).cell(0, "grey")
 
 
 def test_a_folder_with_nothing_in_it_is_all_holes(small_archive, tmp_path):
@@ -138,13 +133,10 @@ def test_foreign_and_damaged_runs_are_named(out, grid, change):
 
 def test_votes_beside_the_pages_are_read_and_published(out, grid, tmp_path):
     page = make_page(grid, 1, rater=0)
-    key = json.loads(page.with_suffix(".key.json").read_text())["trials"]
-    votes = [{"trial": n, "side": trial["painting"]} for n, trial in enumerate(key)]
-    told = json.dumps({"page": page.stem, "votes": votes})
-    page.with_name(f"{page.stem}.votes.json").write_text(told)
+    answer(page)
     publish_runs(out, tmp_path / "published")
     for archive in (read_archive(out), read_archive(tmp_path / "published")):
-        assert len(archive.votes) == sum(trial["model"] != "catch" for trial in key)
+        assert len(archive.votes) == sum(trial["model"] != CATCH for trial in key_of(page))
         assert not archive.votes["fooled"].any()
         assert set(archive.votes["study"]) == {"tables"}
 

@@ -15,8 +15,6 @@ from colorkit.cli import app
 from colorkit.experiment import PROFILES
 from colorkit.replication import reproduce
 
-ANALYSIS = {"primary": "mse_ab", "alpha": 0.05, "draws": 500}
-ANALYSIS |= {"noise": {"runs": 0.1, "ratios": 0.1, "painters": 0.2, "paintings": 0.7}}
 FILES = ["protocol.yaml", "protocol-cpu.yaml", "protocol-scratch.yaml"]
 
 
@@ -24,7 +22,7 @@ FILES = ["protocol.yaml", "protocol-cpu.yaml", "protocol-scratch.yaml"]
 def write(tmp_path):
     def write(**changes) -> str:
         path = tmp_path / "protocol.yaml"
-        path.write_text(yaml.safe_dump(kits_protocol() | changes))
+        path.write_text(yaml.safe_dump(kits_protocol() | changes, sort_keys=False))
         return str(path)
 
     return write
@@ -124,16 +122,14 @@ def test_what_was_used_before_is_kept_with_the_results(write, tmp_path):
         read_history(out)
 
 
-def test_many_splits_take_one_audit(gallery, tmp_path, monkeypatch):
+def test_many_splits_take_one_audit(write, gallery, tmp_path, monkeypatch):
     """From the check before anything is written to the manifests; nothing is trained here."""
     asked = {"splits": ["fold-1", "fold-2"], "models": ["pix2pix_scratch"]}
-    path, out, audits = tmp_path / "own.yaml", tmp_path / "out", []
-    content = kits_protocol() | {"painters": "", "studies": {"tables": asked}}
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    path, out, audits = write(painters="", studies={"tables": asked}), tmp_path / "out", []
     audit = curation.audit
     monkeypatch.setattr(curation, "audit", lambda *w: audits.append(w) or audit(*w))
     monkeypatch.setattr(reproduce, "_run", lambda *_: None)
-    words = ["protocol", str(path), "--data", str(gallery), "--out", str(out)]
+    words = ["protocol", path, "--data", str(gallery), "--out", str(out)]
     CliRunner().invoke(app, [*words, "--no-notebooks"])
     assert len(list(out.glob("tables/*/manifest.csv"))) == 2
     assert len(audits) == 1
@@ -144,15 +140,14 @@ def call(*words: str):
 
 
 @pytest.mark.slow
-def test_a_protocol_from_its_file_to_its_ledger(gallery, tmp_path):
+def test_a_protocol_from_its_file_to_its_ledger(write, gallery, tmp_path):
     """Real jobs: trainings and a variant, a clean split and a leak; once more; edited; judged."""
     shared = {"models": ["pix2pix_scratch"], "tables": [1], "epochs": 1}
     tables = shared | {"splits": ["fold-1"]}
     leaks = shared | {"splits": ["inside"], "variants": ["train_mode"]}
-    path, out = tmp_path / "own.yaml", tmp_path / "out"
-    content = kits_protocol() | {"painters": "", "studies": {"tables": tables, "leaks": leaks}}
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    words = "protocol", str(path), "--data", str(gallery), "--out", str(out), "--no-notebooks"
+    out, asked = tmp_path / "out", {"painters": "", "studies": {"tables": tables, "leaks": leaks}}
+    path = write(**asked)
+    words = "protocol", path, "--data", str(gallery), "--out", str(out), "--no-notebooks"
     first = call(*words)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "leaks, inside (2 of 2)" in first.stdout
@@ -164,8 +159,7 @@ def test_a_protocol_from_its_file_to_its_ledger(gallery, tmp_path):
         "leaks/inside/runs/t1-pix2pix_scratch-s1000.json",
         "leaks/inside/runs/t1-pix2pix_scratch-s1000-train_mode.json",
     }
-    content["analysis"]["alpha"] = 0.1
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    write(**asked, analysis=kits_protocol()["analysis"] | {"alpha": 0.1})
     second = call(*words)
     assert second.returncode == 0, second.stdout + second.stderr
     assert runs == {name: (out / name).stat().st_mtime_ns for name in runs}

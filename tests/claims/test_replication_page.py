@@ -32,10 +32,6 @@ def findings(evidence, claim: str) -> list[Finding]:
     return RULES[terms.rule](evidence, terms).findings
 
 
-def ratio(found: Finding) -> str:
-    return f"{found.ours:.2f} [{found.low:.2f}, {found.high:.2f}]"
-
-
 @pytest.mark.parametrize("part", ["training", "validation", "test"])
 def test_the_errors_of_twenty_runs(evidence, part):
     key = {"training": "train", "validation": "valid"}.get(part, part)
@@ -45,17 +41,17 @@ def test_the_errors_of_twenty_runs(evidence, part):
 
 def test_the_ratios_of_twenty_runs(evidence):
     page = PAGE.read_text(encoding="utf-8")
-    colour = [evidence.log_relative((t, "pix2pix_scratch")).ratio(0.9) for t in (1, 2)]
+    over_colour = [evidence.log_relative((table, "pix2pix_scratch")) for table in (1, 2)]
     rows = {
-        "validation over training": map(ratio, findings(evidence, "gap_valid")),
-        "that of forty numbers": map(ratio, findings(evidence, "correct")),
-        "one constant colour's": [f"{r:.2f} [{low:.2f}, {high:.2f}]" for r, low, high in colour],
+        "validation over training": findings(evidence, "gap_valid"),
+        "that of forty numbers": findings(evidence, "correct"),
+        "one constant colour's": [evidence.ratio({}, estimate) for estimate in over_colour],
     }
-    for words, numbers in rows.items():
+    for words, found in rows.items():
         line = next(line for line in page.splitlines() if line.startswith("|") and words in line)
-        assert line.endswith(f"| {' | '.join(numbers)} |")
+        assert line.endswith(f"| {' | '.join(f.number() for f in found)} |")
     (rates,) = findings(evidence, "learning_rate")
-    assert f"{rates.ours:.2f} times those at Table 1's [{rates.low:.2f}, {rates.high:.2f}]" in page
+    assert rates.number().replace(" [", " times those at Table 1's [") in page
 
 
 def test_the_long_runs_are_quoted_as_they_were_published():

@@ -1,6 +1,7 @@
 """Known answers: simulated studies whose truth is known, and SciPy's own numbers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
@@ -121,9 +122,10 @@ def test_bca_over_paintings_holds_the_truth():
 
 
 def test_raters_and_paintings_are_drawn_together():
-    raters, paintings = np.repeat(np.arange(10), 20), np.tile(np.arange(20), 10)
-    one_painting = (paintings == 3).astype(float)
-    drawn = stats.cluster_bootstrap(one_painting, raters, paintings)
+    votes = pd.DataFrame(
+        {"rater": np.repeat(np.arange(10), 20), "path": np.tile(np.arange(20), 10)}
+    )
+    drawn = stats.cluster_bootstrap(votes.assign(fooled=votes["path"] == 3))
     assert drawn.mean() == pytest.approx(0.05, abs=0.01)
     assert drawn.std() > 0.04  # as a rate of one in twenty paintings, not of 200 votes
 

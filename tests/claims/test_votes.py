@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from conftest import is_for_everybody
+from known import answer, key_of
 from typer.testing import CliRunner
 
 from colorkit.base.errors import KitError
@@ -20,22 +21,6 @@ from colorkit.cli import app
 def page(grid) -> Path:
     """A rater's page; its key lies beside it."""
     return make_page(grid, 1, rater=0)
-
-
-def key_of(page: Path) -> list[dict]:
-    return json.loads(page.with_suffix(".key.json").read_text())["trials"]
-
-
-def answer(page: Path, truthful: bool = True, caught: bool = True) -> Path:
-    """Write the votes of a rater who sees through everything, or through nothing."""
-    votes = []
-    for number, trial in enumerate(key_of(page)):
-        right = caught if trial["model"] == CATCH else truthful
-        other = {"left": "right", "right": "left"}[trial["painting"]]
-        votes.append({"trial": number, "side": trial["painting"] if right else other, "ms": 900})
-    path = page.with_name(f"{page.stem}.votes.json")
-    path.write_text(json.dumps({"page": page.stem, "votes": votes}))
-    return path
 
 
 def test_a_rater_sees_each_painting_once_and_the_next_one_with_another_model(grid):
