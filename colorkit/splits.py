@@ -48,7 +48,7 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
     paintings = paintings.reset_index(drop=True).assign(mirrored=0)
     if name == "fold" or name in SHARES:
         dealt = paintings.assign(part=_fold(paintings, _number(split, detail, 1, FOLDS)))
-        if name in SHARES:
+        if name in SHARES:  # the same are tested: only how many are learnt from differs
             pool, kept = dealt["part"] == "train", SHARES[name]
             dealt.loc[pool, "part"] = stratify(dealt[pool], 0, {"train": kept, SPARE: 1 - kept})
         return dealt
@@ -64,7 +64,7 @@ def deal(paintings: pd.DataFrame, split: str) -> pd.DataFrame:
         return paintings.assign(part=stratify(paintings, seed, shares))
     if name == "plain":
         return paintings.assign(part=stratify(_alone(paintings), seed))
-    if name == "sorted":
+    if name == "sorted":  # names begin with the painter: whoever comes last is not learnt from
         sizes, order = part_sizes(len(paintings)), ("train", "valid", "test")
         names = np.repeat(order, [sizes[part] for part in order])
         return paintings.sort_values("path", kind="stable").assign(part=names).sort_index()

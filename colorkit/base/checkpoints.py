@@ -142,6 +142,7 @@ def state(learn: Learner) -> tuple[dict[str, Tensor], dict[str, Any]]:
     }
     for start, _, moments in _moments(learn):
         tensors |= {f"{start}.{name}": tensor for name, tensor in moments.items()}
+    # Whatever the rest of the training draws: dropout, orders, mirrorings, and what callbacks draw.
     tensors["chance.torch"] = torch.get_rng_state()
     tensors["chance.batches"] = learn.dls.train.generator.get_state()
     if torch.cuda.is_available():

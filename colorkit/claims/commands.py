@@ -87,6 +87,7 @@ def ledger(
     name = folder.name if folder.parent == results.resolve() else ""
     own, targets = archives.get(name) or read_archive(folder), [folder]
     name = f"{slug(publish)}-{time.strftime('%Y-%m-%d')}" if publish else name
+    # What was just read stands before older ones: of two that may decide, the first does.
     archives = {name: own} | {older: archives[older] for older in archives if older != name}
     if publish:
         targets.append(results / name)

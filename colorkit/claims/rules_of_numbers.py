@@ -85,6 +85,7 @@ def exchangeable(evidence: Evidence, terms: Terms) -> Judged:
     least = min(ratios.values())
     found = [stats.deal_at_random(errors, SIZES, least) for errors in pools]
     p, low, high = max(found, key=lambda one: one[2])
+    # The least of six ratios is held against chance, so it must be six times as unlikely.
     verdict = ODDS if p < evidence.alpha / len(ratios) else INCONCLUSIVE
     findings = []
     for (table, model), ratio in ratios.items():

@@ -221,6 +221,7 @@ def _lay_out(models: dict[str, Colorizer], examples: dict[str, Path], to: Path) 
                 gr.Markdown(HOW + THE_TWO * (models.keys() == BOX.keys()))
     shown = [trouble, preview, slider, beside, baselines, numbers]
     changes = [upload.change, strength.change]
+    # A slider that is dragged asks many times, and only the last answer is wanted.
     gr.on(changes, colour, asked, shown, api_name="colour", trigger_mode="always_last").then(
         None, js=DESCRIBE
     )

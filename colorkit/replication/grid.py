@@ -162,6 +162,7 @@ def _training(grid: Grid, experiment: Experiment, lessons: bool) -> Job:
     else:
         parameters["options"] = grid.options
     before = [_job_name(first)] if first else [CURATION] if lessons else []
+    # Others only score the plain run's weights in another way.
     trains = not experiment.variant or VARIANTS[experiment.variant].trains
     return Job(
         _job_name(experiment),
