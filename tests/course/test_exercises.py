@@ -253,11 +253,13 @@ def lessons(tmp_path_factory) -> dict[str, dict]:
     for lesson, path in BOOKS.items():
         names[lesson] = {"folder": folder, "manifest": folder.manifest} | stand_ins(folder)
         book = nbformat.read(path, as_version=4)
+        code = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
+        imports = "\n".join(re.findall(r"(?m)^(?:import|from) .+", code))
         plumbing = next(c.source for c in book.cells if "plumbing" in tags(c))
-        imports = re.split(r"(?m)^(?:folder|paintings|model) = ", plumbing)[0]
-        begin = imports.replace("colorkit.refuse_unknown_parameters()", "import colorkit")
+        begin = re.split(r"(?m)^(?:folder|paintings|model) = ", plumbing)[0]
+        begin = begin.replace("colorkit.refuse_unknown_parameters()", "")
         chosen = [cell.source for cell in book.cells if cell.id in NEEDED.get(lesson, ())]
-        for source in (begin, *chosen):
+        for source in (imports, begin, *chosen):
             for costly, cheap in CHEAPER.items():
                 source = source.replace(costly, cheap)
             exec(source, names[lesson])

@@ -143,6 +143,9 @@ def test_at_most_a_fifth_of_the_code_is_plumbing():
 
     around = ("setup", "parameters", "plumbing", "ci")
     assert lines(tagged(books[0], "setup")) <= 8
+    for book in books:
+        trains = "colorkit.run(" in sources(book)
+        assert not trains or max(lines(tagged(book, tag)) for tag in around[1:3]) <= 8
     plumbing = sum(lines(tagged(book, tag)) for book in books for tag in around)
     assert plumbing <= sum(lines(code_cells(book)) for book in books) / 5
 
