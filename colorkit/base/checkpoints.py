@@ -41,6 +41,7 @@ class Checkpoints(Callback):
     order = 10  # after History: an epoch that diverged is not kept
 
     def __init__(self, out: Path, identity: dict[str, Any], epochs: int):
+        target(out)  # a backup that cannot be is refused now, not in the thread that copies
         self.out, self.identity, self.epochs = out, identity, epochs
         self.folder, self.every, self.resumed_after = folder_of(out, identity["id"]), _every(), []
         self.writer, self.copier = ThreadPoolExecutor(1), ThreadPoolExecutor(1)

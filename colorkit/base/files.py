@@ -125,7 +125,7 @@ def replacing(path: Path, name: Callable[[], str] | None = None) -> Iterator[Bin
             part.unlink()
             raise
     except OSError as error:
-        raise _explain(error, path) from error
+        raise _explain(error, path.parent if name else path) from error
 
 
 def write_checked(folder: Path, stem: str, suffix: str, chunks: Iterable[bytes]) -> Path:

@@ -132,7 +132,8 @@ class Archive:
         here = self.distances.query("study == @study and table == @table")
         means = here.groupby(["kind", "split"])["ciede2000"].mean()
         means = means.reindex(itertools.product(KINDS, self.study(study).splits))
-        for kind, split in means.index[means.isna()]:
+        if means.isna().any():
+            kind, split = means.index[means.isna()][0]
             raise KitError(f"Table {table}, {split}: distances ({kind}) are missing")
         found = {kind: means[kind].to_numpy(float)[:, None] for kind in KINDS}
         return found | {"seeds": (found["unets"] + found["pretrained"]) / 2}

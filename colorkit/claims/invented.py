@@ -44,7 +44,7 @@ def invent(
         study, where = protocol.studies[name], {"study": name, "split": split}
         keys = [RunKey(name, split, 0, baseline, 0) for baseline in BASELINES]
         for e in grid.experiments():
-            if not e.variant:
+            if not e.variant and e.model in study.models:  # a first stage may be of no table
                 keys.append(RunKey(name, split, e.table, e.model, e.seed))
                 runs[keys[-1]] = _record(e)
         made = _made_paintings(10_000 * study.splits.index(split), sizes)

@@ -20,9 +20,9 @@ from ..metrics import BASELINES
 from ..splits import SPARE
 from . import stats
 from .archive import NOT_THERE, Archive
-from .evidence import MEAN_COLOUR, Cell
+from .evidence import MEAN_COLOUR, Cell, main_evidence
 from .protocol import Study
-from .verdicts import deciding, main_evidence, untrusted
+from .verdicts import deciding, untrusted
 
 
 def scope(archives: Sequence[Archive]) -> list[str]:

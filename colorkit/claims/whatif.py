@@ -15,9 +15,8 @@ from ..base.errors import KitError
 from ..replication.paper import PAPER_PARTS, paper_cell
 from . import stats
 from .archive import Archive
-from .evidence import MEAN_COLOUR, SCRATCH, Evidence
+from .evidence import MEAN_COLOUR, SCRATCH, Evidence, main_evidence
 from .ledger import steps
-from .verdicts import main_evidence
 
 CELL = (1, SCRATCH)  # whose runs the leak laboratory looks at
 YARDSTICKS = {"unets": "two U-Nets", "pretrained": "two pretrained pix2pix"}

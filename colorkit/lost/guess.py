@@ -57,10 +57,11 @@ def calibrate(errors: Errors, L: np.ndarray, error: np.ndarray, per_painting: bo
         raise KitError(f"{len(L)} paintings to calibrate with: {rule}; add paintings")
     ranks = errors.rank()
     scores = ranks[lightness_bin(L), error_bin(error)].reshape(len(L), -1)
-    level = np.quantile(scores, PIXELS)
     if per_painting:
         levels = np.sort(np.quantile(scores, PIXELS, axis=1, method="higher"))
         level = levels[int(np.ceil(PAINTINGS_KEPT * (len(L) + 1) - 1e-9)) - 1]
+    else:
+        level = np.quantile(scores, PIXELS)
     return Sets((ranks <= level) | (ranks == ranks.min(1, keepdims=True)))
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..base.errors import KitError
+from ..base.errors import KitError, check_range
 from ..base.files import is_systems, refuse_overwriting, user_path
 from ..base.reading import PICTURES
 from .files import SUFFIXES, Picture, fitted, open_picture, save_picture
 from .guessed import counts_of, guess_map
-from .paint import check_asked, colorize_picture, grey_version
+from .paint import check_size, colorize_picture, grey_version
 from .pretrained import Colorizer
 
 COMPARED = 768  # px, the longer side of each picture of a comparison
@@ -24,13 +24,16 @@ COMPARED = 768  # px, the longer side of each picture of a comparison
 
 @dataclass(frozen=True)
 class Settings:
-    """How pictures are coloured and written."""
+    """How pictures are coloured and written. Raises KitError for a wrong strength."""
 
     strength: float = 1.0
     size: int = 0
     compare: bool = False
     guess_map: bool = False
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_range("strength", self.strength, 0, 2)
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -84,10 +87,10 @@ def colour_all(
 ) -> Iterator[Done]:
     """Colour one file after the other, and say what became of it; its errors are told there.
 
-    Raises KitError, before the first, for a wrong strength, a size that the model cannot see, or
-    without the numbers for a map of guesses.
+    Raises KitError, before the first, for a size that the model cannot see, or without the numbers
+    for a map of guesses.
     """
-    check_asked(model, settings.strength, settings.size)
+    check_size(model, settings.size)
     if settings.guess_map:
         counts_of(model)
     for source, output in pairs.items():

@@ -64,7 +64,7 @@ def colorize_picture(
     The lightness is the input's everywhere, within the rounding to 8 bits: where sRGB lacks the
     predicted colour, chroma is lowered. Raises KitError for a size that the model cannot see.
     """
-    check_asked(model, strength, size)
+    check_range("strength", strength, 0, 2)
     return paint_ab(picture.image, strength * predict_ab(picture, model, size))
 
 
@@ -89,12 +89,8 @@ def colours_of(picture: Picture) -> str:
     return "toned" if untold < ONE_TONE * chroma else "many"
 
 
-def check_asked(model: Colorizer, strength: float, size: int) -> None:
-    """Raise KitError unless a strength is from 0 (grey) to 2, and a model sees squares of a size.
-
-    size: px; 0 is the model's own.
-    """
-    check_range("strength", strength, 0, 2)
+def check_size(model: Colorizer, size: int) -> None:
+    """Raise KitError unless a model can see squares of `size` px; 0 is its own."""
     size = size or model.size
     if size != model.size and not model.any_size:
         raise KitError(f"size {size}: this model sees squares of {model.size} px and no others")
@@ -104,6 +100,7 @@ def check_asked(model: Colorizer, strength: float, size: int) -> None:
 
 def predict_ab(picture: Picture, model: Colorizer, size: int = 0) -> Tensor:
     """Show a model the picture as a square, as in training: ab (2, size, size), on the CPU."""
+    check_size(model, size)
     size = size or model.size
     device = next(iter(model.state_dict().values())).device
     with torch.inference_mode():

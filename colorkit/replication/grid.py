@@ -208,7 +208,7 @@ def grid_of(out: Path) -> Grid:
         del named["out"]  # it may have been moved since
         lists = {name: tuple(request[name]) for name in ("tables", "seeds", "models", "variants")}
         return Grid(Folder(out, **named), **lists, options=request["options"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise KitError(f"{out}: not a folder of `colorkit reproduce` ({error})") from error
 
 

@@ -80,12 +80,13 @@ def digits(rows: pd.DataFrame) -> Styler:
 def write_report(grid: Grid) -> None:
     """Write tables.csv, the pictures, and report.html."""
     frame, folder = collect(grid), grid.folder
+    tables = [_section(grid, frame, table) for table in grid.tables]
     runs = [run for table in grid.tables for run in grid.finished(table)]
     facts = {
         "grid": grid,
         "folder": folder,
         "data": data_name(folder.data),
-        "tables": [_section(grid, frame, table) for table in grid.tables],
+        "tables": tables,
         "metrics": METRICS,
         "counts": _counts(grid),
         "runs": runs,
@@ -93,27 +94,28 @@ def write_report(grid: Grid) -> None:
         "assumptions": html_table(assumptions().columns, assumptions().to_numpy()),
         "holes": int(frame["ours"].isna().sum()),
     }
+    for table in tables:
+        for name, (figure, _) in table["drawn"].items():
+            write_atomic(folder.path / "pictures" / f"{name}-t{table['number']}.png", png(figure))
     write_atomic(folder.path / "tables.csv", frame.to_csv(index=False, lineterminator="\n"))
     write_atomic(folder.path / "report.html", render("replication/report.html", facts))
 
 
 def _section(grid: Grid, frame: pd.DataFrame, table: int) -> dict[str, Any]:
-    """Say what the report has of one table, and write its pictures."""
+    """Say what the report has of one table."""
     rows = pivot(frame, table)
     drawn = {"dots": dots(rows), "comparison": figures.picture_grid(*comparison(grid, table))}
     if runs := grid.finished(table):
         curves = {MODELS[run["config"]["model"]]: run["history"] for run in runs}
         drawn["losses"] = figures.losses(curves)
-    section = {
+    return {
         "number": table,
+        "drawn": drawn,
         "pictures": {name: img_tag(*shown) for name, shown in drawn.items()},
         "cells": html_table(TABLE, map(cells, rows.to_dict("records"))),
         "scores": _scores(frame, table),
         "changes": _changes(frame, table),
     }
-    for name, (figure, _) in drawn.items():
-        write_atomic(grid.folder.path / "pictures" / f"{name}-t{table}.png", png(figure))
-    return section
 
 
 def _scores(frame: pd.DataFrame, table: int) -> str:

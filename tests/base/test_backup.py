@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from colorkit.base import backup
-from colorkit.base.checkpoints import files, folder_of
+from colorkit.base.checkpoints import Checkpoints, files, folder_of
+from colorkit.base.errors import KitError
 from colorkit.experiment import Experiment
 from colorkit.folder import Folder
 from colorkit.saving import CARD, CONFIG, WEIGHTS
@@ -73,6 +74,12 @@ def test_a_copy_that_fails_is_said_and_harms_nothing(out, capsys):
         backup.keep_checkpoint(out, path)
     assert "no backup of epoch-2.safetensors" in capsys.readouterr().out
     assert tree(backup.target(out)) == {"checkpoints/run/epoch-1.safetensors"}
+
+
+def test_a_backup_that_cannot_be_is_refused_before_anything_is_trained(out, monkeypatch):
+    monkeypatch.setenv("COLORKIT_BACKUP", "~nobody-of-this-name/drive")
+    with pytest.raises(KitError, match="~nobody-of-this-name"):
+        Checkpoints(out, {"id": "run"}, epochs=1)
 
 
 def test_what_is_deleted_here_stays_deleted(out):

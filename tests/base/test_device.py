@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from colorkit.base import device
 from colorkit.base.errors import KitError
@@ -30,6 +31,13 @@ def test_the_real_unet_in_16_bits_takes_and_gives_32(precision, band):
     assert out.dtype == torch.float32
     assert all(p.dtype == torch.float32 for p in unet.parameters())
     assert 0 < (out - wanted).abs().max() < band * wanted.abs().max()
+
+
+def test_32_bits_change_nothing():
+    network = nn.Conv2d(1, 2, 3)
+    before = network(torch.ones(1, 1, 4, 4))
+    device.compute_in("fp32", network, CPU)
+    assert torch.equal(network(torch.ones(1, 1, 4, 4)), before)
 
 
 def test_determinism_is_asked_for_and_taken_back():

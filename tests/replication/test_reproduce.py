@@ -127,6 +127,8 @@ def test_another_set_of_runs_gets_another_report(folder):
     assert grid_of(folder.path) == one
     assert missing(one) == []
     assert [job.name for job in missing(both)] == ["06_tables_1_and_2"]
+    (folder.path / "grid.json").write_text("null")  # damaged
+    assert [job.name for job in missing(one)] == ["06_tables_1_and_2"]
 
 
 def test_foreign_results_are_refused_before_anything_is_run(quick, folder):
