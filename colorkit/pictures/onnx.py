@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from ..base.errors import KitError, need
 from ..base.files import user_path, write_atomic
@@ -14,32 +13,6 @@ from .pretrained import Colorizer
 
 OPSET = 18
 TOLERANCE = 1e-4  # of ab/110: a hundredth of a Lab unit
-
-
-class PlainUnet(nn.Module):
-    """The network of `unet_resnet18` with its skip connections written out; it shares its layers.
-
-    fastai takes them by hooks, which no exporter follows. Maps L (N, 1, H, W) to ab
-    (N, 2, H, W) with the same numbers, H and W multiples of 32.
-    """
-
-    def __init__(self, unet: nn.Module):
-        super().__init__()
-        self.encoder, norm, relu, middle, *blocks, enlarge, _, _, residual, last = unet.layers
-        self.bottom, self.blocks = nn.Sequential(norm, relu, middle), nn.ModuleList(blocks)
-        self.enlarge, self.head = enlarge, nn.Sequential(residual, last)
-
-    def forward(self, L: Tensor) -> Tensor:
-        skips, x = [], L
-        for index, layer in enumerate(self.encoder):
-            x = layer(x)
-            if index in (2, 4, 5, 6):  # the last at each resolution but the lowest
-                skips.append(x)
-        x = self.bottom(x)
-        for block, skip in zip(self.blocks, reversed(skips), strict=True):
-            joined = torch.cat((block.shuf(x), block.bn(skip)), dim=1)
-            x = block.conv2(block.conv1(block.relu(joined)))
-        return self.head(torch.cat((self.enlarge(x), L), dim=1))
 
 
 def export_onnx(model: Colorizer, path: str | Path) -> float:
@@ -51,12 +24,9 @@ def export_onnx(model: Colorizer, path: str | Path) -> float:
     """
     onnxruntime = need("onnx", "onnxruntime", "onnxscript")  # PyTorch's exporter is built on it
     model = copy.deepcopy(model).cpu().eval()  # the caller's stays on its device
-    generator = model.generator
-    if model.config["architecture"] == "unet_resnet18":
-        generator = PlainUnet(generator).eval()
     some = torch.rand(3, 1, model.size, model.size) * 2 - 1
     program = torch.onnx.export(
-        generator,
+        model.generator,
         (some,),
         dynamo=True,
         opset_version=OPSET,

@@ -9,18 +9,7 @@ from conftest import untrained
 from torch import nn
 
 from colorkit.base.errors import KitError
-from colorkit.models import unet_resnet18
 from colorkit.pictures import onnx as export
-from colorkit.pictures.onnx import PlainUnet
-
-
-@pytest.mark.parametrize("shape", [(2, 1, 32, 32), (1, 1, 64, 96)])
-def test_the_plain_unet_is_fastais_own_to_the_bit(shape):
-    torch.manual_seed(0)
-    unet = unet_resnet18(32, "random").eval()
-    L = torch.rand(shape) * 2 - 1
-    with torch.inference_mode():
-        assert torch.equal(PlainUnet(unet).eval()(L), unet(L))
 
 
 @pytest.mark.parametrize("architecture", ["unet_resnet18", "pix2pix_scratch", "lite_unet"])
