@@ -1,6 +1,6 @@
 """sRGB <-> CIELAB (D65, 2 degrees) as batched tensor operations, and the model's scaling of it.
 
-The only file that knows the constants 50 and 110. Networks see `L` = L*/50 - 1 in [-1, 1]
+The only file in which the scaling by 50 and 110 is written. Networks see `L` = L*/50 - 1 in [-1, 1]
 and `ab` = (a*, b*)/110, which lies in [-0.79, 0.90] x [-0.99, 0.86] for every sRGB colour.
 """
 

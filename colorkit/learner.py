@@ -1,4 +1,4 @@
-"""What trains: a plain fastai Learner, and the callbacks that watch it.
+"""What trains: a plain fastai Learner, and its callbacks.
 
 Paper: section 3.3.
 """
@@ -49,6 +49,7 @@ class History(Callback):
         self._add(f"{'train' if self.training else 'valid'}_{self.loss}", self.learn.loss_grad)
 
     def after_batch(self):
+        # fastai names a callback by its class: AdversarialCallback is learn.adversarial.
         if self.training and hasattr(self.learn, "adversarial"):
             self._add("critic", self.learn.adversarial.critic_loss)
             self._add("fooling", self.learn.adversarial.fooling_loss)
@@ -96,7 +97,7 @@ def make_learner(
     report: Callable[[dict[str, float]], None] = lambda row: None,
     device: torch.device | None = None,
 ) -> Learner:
-    """Put together what an experiment trains: a plain Learner, with a critic if it is a GAN.
+    """Make what an experiment trains: a plain Learner, with a critic if it is a GAN.
 
     pixels: {"train": (n, 3, S, S) uint8, …}; start: a generator's state to begin with instead
     of new weights; device: the GPU if there is one. Call `fit(epochs)` on it;
@@ -122,7 +123,7 @@ def put_together(
     report: Callable[[dict[str, float]], None] = lambda row: None,
     precision: str = "fp32",
 ) -> Learner:
-    """Make the Learner of any generator, and of the critic that judges it, by a recipe.
+    """Put together the Learner of any generator, and of the critic that judges it, by a recipe.
 
     generator: on the loaders' device; critic: new, it is initialised here, as pix2pix does.
     """

@@ -1,4 +1,7 @@
-"""The three networks of the paper, and the only file that knows fastai's U-Net internals."""
+"""Two generators and a critic, of which the paper's three models are made.
+
+The only file that knows the insides of fastai's U-Net.
+"""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""A trained model as a folder: model.safetensors, config.json and a model card (README.md).
+"""A trained model as a folder: model.safetensors, config.json and its card (README.md).
 
 A run leaves one in <results>/models/<run>/. Nothing is pickled.
 """

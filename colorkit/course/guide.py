@@ -1,7 +1,7 @@
 """The teacher's guide: what holds for every lesson, then a page a lesson, from its notebook.
 
 A paragraph that begins with its name in bold, in a notebook's first cell or in one tagged
-`instructor`, is found by that name: Before, Hook, Explain, Misconceptions.
+`instructor`, is found by that name: those of TOLD, and If it fails.
 """
 
 import json
