@@ -28,21 +28,26 @@ _HOME = {
     "hand_in": "course.answers",
     "KitError": "base.errors",
 }
+_STANDS_ON = {"claims": "replication", "lost": "pictures", "making": "pictures"}
 __all__ = list(_HOME)
 
 
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'colorkit' has no attribute '{name}'")
-    if _HOME[name] == "course.answers" and not has_room("course"):
+    room = _HOME[name].partition(".")[0]  # or a module of the core
+    if not has_room(room):
+        if room != "course":
+            raise AttributeError(f"colorkit.{name}: colorkit/{room} is not there")
         return lambda *_: print("○ exercises are not checked here: colorkit/course is not there")
     return getattr(import_module(f".{_HOME[name]}", __name__), name)
 
 
 def has_room(room: str) -> bool:
-    """Tell whether a room, such as "claims", is there; a deleted one can leave its __pycache__."""
+    """Tell whether a room, such as "claims", is there, and the one that it stands on."""
     found = find_spec(f".{room}", __name__)
-    return bool(found and found.origin)
+    there = bool(found and found.origin)  # a deleted one can leave its __pycache__
+    return there and (room not in _STANDS_ON or has_room(_STANDS_ON[room]))
 
 
 def __dir__() -> list[str]:

@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from colorkit import learner, models
 from colorkit.base.reading import read_picture
 from colorkit.experiment import PROFILES, Experiment, Profile
 from colorkit.folder import Folder
-from colorkit.pictures.pretrained import Colorizer, build_network
-from colorkit.saving import describe_model
 from colorkit.sources import open_source
 
 os.environ.pop("COLORKIT_RUNS", None)
@@ -57,29 +54,6 @@ def bomb(side: int) -> bytes:
     header, size = content.getvalue(), side.to_bytes(4, "big") * 2
     chunk = b"IHDR" + size + header[24:29]
     return header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
-
-
-def untrained(architecture: str = "pix2pix_scratch", size: int = 32) -> Colorizer:
-    """Make a model from random weights, always the same."""
-    torch.manual_seed(0)
-    generator = build_network(architecture, size)
-    return Colorizer(generator, describe_model(architecture, size, epochs=0), "# a card\n")
-
-
-class Constant(nn.Module):
-    """The same square of colours for every picture."""
-
-    def __init__(self, ab: torch.Tensor):
-        super().__init__()
-        self.ab = nn.Parameter(ab)
-
-    def forward(self, L: torch.Tensor) -> torch.Tensor:
-        return self.ab.expand(len(L), -1, -1, -1)
-
-
-def model_of(ab: torch.Tensor) -> Colorizer:
-    """Make a trained model that answers with the same colours (2, S, S), ab/110, to anything."""
-    return Colorizer(Constant(ab), describe_model("unet_resnet18", ab.shape[-1], epochs=1))
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from conftest import equal, nowhere
 from colorkit.adversarial import real_or_fake_loss
 from colorkit.batches import Batches
 from colorkit.learner import make_learner
-from colorkit.replication.bench import bare_epoch
 
 
 @pytest.mark.parametrize(
@@ -21,6 +20,7 @@ from colorkit.replication.bench import bare_epoch
 )
 def test_learner_and_callback_equal_a_bare_loop_bit_for_bit(pixels, request, model, width, epochs):
     """So validation, which the loop does without, moves no network."""
+    bench = pytest.importorskip("colorkit.replication.bench")
     if width == "small":
         request.getfixturevalue("small")
     experiment = nowhere(model)
@@ -32,7 +32,7 @@ def test_learner_and_callback_equal_a_bare_loop_bit_for_bit(pixels, request, mod
     batches = Batches(pixels["train"], experiment.seed)
     torch.manual_seed(5)
     for _ in range(epochs):
-        bare_epoch(batches, [network.train() for network in networks], optimizers)
+        bench.bare_epoch(batches, [network.train() for network in networks], optimizers)
     torch.manual_seed(5)
     learn.fit(epochs)
     assert all(equal(*pair) for pair in zip(trained, networks, strict=True))

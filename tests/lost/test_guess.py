@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import model_of, paint
+from colorizers import model_of
+from conftest import paint
 
 from colorkit.base.errors import KitError
 from colorkit.lost import plots

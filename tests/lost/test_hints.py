@@ -8,7 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from conftest import model_of, sample_pixels
+from colorizers import model_of
+from conftest import sample_pixels
 from PIL import Image
 from processes import peak
 from typer.testing import CliRunner

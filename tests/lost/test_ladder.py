@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import model_of
+from colorizers import model_of
 from scipy.stats import ttest_1samp
 
 from colorkit.base.rendering import png

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import model_of
+from colorizers import model_of
 from PIL import Image, ImageColor
 from playwright.sync_api import expect
 from processes import demo

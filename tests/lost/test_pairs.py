@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import model_of, paint
+from colorizers import model_of
+from conftest import paint
 from PIL import Image
 from skimage.transform import AffineTransform, warp
 

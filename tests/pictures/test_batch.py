@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import model_of, untrained
+from colorizers import model_of, untrained
 from PIL import Image, ImageOps
 from processes import peak, python
 

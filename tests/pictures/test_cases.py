@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from conftest import model_of
+from colorizers import model_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin

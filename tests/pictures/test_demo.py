@@ -16,7 +16,8 @@ import psutil
 import pytest
 import requests
 import torch
-from conftest import bomb, is_for_everybody, model_of, untrained
+from colorizers import model_of, untrained
+from conftest import bomb, is_for_everybody
 from PIL import Image
 from playwright.sync_api import TimeoutError, expect
 from processes import demo as served

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import is_for_everybody, model_of
+from colorizers import model_of
+from conftest import is_for_everybody
 from PIL import Image
 
 from colorkit.base.errors import KitError

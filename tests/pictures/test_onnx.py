@@ -5,7 +5,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import untrained
+from colorizers import untrained
 from torch import nn
 
 from colorkit.base.errors import KitError

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from conftest import model_of
+from colorizers import model_of
 from PIL import Image
 from profiles import lightness
 from skimage import data

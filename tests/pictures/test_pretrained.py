@@ -7,7 +7,8 @@ from unittest.mock import create_autospec
 import huggingface_hub
 import pytest
 import torch
-from conftest import equal, untrained
+from colorizers import untrained
+from conftest import equal
 
 from colorkit.base.errors import KitError
 from colorkit.pictures.pretrained import BOX, BOXED, load_pretrained
