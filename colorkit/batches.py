@@ -18,7 +18,7 @@ AHEAD = 64  # paintings converted at a time, which bounds the memory it takes
 
 
 class Batches:
-    """Batches (L, ab) of one split on a device; what fastai's Learner iterates over.
+    """Batches (L, ab) of one part on a device; what fastai's Learner iterates over.
 
     pixels: (N, 3, S, S) uint8, in memory or memory-mapped. If they fit, they are moved to the
     device whole and converted there once; if not, batch by batch: the same numbers in less

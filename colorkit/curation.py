@@ -1,4 +1,4 @@
-"""From files to a manifest: what each file is, what is done with it, and which split it is in.
+"""From files to a manifest: what each file is, what is done with it, and which part it is in.
 
 manifest.csv says which paintings a results folder is about, audit.csv what was remarked of files.
 Paper: section 3.1 (519 paintings of four painters, 70:10:20 for training, testing, validation).

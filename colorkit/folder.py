@@ -25,7 +25,7 @@ from .curation import check_manifest, curate, read_manifest, save
 from .experiment import PROFILES, Profile
 from .metrics import Predictor, evaluate, fit_baselines, predict_rgb
 from .models import build_generator
-from .pixels import evenly, split_pixels
+from .pixels import evenly, part_pixels
 from .sources import Source, open_source
 
 PACKAGES = ("torch", "torchvision", "fastai", "numpy", "scikit-image", "pillow")
@@ -107,7 +107,7 @@ class Folder:
 
         Decoded once in the folder's life.
         """
-        return split_pixels(self.path, self.source.root, self.manifest, self.settings.size)
+        return part_pixels(self.path, self.source.root, self.manifest, self.settings.size)
 
     def examples(self, count: int = 5) -> tuple[Tensor, list[str]]:
         """Pick test paintings over all painters: (count or fewer, 3, S, S) uint8, and titles."""
@@ -190,7 +190,7 @@ class Folder:
         Raises KitError if its weights are missing, or are not the run's own.
         """
         config, run = result["config"], self.result_path(result["id"])
-        path = self.model(result.get("weights_of", result["id"])) / "model.safetensors"
+        path = self.model_path(result.get("weights_of", result["id"])) / "model.safetensors"
         if not path.exists() or file_sha256(path) != result["weights_sha256"]:
             raise KitError(f"{path}: missing or damaged; delete {run} and run it again")
         generator = build_generator(config["model"], config["size"], "random")
@@ -213,19 +213,19 @@ class Folder:
         """Return where a run's JSON is."""
         return self.path / "runs" / f"{run_id}.json"
 
-    def failure(self, run_id: str) -> Path:
+    def failure_path(self, run_id: str) -> Path:
         """Return where it says why a run diverged; it is there until the run is tried again."""
         return self.path / "runs" / f"{run_id}.failed.json"
 
-    def model(self, run_id: str) -> Path:
+    def model_path(self, run_id: str) -> Path:
         """Return the folder of a run's model, which `colorkit.load_pretrained` reads."""
         return self.path / "models" / run_id
 
-    def progress(self, run_id: str) -> Path:
+    def progress_path(self, run_id: str) -> Path:
         """Return where a run in training says how far it is."""
         return self.path / "progress" / f"{run_id}.json"
 
-    def snapshots(self, run_id: str) -> Path:
+    def snapshots_path(self, run_id: str) -> Path:
         """Return where a long training's pictures and scores on the way are."""
         return self.path / "snapshots" / run_id
 

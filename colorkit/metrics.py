@@ -1,4 +1,4 @@
-"""Scores of a prediction, painting by painting, and the predictions that need no network.
+"""Scores of a prediction, painting by painting; predictions without a network; a model's pictures.
 
 Each name says its space: the same prediction scores 0.17 in ab/110 and 0.08 in RGB.
 """
@@ -142,9 +142,9 @@ def score_table(scores: dict[str, dict[str, Any]], baselines: dict[str, Any]) ->
     """
     named = {BASELINES[name]: value for name, value in baselines["scores"].items()} | scores
     rows = {}
-    for label, splits in named.items():
+    for label, parts in named.items():
         reference = baselines["scores"]["mean_ab"]
-        numbers = {name: summarize(splits[name], reference[name]) for name in PARTS}
+        numbers = {name: summarize(parts[name], reference[name]) for name in PARTS}
         rows[label] = {f"mse_ab {name}": numbers[name]["mse_ab"] for name in PARTS}
         rows[label]["skill test"] = numbers["test"]["skill_ab"]
     return pd.DataFrame(rows).T.round(4)

@@ -33,8 +33,8 @@ def load_pixels(root: Path, manifest: pd.DataFrame, size: int) -> Tensor:
     return torch.from_numpy(np.stack(list(_decode(root, manifest, size))))
 
 
-def split_pixels(out: Path, root: Path, manifest: pd.DataFrame, size: int) -> dict[str, Tensor]:
-    """Read the paintings split by split, decoding them only once in the life of a results folder.
+def part_pixels(out: Path, root: Path, manifest: pd.DataFrame, size: int) -> dict[str, Tensor]:
+    """Read the paintings part by part, decoding them only once in the life of a results folder.
 
     Returns {"train": (n, 3, size, size) uint8, "test": …, "valid": …} in the manifest's order,
     memory-mapped from <out>/pixels, so they need not fit in memory. A damaged file is made

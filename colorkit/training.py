@@ -47,6 +47,7 @@ def run(experiment: Experiment) -> dict[str, Any]:
     backup.fetch(folder.path)
     if result := folder.result(name, experiment.config()):
         print(f"{name}: finished before, read from {folder.path.name}/runs")
+        checkpoints.remove(folder.path, name)  # they are there if it was killed just after
         return result
     first = experiment.first_stage and run(experiment.first_stage)
     busy = f"{name}: another process is training it; wait for it, or choose another --out"
@@ -59,10 +60,10 @@ def run(experiment: Experiment) -> dict[str, Any]:
         else:
             result = _train_and_score(experiment, first)
         folder.keep(result)
-        made = [*folder.snapshots(name).glob("*"), *folder.model(name).glob("*")]
+        made = [*folder.snapshots_path(name).glob("*"), *folder.model_path(name).glob("*")]
         backup.keep(folder.path, *made, folder.result_path(name))
         checkpoints.remove(folder.path, name)
-        folder.progress(name).unlink(missing_ok=True)
+        folder.progress_path(name).unlink(missing_ok=True)
         return result
 
 
@@ -76,16 +77,16 @@ def _train_and_score(experiment: Experiment, first: dict[str, Any] | None) -> di
     result |= {"loss": _loss(experiment.recipe), "metrics": METRICS}
     result["optimizer"] = _settings(learn.opt.opt)
     if experiment.epochs >= LONG:
-        learn.add_cb(Snapshots(folder.snapshots(name), folder.pixels, experiment.grey))
+        learn.add_cb(Snapshots(folder.snapshots_path(name), folder.pixels, experiment.grey))
     result["resumed_after"] = _train(learn, experiment, result)
-    result["weights_sha256"] = write_weights(folder.model(name), learn.model.state_dict())
+    result["weights_sha256"] = write_weights(folder.model_path(name), learn.model.state_dict())
     del learn  # and the paintings on the device
     result |= {"history": history.rows, "data_order": history.data_order}
-    result["snapshots"] = read_snapshots(folder.snapshots(name))
+    result["snapshots"] = read_snapshots(folder.snapshots_path(name))
     result |= _scored(experiment, result, device)
     result["seconds"] += history.seconds
     card = model_card(result, folder.baselines)
-    write_description(folder.model(name), _model_config(result), card)
+    write_description(folder.model_path(name), _model_config(result), card)
     return result
 
 
@@ -153,7 +154,7 @@ def _train(learn: Learner, experiment: Experiment, facts: dict[str, Any]) -> lis
     identity["version"] = facts["versions"]["colorkit"]
     keeper = checkpoints.Checkpoints(out, identity, epochs)
     learn.add_cb(keeper)
-    failed = experiment.folder.failure(name)
+    failed = experiment.folder.failure_path(name)
     failed.unlink(missing_ok=True)
     free = free_memory(learn.dls.device)
     try:
@@ -187,7 +188,7 @@ def _settings(optimizer: torch.optim.Adam) -> dict[str, Any]:
 
 def report_to(experiment: Experiment) -> Callable[[dict[str, float]], None]:
     """Make a reporter: prints each epoch's losses, leaves a note for `colorkit reproduce`."""
-    epochs, path = experiment.epochs, experiment.folder.progress(experiment.id)
+    epochs, path = experiment.epochs, experiment.folder.progress_path(experiment.id)
     began, first = time.perf_counter(), []
     owner = {"process": os.getpid(), "parent": os.environ.get("COLORKIT_PARENT", "")}
     write_atomic(path, json.dumps(owner | {"epoch": 0}))

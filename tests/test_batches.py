@@ -11,7 +11,7 @@ from colorkit.batches import Batches
 from colorkit.color import encode
 from colorkit.curation import curate
 from colorkit.experiment import BATCH_SIZE
-from colorkit.pixels import split_pixels
+from colorkit.pixels import part_pixels
 from colorkit.sources import open_source
 
 
@@ -37,7 +37,7 @@ def test_batches_equal_loading_picture_by_picture_bit_for_bit(
 ):
     monkeypatch.setattr(module, "fits", lambda pixels, device: resident)
     manifest = curate(open_source(str(gallery))).manifest.assign(part="train")
-    batches = Batches(split_pixels(tmp_path, gallery, manifest, 64)["train"], seed=7)
+    batches = Batches(part_pixels(tmp_path, gallery, manifest, 64)["train"], seed=7)
     assert (batches.converted is not None) == resident
     for (L, ab), (L2, ab2) in zip(batches, one_by_one(gallery, manifest, 64, 7), strict=True):
         assert torch.equal(L, L2)

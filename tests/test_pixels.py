@@ -9,7 +9,7 @@ from conftest import paint
 
 from colorkit.base.errors import KitError
 from colorkit.curation import curate
-from colorkit.pixels import load_pixels, split_pixels
+from colorkit.pixels import load_pixels, part_pixels
 from colorkit.sources import open_source
 
 
@@ -30,7 +30,7 @@ def test_a_changed_or_missing_file_is_named(gallery, manifest):
 
 def test_splits_keep_the_manifests_order(gallery, manifest, tmp_path):
     pixels = load_pixels(gallery, manifest, 32)
-    splits = split_pixels(tmp_path, gallery, manifest, 32)
+    splits = part_pixels(tmp_path, gallery, manifest, 32)
     sizes = {name: len(part) for name, part in splits.items()}
     assert sizes == {"train": 17, "test": 2, "valid": 5}
     for name, part in splits.items():
@@ -39,11 +39,11 @@ def test_splits_keep_the_manifests_order(gallery, manifest, tmp_path):
 
 def test_paintings_are_decoded_once_for_each_size_and_stay_on_disk(gallery, manifest, tmp_path):
     """What does not fit into memory is read from the file, batch by batch."""
-    first = split_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
-    split_pixels(tmp_path, gallery, manifest, 48)
+    first = part_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
+    part_pixels(tmp_path, gallery, manifest, 48)
     for path in gallery.rglob("*.jpg"):
         path.unlink()
-    again = split_pixels(tmp_path, gallery, manifest, 32)
+    again = part_pixels(tmp_path, gallery, manifest, 32)
     assert torch.equal(again["train"], first)
     files = list((tmp_path / "pixels").iterdir())
     assert len(files) == 2
@@ -53,15 +53,15 @@ def test_paintings_are_decoded_once_for_each_size_and_stay_on_disk(gallery, mani
 
 
 def test_another_manifest_is_not_read_from_the_same_file(gallery, manifest, tmp_path):
-    split_pixels(tmp_path, gallery, manifest, 32)
-    turned = split_pixels(tmp_path, gallery, manifest.iloc[::-1], 32)["test"].flip(0)
-    assert torch.equal(turned, split_pixels(tmp_path, gallery, manifest, 32)["test"])
+    part_pixels(tmp_path, gallery, manifest, 32)
+    turned = part_pixels(tmp_path, gallery, manifest.iloc[::-1], 32)["test"].flip(0)
+    assert torch.equal(turned, part_pixels(tmp_path, gallery, manifest, 32)["test"])
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"x" + content])
 def test_damaged_pixels_are_made_again(gallery, manifest, tmp_path, capsys, damage):
-    first = split_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
+    first = part_pixels(tmp_path, gallery, manifest, 32)["train"].clone()
     (path,) = (tmp_path / "pixels").iterdir()
     path.write_bytes(damage(path.read_bytes()))
-    assert torch.equal(split_pixels(tmp_path, gallery, manifest, 32)["train"], first)
+    assert torch.equal(part_pixels(tmp_path, gallery, manifest, 32)["train"], first)
     assert f"{path}: damaged, made again" in capsys.readouterr().out

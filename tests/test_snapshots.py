@@ -21,7 +21,7 @@ def long(monkeypatch):
 def test_a_long_training_shows_what_it_knew_on_the_way(folder, quick, long):
     experiment = Experiment(folder, "pix2pix_scratch", epochs=2)
     result = training.run(experiment)
-    shown = folder.snapshots(experiment.id)
+    shown = folder.snapshots_path(experiment.id)
     assert [part["epoch"] for part in result["snapshots"]] == [1, 2]
     last = {(row["mode"], row["part"]): row for row in result["snapshots"][-1]["scores"]}
     assert len(last) == 2 * 3

@@ -10,7 +10,7 @@ from conftest import nowhere
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorkit import training
-from colorkit.base.checkpoints import epochs_kept
+from colorkit.base.checkpoints import epochs_kept, folder_of
 from colorkit.base.errors import DivergedError, KitError
 from colorkit.base.files import only_one
 from colorkit.experiment import LEARNING_RATES, Experiment
@@ -18,7 +18,6 @@ from colorkit.folder import Folder
 from colorkit.learner import make_learner
 from colorkit.metrics import BASELINES, evaluate, predict_rgb
 from colorkit.models import ScratchUnet
-from colorkit.pictures.pretrained import load_pretrained
 from colorkit.training import run
 
 
@@ -49,12 +48,21 @@ def test_a_run_scores_every_painting_and_keeps_what_decides_it(finished, folder)
     assert "/" not in json.dumps(result["config"])  # no machine's paths
 
 
+def test_checkpoints_that_a_kill_left_beside_a_result_go(finished, folder):
+    experiment, result = finished
+    left = folder_of(folder.path, experiment.id)
+    left.mkdir(parents=True)
+    assert run(experiment) == result
+    assert not left.exists()
+
+
 def test_stored_weights_are_the_scored_model(finished, folder):
     _, result = finished
     again = evaluate(folder.generator(result), folder.pixels["test"])
     stored = [{k: row[k] for k in again[0]} for row in result["scores"]["test"]]
     assert again == stored
-    model = load_pretrained(folder.model(result["id"]))
+    room = pytest.importorskip("colorkit.pictures.pretrained")
+    model = room.load_pretrained(folder.model_path(result["id"]))
     assert model.config["run"] == result["id"]
     assert evaluate(model, folder.pixels["test"]) == again
 
@@ -63,7 +71,7 @@ def test_a_card_says_what_the_runs_json_says_and_whether_it_is_a_second_stage(fi
     _, result = finished
     run(Experiment(folder, "pix2pix_resnet18"))
     card, second = (
-        (folder.model(f"t1-{model}-s0") / "README.md").read_text()
+        (folder.model_path(f"t1-{model}-s0") / "README.md").read_text()
         for model in ("pix2pix_scratch", "pix2pix_resnet18")
     )
     baselines = folder.baselines["scores"]
@@ -92,8 +100,9 @@ def test_a_run_on_plates_is_trained_and_scored_on_them_beside_the_one_on_lightne
     generator = folder.generator(result)
     torch.manual_seed(0)
     assert result["scores"] == folder.scores(generator, grey=grey) != folder.scores(generator)
-    assert load_pretrained(folder.model(result["id"])).config["grey"] == grey
-    assert f"the grey `{grey}` instead" in (folder.model(result["id"]) / "README.md").read_text()
+    model = folder.model_path(result["id"])
+    assert json.loads((model / "config.json").read_text())["grey"] == grey
+    assert f"the grey `{grey}` instead" in (model / "README.md").read_text()
     if grey != "mixture":  # which draws
         shown = folder.coloured(result, folder.pixels["test"])
         assert torch.equal(shown, predict_rgb(generator, folder.pixels["test"], grey))
@@ -102,7 +111,7 @@ def test_a_run_on_plates_is_trained_and_scored_on_them_beside_the_one_on_lightne
 
 def test_damaged_weights_are_named(finished, folder):
     _, result = finished
-    path = folder.model(result["id"]) / "model.safetensors"
+    path = folder.model_path(result["id"]) / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(KitError, match="missing or damaged"):
         folder.generator(result)
@@ -132,7 +141,7 @@ def test_the_pretrained_model_starts_from_the_unet_of_its_table_and_seed(
     monkeypatch.setattr(training, "make_learner", spy)
     run(Experiment(folder, "pix2pix_resnet18", 2, 1))
     assert [name for name, _ in begun] == ["t2-unet_resnet18-s1", "t2-pix2pix_resnet18-s1"]
-    weights = folder.model("t2-unet_resnet18-s1") / "model.safetensors"
+    weights = folder.model_path("t2-unet_resnet18-s1") / "model.safetensors"
     unet = safetensors.torch.load_file(weights)
     assert begun[0][1] is None
     assert all(torch.equal(tensor, unet[name]) for name, tensor in begun[1][1].items())
@@ -145,13 +154,13 @@ def test_a_diverging_run_stops_and_is_kept_as_failed(quick, folder, monkeypatch,
     with pytest.raises(DivergedError, match=r"^epoch \d: the training diverged"):
         run(experiment)
     assert not folder.result_path(experiment.id).exists()
-    told = json.loads(folder.failure(experiment.id).read_text())
+    told = json.loads(folder.failure_path(experiment.id).read_text())
     assert told["reason"].startswith(f"epoch {len(told['history']) + 1}: the training diverged")
     assert epochs_kept(folder.path, experiment.id) == len(told["history"])
     monkeypatch.setitem(LEARNING_RATES[1], "unet_resnet18", 1e-3)
     shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
     run(experiment)
-    assert not folder.failure(experiment.id).exists()
+    assert not folder.failure_path(experiment.id).exists()
 
 
 def test_too_little_gpu_memory_is_one_line_with_the_setting_to_try(quick, folder, monkeypatch):

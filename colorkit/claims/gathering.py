@@ -39,7 +39,7 @@ def read_archive(out: Path) -> Archive:
                 scores += _score_tables(key, record.pop("scores"))
                 records[key] = record
             elif key.table:  # baselines are no runs
-                holes[key] = _why_not(grid.folder.failure(name))
+                holes[key] = _why_not(grid.folder.failure_path(name))
         plain = [record for key, record in records.items() if key.table and not key.variant]
         distances += [row | where for row in _distances(grid, plain)]
         runs |= records
@@ -82,7 +82,7 @@ def publish_runs(out: Path, target: Path) -> None:
         kept = [*source.glob("manifest.csv"), *source.glob("runs/*.json")]
         kept += source.glob("choice/*.json")
         for e in grid.experiments():
-            pictures = grid.folder.snapshots(e.id)
+            pictures = grid.folder.snapshots_path(e.id)
             if (study, e.table) not in shown and (pictures / "paintings.jpg").exists():
                 shown.add((study, e.table))
                 kept += pictures.iterdir()

@@ -12,7 +12,7 @@ from ..batches import CPU
 from ..folder import Folder
 from ..metrics import evaluate
 from ..pictures.lite import LiteUnet
-from ..pixels import split_pixels
+from ..pixels import part_pixels
 from ..saving import WEIGHTS
 from .paintings import LINKS
 from .publish import interval
@@ -41,7 +41,7 @@ def score_plates(folder: Folder) -> dict[str, Any]:
     cautious, photographs = (_network(folder, run) for run in runs)
     ways = {BY_CAUTIOUS: cautious, COLOURS: lambda L: photographs(L)[:, 1:], ALL: photographs}
     place, listed = folder.path / LINKS, folder.listed
-    pixels = split_pixels(folder.path, place, listed, SCORED_SIZE)["test"]
+    pixels = part_pixels(folder.path, place, listed, SCORED_SIZE)["test"]
     result = folder.describe("plates", CPU) | {"config": config, "ciede2000": {}}
     result["paintings"] = listed.query("part == 'test'")["path"].tolist()
     for grey in GREYS:
@@ -53,7 +53,7 @@ def score_plates(folder: Folder) -> dict[str, Any]:
 
 
 def _network(folder: Folder, run: dict[str, Any]) -> Seen:
-    state = safetensors.torch.load_file(folder.model(run["id"]) / WEIGHTS)
+    state = safetensors.torch.load_file(folder.model_path(run["id"]) / WEIGHTS)
     network = LiteUnet(outputs=len(state["last.weight"]))
     network.load_state_dict(state)
     return Seen(network.eval(), run["config"]["size"])

@@ -106,7 +106,7 @@ def publish_models(folder: Folder, about: str = "") -> Path:
         write_atomic(place / path.relative_to(folder.path), path.read_bytes())
     write_atomic(place / "README.md", render("making/comparison.md", facts))
     for name, run in runs.items():
-        model, boxed = folder.model(run["id"]), BOXED / name
+        model, boxed = folder.model_path(run["id"]), BOXED / name
         boxed.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(model / WEIGHTS, boxed / WEIGHTS)
         card = render("making/card.md", facts | {"name": name, "run": run, "row": table.loc[name]})

@@ -25,7 +25,7 @@ from ..learner import put_together
 from ..metrics import evaluate, fit_baselines
 from ..models import PatchCritic, count_parameters
 from ..pictures.pretrained import load_pretrained
-from ..pixels import split_pixels
+from ..pixels import part_pixels
 from ..saving import describe_model, write_description, write_weights
 from .crops import Crops
 from .paintings import LINKS
@@ -127,7 +127,7 @@ def _learner(
     prepare(seed, deterministic=False)
     network = candidate.build()
     if first:
-        start = load_pretrained(folder.model(first["id"])).generator
+        start = load_pretrained(folder.model_path(first["id"])).generator
         network.load_state_dict(start.state_dict())
     large = _pixels(folder, int(ENLARGED * candidate.size))["train"]
     watched = _pixels(folder, candidate.size)["valid"]
@@ -158,7 +158,7 @@ def _report(row: dict[str, float]) -> None:
 
 
 def _pixels(folder: Folder, size: int) -> dict[str, Tensor]:
-    return split_pixels(folder.path, folder.path / LINKS, folder.listed, size)
+    return part_pixels(folder.path, folder.path / LINKS, folder.listed, size)
 
 
 def _score(network: nn.Module, folder: Folder) -> list[dict[str, Any]]:
@@ -177,7 +177,7 @@ def _keep_model(weights: dict[str, Tensor], folder: Folder, result: dict[str, An
 
     A card tells of all runs, and is made later.
     """
-    place, config = folder.model(result["id"]), result["config"]
+    place, config = folder.model_path(result["id"]), result["config"]
     sha256 = result["weights_sha256"] = write_weights(place, weights)
     if config["name"] not in BOX_RECIPES:
         return

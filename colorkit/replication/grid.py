@@ -113,7 +113,7 @@ class Job:
     def failure(self) -> str | None:
         """Say where the notebook failed, or how a training did; None if it did not fail."""
         if not self.lesson:
-            return self.last_words if self.folder.failure(self.run).exists() else None
+            return self.last_words if self.folder.failure_path(self.run).exists() else None
         from .lessons import failure
 
         return failure(self.executed)

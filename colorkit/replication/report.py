@@ -21,7 +21,7 @@ from .grid import Grid
 from .paper import PAPER_PARTS, assumptions
 from .tables import LABELS, cells, collect, format_number, over_seeds, pivot
 
-TABLE = ["split", "model", "paper", "ours", "skill", "paintings"]  # columns of `tables.cells`
+TABLE = ["part", "model", "paper", "ours", "skill", "paintings"]  # columns of `tables.cells`
 RUN = ["run", "seconds", "device", "backbone", "size", "epochs", "batch", "lr", "betas"]
 
 

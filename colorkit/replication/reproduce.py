@@ -181,7 +181,7 @@ def _end(jobs: dict[str, Job], running: Running) -> None:
 def _note(job: Job) -> dict:
     """Read how far a training says it is; a run that ends takes its note away."""
     try:
-        return json.loads(job.folder.progress(job.run).read_text())
+        return json.loads(job.folder.progress_path(job.run).read_text())
     except (OSError, ValueError):
         return {}
 

@@ -26,7 +26,7 @@ def collect(grid: Grid) -> pd.DataFrame:
     baselines = folder.result("baselines")
     for run in grid.experiments():
         result = folder.result(run.id)
-        failed = folder.failure(run.id).exists()
+        failed = folder.failure_path(run.id).exists()
         status = "ok" if result else "failed" if failed else "missing"
         named = {"table": run.table, "model": run.model, "variant": run.variant, "seed": run.seed}
         rows += _rows(named | {"status": status}, result and result["scores"], baselines)

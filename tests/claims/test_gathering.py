@@ -93,7 +93,7 @@ def test_missing_and_failed_runs_are_holes_with_their_reason(out, grid):
     for run in (FIRST, "t1-pix2pix_scratch-s1000", "baselines"):
         grid.folder.result_path(run).unlink()
     told = {"id": FIRST, "reason": "epoch 2: the training diverged"}
-    write_atomic(grid.folder.failure(FIRST), json.dumps(told))
+    write_atomic(grid.folder.failure_path(FIRST), json.dumps(told))
     archive = read_archive(out)
     assert archive.holes == {
         RunKey("tables", "fold-1", 1, "unet_resnet18", 1000): "epoch 2: the training diverged",

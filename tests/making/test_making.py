@@ -103,7 +103,9 @@ def test_the_models_in_the_box_are_made_compared_and_published(making, tiny, tmp
     for name in ("lively", "scratch, tiny"):
         result = train.make(name, making, seed=0, minutes=1e-6)
         assert train.make(name, making, seed=0, minutes=1e-6) == result
-    first, second = (load_pretrained(making.model(f"{name}-s0")) for name in recipes.BOX_RECIPES)
+    first, second = (
+        load_pretrained(making.model_path(f"{name}-s0")) for name in recipes.BOX_RECIPES
+    )
     assert next(first.parameters()).abs().sum() != next(second.parameters()).abs().sum()
 
     table = publish.compare_candidates(making)

@@ -72,7 +72,7 @@ def test_one_failed_seed_is_a_hole_not_a_mean_of_the_others(grid):
 
 def test_a_run_that_diverged_is_shown_as_failed_not_as_a_number(grid):
     for name in ("unet_resnet18-s0", "unet_resnet18-s1", "pix2pix_scratch-s1"):
-        grid.folder.failure(f"t1-{name}").write_text("{}")
+        grid.folder.failure_path(f"t1-{name}").write_text("{}")
     grid.folder.result_path("t1-pix2pix_scratch-s1").unlink()
     frame = collect(grid)
     unet = frame[frame["model"] == "unet_resnet18"]
