@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,32 @@ class Page:
             _ring(image, (hint.x * scale, hint.y * scale), hint, number == chosen)
         return image, told(done)
 
+    def answer(
+        self,
+        change: Callable[..., Changed],
+        upload: str | None,
+        record: Hints,
+        counted: list[str],
+        *rest: Any,
+    ) -> tuple[Any, ...]:
+        """Answer an event: change the record and show it, or say why it cannot be."""
+        gr = load_gradio()
+        try:
+            record, chosen = change(upload, record, *rest)
+            drawn = self.draw(upload, record, counted, chosen)
+        except KitError as error:
+            return in_trouble(error), *[gr.skip()] * 5
+        lines = [(_line(number, hint), number) for number, hint in enumerate(record.hints)]
+        listed = gr.Radio(choices=lines, value=chosen), gr.Column(visible=bool(lines))
+        return "", record, *drawn, *listed
+
+    def draw_again(self, *asked: Any) -> tuple[Any, ...]:
+        """Leave the record and the lines of points alone: people may be about to change them."""
+        try:
+            return "", *self.draw(*asked), asked[-1]  # chosen, whatever an answer before it said
+        except KitError as error:
+            return in_trouble(error), *[load_gradio().skip()] * 3
+
     def save_hints(self, upload: str | None, record: Hints) -> Path:
         """Write all hints, those of sources that do not count too, as JSON."""
         path = Path(tempfile.mkdtemp(dir=self.to)) / f"{self.path(upload).stem[:60]}.hints.json"
@@ -206,49 +232,24 @@ def lay_out(examples: dict[str, Path], to: Path) -> None:
                     offer("Save the picture at full size", page.save_picture, asked, trouble)
                 saved = gr.UploadButton("Go on from saved hints (JSON)", file_types=[".json"])
 
-    def answer(change: Callable[..., Changed]) -> Callable[..., tuple[Any, ...]]:
-        """Make an event's answer: change the record and show it, or say why it cannot be."""
-
-        def answered(upload: str | None, record: Hints, counted: list[str], *rest: Any) -> tuple:
-            try:
-                record, chosen = change(upload, record, *rest)
-                drawn = page.draw(upload, record, counted, chosen)
-            except KitError as error:
-                return in_trouble(error), *[gr.skip()] * 5
-            lines = [(_line(number, hint), number) for number, hint in enumerate(record.hints)]
-            listed = gr.Radio(choices=lines, value=chosen), gr.Column(visible=bool(lines))
-            return "", record, *drawn, *listed
-
-        return answered
-
     def clicked(event: gr.SelectData, *values: Any) -> tuple[Any, ...]:
-        return answer(page.click)(*values[:3], event.index, *values[3:])
-
-    def fill_in(record: Hints, chosen: int) -> Form:
-        hint = record.hints[chosen]
-        return hint.hex, hint.source, hint.confidence, hint.note
-
-    def draw_again(*asked: Any) -> tuple[Any, ...]:
-        """Leave the record and the lines of points alone: people may be about to change them."""
-        try:
-            return "", *page.draw(*asked), asked[-1]  # chosen, whatever an answer before it said
-        except KitError as error:
-            return in_trouble(error), *[gr.skip()] * 3
+        return page.answer(page.click, *values[:3], event.index, *values[3:])
 
     shown = [trouble, record, image, rests, chosen, points]
     asked = [upload, record, counted]
     # One after another: of two answers at once, the later one would bring back the older record.
     quiet = {"api_visibility": "private", "concurrency_id": "record"}
-    upload.change(answer(page.begin), asked, shown, **quiet)
+    upload.change(partial(page.answer, page.begin), asked, shown, **quiet)
     image.select(clicked, [*asked, *form], shown, **quiet)
-    there.click(answer(page.put), [*asked, *place, *form], shown, **quiet)
+    there.click(partial(page.answer, page.put), [*asked, *place, *form], shown, **quiet)
     edits, latest = [part.input for part in form], {"trigger_mode": "always_last"}
-    gr.on(edits, answer(page.change), [*asked, chosen, *form], shown, **quiet, **latest)
-    chosen.input(fill_in, [record, chosen], form, **quiet)
+    change = partial(page.answer, page.change)
+    gr.on(edits, change, [*asked, chosen, *form], shown, **quiet, **latest)
+    chosen.input(_fill_in, [record, chosen], form, **quiet)
     drawn = [trouble, image, rests, chosen]
-    gr.on([chosen.input, counted.input], draw_again, [*asked, chosen], drawn, **quiet)
-    remove.click(answer(page.remove), [*asked, chosen], shown, **quiet)
-    saved.upload(answer(page.go_on), [*asked, saved], shown, **quiet)
+    gr.on([chosen.input, counted.input], page.draw_again, [*asked, chosen], drawn, **quiet)
+    remove.click(partial(page.answer, page.remove), [*asked, chosen], shown, **quiet)
+    saved.upload(partial(page.answer, page.go_on), [*asked, saved], shown, **quiet)
 
 
 def _lay_out_form() -> tuple[list[Any], list[Any], Any]:
@@ -263,6 +264,11 @@ def _lay_out_form() -> tuple[list[Any], list[Any], Any]:
         place = [gr.Number(0, label=f"{axis}, px") for axis in ("x", "y")]
         there = gr.Button("Put the colour there")
     return [colour, source, sure, note], place, there
+
+
+def _fill_in(record: Hints, chosen: int) -> Form:
+    hint = record.hints[chosen]
+    return hint.hex, hint.source, hint.confidence, hint.note
 
 
 def _hint_of_form(x: float, y: float, form: Sequence[Any]) -> Hint:
