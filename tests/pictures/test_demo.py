@@ -130,8 +130,10 @@ def test_a_bad_upload_is_explained_once_until_the_next_works(tab, tmp_path):
 @pytest.mark.slow
 def test_a_phone_shows_the_result_below_the_upload(phone, server, picture):
     phone.goto(server[0])
-    phone.wait_for_selector("#slider img")
+    phone.wait_for_selector("#beside img")
+    was = shown(phone)
     choose(phone, picture)
+    changed(phone, was)
     assert phone.locator("#slider").bounding_box()["y"] < 844 - 350
 
 
