@@ -88,6 +88,11 @@ def test_the_core_needs_no_room():
     assert done.returncode == 0, done.stderr
 
 
+def test_no_file_of_the_core_is_over_250_lines():
+    core = PACKAGE.glob("*.py")
+    assert max(len(path.read_text(encoding="utf-8").splitlines()) for path in core) <= 250
+
+
 @pytest.mark.parametrize("number", range(1, 6))
 def test_the_first_notebooks_need_no_room(number):
     (path,) = (PACKAGE.parent / "notebooks").glob(f"{number:02}_*.ipynb")
